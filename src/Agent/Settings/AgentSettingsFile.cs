@@ -1,0 +1,146 @@
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Backup.Agent.Settings;
+
+/// <summary>The agent's configuration file: YAML in which anything unknown is refused and all mistakes are told at once.</summary>
+internal static class AgentSettingsFile
+{
+    private const int FileBytesMax = 1 << 20;
+
+    /// <exception cref="AgentException">With <see cref="AgentFault.Settings"/>: unreadable, or the list of all mistakes with line and column.</exception>
+    public static AgentSettings Load(string file)
+    {
+        string text;
+        try
+        {
+            if (new FileInfo(file) is { Exists: true, Length: > FileBytesMax })
+            {
+                throw new IOException($"it is larger than {FileBytesMax} bytes");
+            }
+
+            text = File.ReadAllText(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new AgentException(
+                AgentFault.Settings, $"The configuration file {file} cannot be read: {e.Message}",
+                "Name an existing file with --config that this user may read.", e);
+        }
+
+        return Parse(text, file);
+    }
+
+    internal static AgentSettings Parse(string text, string file)
+    {
+        var problems = new List<SettingsProblem>();
+        var settings = Read(text, problems);
+        if (problems.Count == 0)
+        {
+            return settings!;
+        }
+
+        var lines = problems.OrderBy(p => p.Line).ThenBy(p => p.Column).Select(p => $"\n{file}:{p}");
+        throw new AgentException(
+            AgentFault.Settings, $"The configuration holds {problems.Count} mistake{(problems.Count == 1 ? "" : "s")}:{string.Concat(lines)}",
+            "Correct every line above; the agent starts only with a configuration free of mistakes.");
+    }
+
+    private static AgentSettings? Read(string text, List<SettingsProblem> problems)
+    {
+        var stream = new YamlStream();
+        try
+        {
+            stream.Load(new StringReader(text));
+        }
+        catch (YamlException e)
+        {
+            problems.Add(new SettingsProblem(e.Start.Line, e.Start.Column, e.InnerException?.Message ?? e.Message));
+            return null;
+        }
+
+        if (stream.Documents is not [{ RootNode: YamlMappingNode root }])
+        {
+            problems.Add(new SettingsProblem(1, 1, "the file must hold one mapping"));
+            return null;
+        }
+
+        var reader = new SettingsReader(root, "", problems);
+        var settings = new AgentSettings
+        {
+            Name = reader.Text("name"),
+            Site = reader.Text("site"),
+            Relay = ReadRelay(reader),
+            IdentityFile = reader.File("identityFile"),
+            ControlPlaneFile = reader.File("controlPlaneFile"),
+            StateFolder = reader.AbsolutePath("stateFolder"),
+            Vaults = reader.NamedSections("vaults").ToDictionary(v => v.Name, v => ReadVault(v.Section), StringComparer.Ordinal),
+            ConnectionStringFiles = reader.NamedSections("connections")
+                .ToDictionary(c => c.Name, c => ReadConnection(c.Section), StringComparer.Ordinal),
+            AllowedSources = reader.AbsolutePaths("allowedSources"),
+            RestoreRoots = reader.AbsolutePaths("restoreRoots"),
+            ConcurrentJobs = reader.Number("concurrentJobs", 1, AgentSettings.ConcurrentJobsMax, AgentSettings.ConcurrentJobsDefault),
+        };
+        reader.RefuseTheRest();
+        return settings;
+    }
+
+    private static RelaySettings ReadRelay(SettingsReader parent)
+    {
+        var nowhere = new Uri("sb://unset");
+        if (parent.Section("relay") is not { } reader)
+        {
+            return new RelaySettings { Endpoint = nowhere, Path = "", KeyName = "", KeyFile = "" };
+        }
+
+        var endpoint = reader.Text("endpoint");
+        var isEndpoint = Uri.TryCreate(endpoint, UriKind.Absolute, out var uri) && uri.Scheme == "sb" && uri.Host.Length > 0;
+        if (endpoint.Length > 0 && (!isEndpoint || uri!.AbsolutePath != "/" || uri.Query.Length > 0))
+        {
+            reader.Refuse("endpoint", "must have the form sb://host or sb://host:port");
+        }
+
+        var settings = new RelaySettings
+        {
+            Endpoint = isEndpoint ? uri! : nowhere,
+            Path = reader.Text("path"),
+            KeyName = reader.Text("keyName"),
+            KeyFile = reader.File("keyFile"),
+            TrustedCertificateFile = reader.OptionalFile("trustedCertificateFile"),
+        };
+        reader.RefuseTheRest();
+        return settings;
+    }
+
+    private static VaultSettings ReadVault(SettingsReader reader)
+    {
+        var location = reader.Text("path");
+        var isUrl = Uri.TryCreate(location, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http";
+        if (location.Length > 0 && !isUrl && !Path.IsPathRooted(location))
+        {
+            reader.Refuse("path", "must be an absolute folder or the URL of a blob container");
+        }
+        else if (isUrl && uri!.Query.Length > 0)
+        {
+            // A URL ends up in logs and process lists; a SAS in it would too.
+            reader.Refuse("path", "must not carry a query: put the SAS into a file and name it with credentialFile");
+        }
+
+        var settings = new VaultSettings
+        {
+            Location = location,
+            BackupKeyFile = reader.File("backupKeyFile"),
+            RestoreKeyFile = reader.OptionalFile("restoreKeyFile"),
+            CredentialFile = reader.OptionalFile("credentialFile"),
+        };
+        reader.RefuseTheRest();
+        return settings;
+    }
+
+    private static string ReadConnection(SettingsReader reader)
+    {
+        var file = reader.File("connectionStringFile");
+        reader.RefuseTheRest();
+        return file;
+    }
+}

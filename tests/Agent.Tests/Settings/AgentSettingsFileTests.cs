@@ -1,0 +1,109 @@
+using Backup.Agent.Settings;
+using Shouldly;
+
+namespace Backup.Agent.Tests.Settings;
+
+public sealed class AgentSettingsFileTests : IDisposable
+{
+    private readonly ScratchFolder _scratch = new();
+
+    [Fact]
+    public void Parse_FullFile_ReadsEverything()
+    {
+        var settings = AgentSettingsFile.Parse(Full(), "agent.yaml");
+
+        settings.Name.ShouldBe("lab-agent-1");
+        settings.Site.ShouldBe("lab");
+        settings.Relay.Endpoint.ShouldBe(new Uri("sb://localhost:5443"));
+        settings.Relay.Path.ShouldBe("agents/lab-agent-1");
+        settings.Relay.TrustedCertificateFile.ShouldBeNull();
+        settings.Vaults["main"].Location.ShouldBe("/srv/vault");
+        settings.Vaults["main"].RestoreKeyFile.ShouldBeNull();
+        settings.Vaults["cloud"].Location.ShouldBe("https://acc.blob.core.windows.net/vault");
+        settings.ConnectionStringFiles["voids"].ShouldBe(_scratch["voids.txt"]);
+        settings.AllowedSources.ShouldBe(["/srv/fits", "/"]);
+        settings.RestoreRoots.ShouldBe(["/srv/restore"]);
+        settings.ConcurrentJobs.ShouldBe(3);
+    }
+
+    [Fact]
+    public void Parse_ManyMistakes_TellsAllWithLineAndColumn()
+    {
+        var text = """
+            name: lab-agent-1
+            sight: lab
+            relay: { endpoint: "http://localhost", path: agents/a, keyName: listen, keyFile: /does/not/exist }
+            identityFile: relative.key
+            controlPlaneFile: [1]
+            stateFolder: /var/lib/backup-agent
+            vaults:
+              main: { path: vault, backupKeyFile: /does/not/exist, colour: red }
+              cloud: text
+            allowedSources: [ /srv, here ]
+            restoreRoots: /srv
+            concurrentJobs: 99
+            """;
+
+        var e = Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text, "agent.yaml"));
+
+        e.Fault.ShouldBe(AgentFault.Settings);
+        e.Message.ReplaceLineEndings("\n").ShouldBe("""
+            The configuration holds 13 mistakes:
+            agent.yaml:1:1: 'site' is missing
+            agent.yaml:2:1: unknown key 'sight'; known here: allowedSources, concurrentJobs, connections, controlPlaneFile, identityFile, name, relay, restoreRoots, site, stateFolder, vaults
+            agent.yaml:3:20: 'relay.endpoint' must have the form sb://host or sb://host:port
+            agent.yaml:3:82: 'relay.keyFile': there is no file /does/not/exist
+            agent.yaml:4:15: 'identityFile' must be an absolute path
+            agent.yaml:5:19: 'controlPlaneFile' must be text
+            agent.yaml:8:17: 'vaults.main.path' must be an absolute folder or the URL of a blob container
+            agent.yaml:8:39: 'vaults.main.backupKeyFile': there is no file /does/not/exist
+            agent.yaml:8:56: unknown key 'vaults.main.colour'; known here: backupKeyFile, credentialFile, path, restoreKeyFile
+            agent.yaml:9:10: 'vaults.cloud' must be a mapping
+            agent.yaml:10:25: 'allowedSources': here is not an absolute path
+            agent.yaml:11:15: 'restoreRoots' must be a list of absolute paths
+            agent.yaml:12:17: 'concurrentJobs' must be a number from 1 to 16
+            Hint: Correct every line above; the agent starts only with a configuration free of mistakes.
+            """);
+    }
+
+    [Theory]
+    [InlineData("a: [", 2)]
+    [InlineData("name: a\nname: b", 2)]
+    [InlineData("- a", 1)]
+    [InlineData("", 1)]
+    public void Parse_NotOneMapping_SaysWhere(string text, int line) =>
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text, "agent.yaml")).Message.ShouldContain($"agent.yaml:{line}:");
+
+    [Fact]
+    public void Parse_SasInVaultUrl_IsRefused()
+    {
+        var text = Full().Replace("blob.core.windows.net/vault", "blob.core.windows.net/vault?sig=abc", StringComparison.Ordinal);
+
+        var e = Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text, "agent.yaml"));
+        e.Message.ShouldContain("must not carry a query");
+        e.Message.ShouldNotContain("sig=abc");
+    }
+
+    [Fact]
+    public void Load_MissingFile_IsAClearError() =>
+        Should.Throw<AgentException>(() => AgentSettingsFile.Load(_scratch["none.yaml"])).Fault.ShouldBe(AgentFault.Settings);
+
+    public void Dispose() => _scratch.Dispose();
+
+    private string Full() => $$"""
+        name: lab-agent-1
+        site: lab
+        relay: { endpoint: "sb://localhost:5443", path: agents/lab-agent-1, keyName: listen, keyFile: {{_scratch.Write("listen.key", "k")}} }
+        identityFile: {{_scratch.Write("agent.id", "i")}}
+        controlPlaneFile: {{_scratch.Write("control.pub", "p")}}
+        stateFolder: {{_scratch["state"]}}
+        vaults:
+          main: { path: /srv/vault, backupKeyFile: {{_scratch.Write("main.backup", "b")}} }
+          cloud: { path: "https://acc.blob.core.windows.net/vault", backupKeyFile: {{_scratch["main.backup"]}} }
+        connections:
+          voids: { connectionStringFile: {{_scratch.Write("voids.txt", "c")}} }
+        allowedSources: [ /srv/fits/, / ]
+        restoreRoots: [ /srv/restore ]
+        concurrentJobs: 3
+        """;
+}
