@@ -1,0 +1,20 @@
+namespace Backup.Sources.Postgres;
+
+/// <summary>What a physical backup of a PostgreSQL server takes: always the whole cluster, as the server's files are one whole.</summary>
+public sealed record PostgresBackupRequest
+{
+    /// <summary>The asset's name.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>
+    /// An Npgsql connection string to a server on this machine. The role must be a superuser, or may be one that can execute
+    /// pg_backup_start and pg_backup_stop and, better, has REPLICATION. Never written to logs, errors or the vault.
+    /// </summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
+    public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
+
+    /// <summary>Tags for the snapshot, for example the run's id under "run".</summary>
+    public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
+}

@@ -1,0 +1,28 @@
+namespace Backup.Sources.Postgres;
+
+/// <summary>Where a PostgreSQL restore goes.</summary>
+public sealed record PostgresRestoreRequest
+{
+    /// <summary>Absolute path of the new data directory; made when missing. The server's data_directory afterwards.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>
+    /// New places by the tablespace's object id; what is not named here goes to <c>TARGET.tablespaces/OID</c>, beside the data directory.
+    /// </summary>
+    public IReadOnlyDictionary<uint, string> Tablespaces { get; init; } = new Dictionary<uint, string>();
+
+    /// <summary>
+    /// Allow a target that holds something, bringing it to the snapshot's state. Never while a server runs on it: a postmaster.pid
+    /// of a live process is refused.
+    /// </summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>
+    /// The account that owns the restored files, when this process is root; null for the owner of the folder that holds the target
+    /// or, when that is root, of the account named postgres. Other users restore as themselves.
+    /// </summary>
+    public string? Owner { get; init; }
+
+    /// <summary>Threads that decrypt and write: 1 to 64. Default: one per core, at least 2.</summary>
+    public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
+}
