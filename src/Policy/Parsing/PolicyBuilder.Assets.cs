@@ -1,0 +1,196 @@
+using System.Globalization;
+
+namespace Backup.Policy.Parsing;
+
+/// <summary>Assets, their windows, and the checks that need several groups at once.</summary>
+internal sealed partial class PolicyBuilder
+{
+    private static readonly (string, DayOfWeek)[] DayNames =
+    [
+        ("mon", DayOfWeek.Monday), ("tue", DayOfWeek.Tuesday), ("wed", DayOfWeek.Wednesday), ("thu", DayOfWeek.Thursday),
+        ("fri", DayOfWeek.Friday), ("sat", DayOfWeek.Saturday), ("sun", DayOfWeek.Sunday),
+    ];
+
+    private readonly Dictionary<AssetName, PolicyPosition> _assetPlaces = [];
+
+    private void AddAsset(MapReader item)
+    {
+        var name = item.Name("name");
+        var kind = item.OneOf("kind", required: true, ("files", SourceKind.Files), ("postgres", SourceKind.Postgres));
+        var agent = item.Name("agent");
+        var vault = item.Name("vault");
+        var serviceClass = item.Name("serviceClass");
+        var dataClass = item.Name("dataClass");
+        _ = agent is not null && _agents.Refer(new(agent), item.PlaceOf("agent"));
+        _ = dataClass is not null && _dataClasses.Refer(new(dataClass), item.PlaceOf("dataClass"));
+        var classIsKnown = serviceClass is not null && _serviceClasses.Refer(new(serviceClass), item.PlaceOf("serviceClass"));
+
+        var connection = item.Name("connection", required: kind is SourceKind.Postgres);
+        var paths = ReadPaths(item, required: kind is SourceKind.Files);
+        var excludes = item.Texts("excludes")?.Select(t => t.Value).ToArray() ?? [];
+        var oneFileSystem = item.Flag("oneFileSystem");
+        RefuseKeysOfOtherKinds(item, kind);
+
+        var tiers = ReadTiers(item);
+        var window = ReadWindow(item);
+        if (window is not null && classIsKnown)
+        {
+            CheckWindow(window, _serviceClasses.Find(new(serviceClass!))!, item.PlaceOf("window"));
+        }
+
+        var enabled = item.Flag("enabled");
+        if (name is not null)
+        {
+            _assetPlaces.TryAdd(new(name), item.PlaceOf("name"));
+            _assets.Add(
+                new(name),
+                new Asset(
+                    new(name),
+                    kind ?? SourceKind.Files,
+                    new(agent ?? ""),
+                    new(vault ?? ""),
+                    new(serviceClass ?? ""),
+                    new(dataClass ?? ""),
+                    connection,
+                    paths,
+                    excludes,
+                    oneFileSystem ?? false,
+                    tiers,
+                    window,
+                    enabled ?? true),
+                item.PlaceOf("name"));
+        }
+    }
+
+    private List<string> ReadPaths(MapReader item, bool required)
+    {
+        var texts = item.Texts("paths");
+        if (required && texts is null or { Count: 0 })
+        {
+            _problems.Add(item.PlaceOf("paths"), "an asset of kind files needs \"paths\" with at least one absolute path");
+        }
+
+        var paths = new List<string>();
+        foreach (var text in texts ?? [])
+        {
+            if (text.Value[0] != '/' || text.Value.Split('/').Contains(".."))
+            {
+                _problems.Add(text.At, $"\"{text.Value}\" is not an absolute path without \"..\"");
+            }
+
+            paths.Add(text.Value);
+        }
+
+        return paths;
+    }
+
+    private void RefuseKeysOfOtherKinds(MapReader item, SourceKind? kind)
+    {
+        string[] foreign = kind switch
+        {
+            SourceKind.Files => ["connection"],
+            SourceKind.Postgres => ["paths", "excludes", "oneFileSystem"],
+            _ => [],
+        };
+        foreach (var key in foreign.Where(item.Has))
+        {
+            _problems.Add(item.PlaceOf(key), $"\"{key}\" means nothing for an asset of kind {kind.ToString()!.ToLowerInvariant()}; remove it");
+        }
+    }
+
+    private BackupWindow? ReadWindow(MapReader item)
+    {
+        if (item.Group("window") is not { } group)
+        {
+            return null;
+        }
+
+        var from = ReadTime(group, "from");
+        var to = ReadTime(group, "to");
+        var days = ReadDays(group);
+        group.RefuseUnknownKeys();
+        return from is not null && to is not null && days.Count > 0 ? new BackupWindow(from.Value, to.Value, days) : null;
+    }
+
+    private TimeOnly? ReadTime(MapReader group, string key)
+    {
+        var text = group.Text(key, required: true);
+        if (text is null)
+        {
+            return null;
+        }
+
+        if (TimeOnly.TryParseExact(text, "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
+        {
+            return time;
+        }
+
+        _problems.Add(group.PlaceOf(key), $"\"{text}\" is not a time of day such as \"22:00\" (24 hours, in quotes)");
+        return null;
+    }
+
+    private HashSet<DayOfWeek> ReadDays(MapReader group)
+    {
+        if (group.Texts("days") is not { } texts)
+        {
+            return [.. DayNames.Select(d => d.Item2)];
+        }
+
+        var days = new HashSet<DayOfWeek>();
+        foreach (var text in texts)
+        {
+            var known = DayNames.Where(d => d.Item1 == text.Value).ToArray();
+            if (known.Length == 0)
+            {
+                _problems.Add(text.At, $"\"{text.Value}\" is not a day; days are {string.Join(", ", DayNames.Select(d => d.Item1))}");
+            }
+            else if (!days.Add(known[0].Item2))
+            {
+                _problems.Add(text.At, $"day \"{text.Value}\" stands twice in this list");
+            }
+        }
+
+        if (texts.Count == 0)
+        {
+            _problems.Add(group.PlaceOf("days"), "\"days\" is empty; leave it out for every day");
+        }
+
+        return days;
+    }
+
+    private void CheckWindow(BackupWindow window, ServiceClass serviceClass, PolicyPosition at)
+    {
+        if (window.LongestClosure >= serviceClass.Rpo)
+        {
+            _problems.Add(
+                at,
+                $"this window stays closed for {Durations.Format(window.LongestClosure)}, so class \"{serviceClass.Name}\" (rpo {Durations.Format(serviceClass.Rpo)}) cannot be kept; widen the window or choose another class");
+        }
+    }
+
+    /// <summary>One container holds one vault: two would overwrite each other's key slots and neither could be restored.</summary>
+    private void CheckContainers()
+    {
+        var owners = new Dictionary<string, (AgentName, VaultName, TierName)>(StringComparer.Ordinal);
+        foreach (var asset in _assets.Values)
+        {
+            var names = asset.ReplicateTo ?? _dataClasses.Find(asset.DataClass)?.ReplicateTo ?? [];
+            foreach (var tier in names.Select(_tiers.Find).OfType<Tier>())
+            {
+                var container = tier.ContainerOf(asset);
+                var owner = (asset.Agent, asset.Vault, tier.Name);
+                var at = _assetPlaces[asset.Name];
+                if (container.Length is < 3 or > 63)
+                {
+                    _problems.Add(at, $"tier \"{tier.Name}\" would use the container \"{container}\", whose name is not 3 to 63 characters long");
+                }
+
+                if (!owners.TryAdd(container, owner) && owners[container] != owner)
+                {
+                    var (agent, vault, other) = owners[container];
+                    _problems.Add(at, $"container \"{container}\" of tier \"{tier.Name}\" already holds vault \"{vault}\" of agent \"{agent}\" (tier \"{other}\"); put {{agent}} and {{vault}} into the tier's container");
+                }
+            }
+        }
+    }
+}

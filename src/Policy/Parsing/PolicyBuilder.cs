@@ -1,0 +1,184 @@
+using System.Text.RegularExpressions;
+
+namespace Backup.Policy.Parsing;
+
+/// <summary>Turns nodes into a policy: groups first, then references between them, so that one pass reports everything.</summary>
+internal sealed partial class PolicyBuilder
+{
+    private readonly ProblemList _problems;
+    private readonly Named<SiteName, Site> _sites;
+    private readonly Named<AgentName, Agent> _agents;
+    private readonly Named<ServiceClassName, ServiceClass> _serviceClasses;
+    private readonly Named<DataClassName, DataClass> _dataClasses;
+    private readonly Named<TierName, Tier> _tiers;
+    private readonly Named<AssetName, Asset> _assets;
+
+    private PolicyBuilder(ProblemList problems)
+    {
+        _problems = problems;
+        _sites = new("site", problems);
+        _agents = new("agent", problems);
+        _serviceClasses = new("service class", problems);
+        _dataClasses = new("data class", problems);
+        _tiers = new("tier", problems);
+        _assets = new("asset", problems);
+    }
+
+    /// <summary>The policy, or null when the root is not even a group of keys. It is only sound when no problem was noted.</summary>
+    public static PolicyDocument? Build(YamlNode root, ProblemList problems)
+    {
+        if (MapReader.Open(root, "a policy", problems) is not { } reader)
+        {
+            return null;
+        }
+
+        var builder = new PolicyBuilder(problems);
+        reader.OneOf("version", required: true, ("1", 1));
+        builder.Each(reader, "sites", "a site", builder.AddSite);
+        builder.Each(reader, "tiers", "a tier", builder.AddTier);
+        builder.Each(reader, "agents", "an agent", builder.AddAgent);
+        builder.Each(reader, "serviceClasses", "a service class", builder.AddServiceClass);
+        builder.Each(reader, "dataClasses", "a data class", builder.AddDataClass);
+        builder.FillDefaults();
+        builder.Each(reader, "assets", "an asset", builder.AddAsset);
+        reader.RefuseUnknownKeys();
+        builder.CheckContainers();
+        return new PolicyDocument(
+            builder._sites.Values,
+            builder._agents.Values,
+            builder._serviceClasses.Values,
+            builder._dataClasses.Values,
+            builder._tiers.Values,
+            builder._assets.Values);
+    }
+
+    private void Each(MapReader reader, string key, string what, Action<MapReader> add)
+    {
+        foreach (var node in reader.List(key) ?? [])
+        {
+            if (MapReader.Open(node, what, _problems) is { } item)
+            {
+                add(item);
+                item.RefuseUnknownKeys();
+            }
+        }
+    }
+
+    private void AddSite(MapReader item)
+    {
+        var name = item.Name("name");
+        var zone = TimeZoneInfo.Utc;
+        if (item.Text("timeZone", required: false) is { } id && !TimeZoneInfo.TryFindSystemTimeZoneById(id, out zone!))
+        {
+            _problems.Add(item.PlaceOf("timeZone"), $"this machine knows no time zone \"{id}\"; use an IANA name such as Europe/Berlin");
+        }
+
+        if (name is not null)
+        {
+            _sites.Add(new(name), new Site(new(name), zone ?? TimeZoneInfo.Utc), item.PlaceOf("name"));
+        }
+    }
+
+    private void AddTier(MapReader item)
+    {
+        var name = item.Name("name");
+        var access = item.OneOf("accessTier", required: true, ("Hot", AccessTier.Hot), ("Cool", AccessTier.Cool), ("Cold", AccessTier.Cold), ("Archive", AccessTier.Archive));
+        var container = item.Text("container", required: true);
+        if (container is not null && !ContainerPattern().IsMatch(container))
+        {
+            _problems.Add(item.PlaceOf("container"), $"\"{container}\" is not a container name: small letters, digits and single dashes, where {{agent}} and {{vault}} may stand for the asset's");
+        }
+
+        if (name is not null)
+        {
+            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot), item.PlaceOf("name"));
+        }
+    }
+
+    private void AddAgent(MapReader item)
+    {
+        var name = item.Name("name");
+        var site = item.Name("site");
+        if (site is not null)
+        {
+            _sites.Refer(new(site), item.PlaceOf("site"));
+        }
+
+        var path = item.Text("relayPath", required: false);
+        if (path is not null && !RelayPath().IsMatch(path))
+        {
+            _problems.Add(item.PlaceOf("relayPath"), $"\"{path}\" is not a relay path: letters, digits, dots, dashes, underscores and single slashes between them");
+        }
+
+        var concurrency = item.Number("concurrency", min: 1, max: PolicyLimits.ConcurrencyMax);
+        if (name is not null)
+        {
+            _agents.Add(new(name), new Agent(new(name), new(site ?? ""), path ?? $"agents/{name}", concurrency ?? PolicyDefaults.AgentConcurrency), item.PlaceOf("name"));
+        }
+    }
+
+    private void AddServiceClass(MapReader item)
+    {
+        var name = item.Name("name");
+        var standard = PolicyDefaults.ServiceClasses.FirstOrDefault(c => c.Name.Value == name);
+        var rto = item.Duration("rto", PolicyLimits.ObjectiveMin, required: standard is null);
+        var rpo = item.Duration("rpo", PolicyLimits.ObjectiveMin, required: standard is null);
+        if (name is not null)
+        {
+            _serviceClasses.Add(new(name), new ServiceClass(new(name), rto ?? standard?.Rto ?? PolicyLimits.DurationMax, rpo ?? standard?.Rpo ?? PolicyLimits.DurationMax), item.PlaceOf("name"));
+        }
+    }
+
+    private void AddDataClass(MapReader item)
+    {
+        var name = item.Name("name");
+        var tiers = ReadTiers(item) ?? [];
+        if (name is not null)
+        {
+            _dataClasses.Add(new(name), new DataClass(new(name), tiers), item.PlaceOf("name"));
+        }
+    }
+
+    private void FillDefaults()
+    {
+        foreach (var standard in PolicyDefaults.ServiceClasses.Where(c => !_serviceClasses.Contains(c.Name)))
+        {
+            _serviceClasses.AddDefault(standard.Name, standard);
+        }
+
+        foreach (var standard in PolicyDefaults.DataClasses.Where(c => !_dataClasses.Contains(c.Name)))
+        {
+            _dataClasses.AddDefault(standard.Name, standard);
+        }
+    }
+
+    private List<TierName>? ReadTiers(MapReader item)
+    {
+        if (item.Texts("replicateTo") is not { } texts)
+        {
+            return null;
+        }
+
+        var tiers = new List<TierName>();
+        foreach (var text in texts)
+        {
+            var tier = new TierName(text.Value);
+            _tiers.Refer(tier, text.At);
+            if (tiers.Contains(tier))
+            {
+                _problems.Add(text.At, $"tier \"{tier}\" stands twice in this list");
+            }
+
+            tiers.Add(tier);
+        }
+
+        return tiers;
+    }
+
+    // Lengths are checked once agent and vault are filled in.
+    [GeneratedRegex(@"\A(?:[a-z0-9]|\{agent\}|\{vault\})(?:-?(?:[a-z0-9]|\{agent\}|\{vault\}))*\z")]
+    private static partial Regex ContainerPattern();
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\z")]
+    private static partial Regex RelayPath();
+}

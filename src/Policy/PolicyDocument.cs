@@ -1,0 +1,142 @@
+namespace Backup.Policy;
+
+/// <summary>A checked policy: every reference resolves, every name is unique, every class is present.</summary>
+/// <param name="Sites">In file order.</param>
+/// <param name="Agents">In file order.</param>
+/// <param name="ServiceClasses">The defaults, as overridden, then those the file adds.</param>
+/// <param name="DataClasses">The defaults, as overridden, then those the file adds.</param>
+/// <param name="Tiers">In file order.</param>
+/// <param name="Assets">In file order.</param>
+public sealed record PolicyDocument(
+    IReadOnlyList<Site> Sites,
+    IReadOnlyList<Agent> Agents,
+    IReadOnlyList<ServiceClass> ServiceClasses,
+    IReadOnlyList<DataClass> DataClasses,
+    IReadOnlyList<Tier> Tiers,
+    IReadOnlyList<Asset> Assets)
+{
+    /// <summary>The asset of that name, or null.</summary>
+    public Asset? FindAsset(AssetName name) => Assets.FirstOrDefault(asset => asset.Name == name);
+
+    /// <summary>The agent of that name, or null.</summary>
+    public Agent? FindAgent(AgentName name) => Agents.FirstOrDefault(agent => agent.Name == name);
+
+    /// <summary>The tier of that name, or null.</summary>
+    public Tier? FindTier(TierName name) => Tiers.FirstOrDefault(tier => tier.Name == name);
+
+    /// <summary>The agent of an asset of this policy.</summary>
+    /// <exception cref="ArgumentException">The asset comes from another policy.</exception>
+    public Agent AgentOf(Asset asset) =>
+        FindAgent(asset.Agent) ?? throw new ArgumentException($"Agent {asset.Agent} of asset {asset.Name} is not in this policy", nameof(asset));
+
+    /// <summary>The site of an asset of this policy.</summary>
+    /// <exception cref="ArgumentException">The asset comes from another policy.</exception>
+    public Site SiteOf(Asset asset) =>
+        Sites.FirstOrDefault(site => site.Name == AgentOf(asset).Site)
+        ?? throw new ArgumentException($"The site of asset {asset.Name} is not in this policy", nameof(asset));
+
+    /// <summary>The objectives of an asset of this policy.</summary>
+    /// <exception cref="ArgumentException">The asset comes from another policy.</exception>
+    public ServiceClass ServiceClassOf(Asset asset) =>
+        ServiceClasses.FirstOrDefault(c => c.Name == asset.ServiceClass)
+        ?? throw new ArgumentException($"Service class {asset.ServiceClass} is not in this policy", nameof(asset));
+
+    /// <summary>The tiers an asset's recovery points are copied to: its own list, or else its data class's.</summary>
+    public IReadOnlyList<Tier> TiersOf(Asset asset)
+    {
+        var names = asset.ReplicateTo ?? DataClasses.First(c => c.Name == asset.DataClass).ReplicateTo;
+        return [.. Tiers.Where(tier => names.Contains(tier.Name))];
+    }
+}
+
+/// <summary>A place with agents.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="TimeZone">The zone in which backup windows of this site's assets are read; UTC unless given.</param>
+public sealed record Site(SiteName Name, TimeZoneInfo TimeZone);
+
+/// <summary>An on-prem daemon.</summary>
+/// <param name="Name">Unique; the same as in the agent's own configuration.</param>
+/// <param name="Site">Where it runs.</param>
+/// <param name="RelayPath">Its hybrid connection; <c>agents/{name}</c> unless given.</param>
+/// <param name="Concurrency">Backups it runs at once, 1 to <see cref="PolicyLimits.ConcurrencyMax"/>.</param>
+public sealed record Agent(AgentName Name, SiteName Site, string RelayPath, int Concurrency);
+
+/// <summary>Objectives that assets share.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="Rto">Recovery time objective: a restore takes no longer.</param>
+/// <param name="Rpo">Recovery point objective: the newest recovery point is never older.</param>
+public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan Rpo);
+
+/// <summary>What kind of data an asset holds; it decides where copies go.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="ReplicateTo">The tiers of assets that do not name their own.</param>
+public sealed record DataClass(DataClassName Name, IReadOnlyList<TierName> ReplicateTo);
+
+/// <summary>The storage price class of an off-site container.</summary>
+public enum AccessTier
+{
+    /// <summary>Dear to keep, cheap to read.</summary>
+    Hot,
+
+    /// <summary>At least 30 days are billed.</summary>
+    Cool,
+
+    /// <summary>At least 90 days are billed.</summary>
+    Cold,
+
+    /// <summary>At least 180 days are billed; reading needs hours of rehydration.</summary>
+    Archive,
+}
+
+/// <summary>An off-site place for replicas.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="ContainerPattern">The blob container, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's; one container holds one vault.</param>
+/// <param name="AccessTier">The price class data packs are written in.</param>
+public sealed record Tier(TierName Name, string ContainerPattern, AccessTier AccessTier)
+{
+    /// <summary>The container that holds the replica of the asset's vault.</summary>
+    public string ContainerOf(Asset asset) => ContainerOf(asset.Agent, asset.Vault);
+
+    internal string ContainerOf(AgentName agent, VaultName vault) => ContainerPattern
+        .Replace("{agent}", agent.Value, StringComparison.Ordinal)
+        .Replace("{vault}", vault.Value, StringComparison.Ordinal);
+}
+
+/// <summary>The kind of source that reads an asset.</summary>
+public enum SourceKind
+{
+    /// <summary>A file tree.</summary>
+    Files,
+
+    /// <summary>A PostgreSQL cluster, read physically.</summary>
+    Postgres,
+}
+
+/// <summary>A thing to protect.</summary>
+/// <param name="Name">Unique.</param>
+/// <param name="Kind">Which source reads it.</param>
+/// <param name="Agent">The agent next to it.</param>
+/// <param name="Vault">The vault it is stored in, by its name in that agent's configuration.</param>
+/// <param name="ServiceClass">Its objectives.</param>
+/// <param name="DataClass">Its kind of data.</param>
+/// <param name="Connection">Postgres only: the name of a connection in the agent's configuration, never a secret.</param>
+/// <param name="Paths">Files only: absolute paths on the agent's machine, at least one.</param>
+/// <param name="Excludes">Files only: gitignore-like patterns.</param>
+/// <param name="OneFileSystem">Files only: do not cross mount points.</param>
+/// <param name="ReplicateTo">Its own tiers; null takes the data class's, empty means none.</param>
+/// <param name="Window">When scheduled backups may start; null means at any time.</param>
+/// <param name="Enabled">False: never scheduled, still restorable and still backed up on request.</param>
+public sealed record Asset(
+    AssetName Name,
+    SourceKind Kind,
+    AgentName Agent,
+    VaultName Vault,
+    ServiceClassName ServiceClass,
+    DataClassName DataClass,
+    string? Connection,
+    IReadOnlyList<string> Paths,
+    IReadOnlyList<string> Excludes,
+    bool OneFileSystem,
+    IReadOnlyList<TierName>? ReplicateTo,
+    BackupWindow? Window,
+    bool Enabled);

@@ -1,0 +1,29 @@
+namespace Backup.Policy;
+
+/// <summary>Sizes beyond which a policy is refused, so that a damaged or hostile file cannot take memory or time without bound.</summary>
+public static class PolicyLimits
+{
+    /// <summary>Bytes of a policy file.</summary>
+    public const int FileBytesMax = 1024 * 1024;
+
+    /// <summary>Entries of any one list (assets, agents, paths…).</summary>
+    public const int ListLengthMax = 10_000;
+
+    /// <summary>Levels of nesting; the deepest valid policy needs five.</summary>
+    public const int DepthMax = 16;
+
+    /// <summary>Characters of a name. Names become parts of instance ids (100 characters in Durable Functions) and of container names.</summary>
+    public const int NameLengthMax = 40;
+
+    /// <summary>Problems reported for one file; the reader has enough to do by then.</summary>
+    public const int ProblemsMax = 200;
+
+    /// <summary>Backups that one agent may run at once.</summary>
+    public const int ConcurrencyMax = 64;
+
+    /// <summary>The shortest recovery point objective: below it the timer's one-minute tick could not keep the promise.</summary>
+    public static readonly TimeSpan ObjectiveMin = TimeSpan.FromMinutes(2);
+
+    /// <summary>The longest objective and the longest of any duration.</summary>
+    public static readonly TimeSpan DurationMax = TimeSpan.FromDays(366 * 10);
+}

@@ -1,0 +1,23 @@
+namespace Backup.Policy.Scheduling;
+
+/// <summary>The safety margins of scheduling, each with its reason.</summary>
+public sealed record SchedulingMargins
+{
+    /// <summary>The margins every production schedule uses.</summary>
+    public static readonly SchedulingMargins Standard = new();
+
+    /// <summary>A backup starts when at least this share of the RPO is left: a failed first attempt must have time for a second.</summary>
+    public double RpoShareLeft { get; init; } = 0.25;
+
+    /// <summary>…or this many times the last run's duration, if that is longer: a run that grows must still end in time.</summary>
+    public double LastDurations { get; init; } = 2;
+
+    /// <summary>No scheduled backup starts before this share of the RPO has passed: slow assets must not be backed up back to back.</summary>
+    public double RpoShareBetween { get; init; } = 0.5;
+
+    /// <summary>The wait after a first failure; it doubles with each further one. The timer ticks each minute, so less would mean nothing.</summary>
+    public TimeSpan FailureWaitMin { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The wait after failures never exceeds this share of the RPO: a repaired agent must not wait for hours.</summary>
+    public double FailureWaitRpoShareMax { get; init; } = 0.25;
+}
