@@ -1,0 +1,156 @@
+using Backup.Standalone.Hosting;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Azure.Functions.Worker.Middleware;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Microsoft.Azure.Functions.Worker
+{
+    /// <summary>Where the worker's services and middleware are registered.</summary>
+    public interface IFunctionsWorkerApplicationBuilder
+    {
+        /// <summary>The services.</summary>
+        IServiceCollection Services { get; }
+
+        /// <summary>Adds middleware; the first added is the outermost.</summary>
+        IFunctionsWorkerApplicationBuilder Use(Func<FunctionExecutionDelegate, FunctionExecutionDelegate> middleware);
+    }
+}
+
+namespace Microsoft.Azure.Functions.Worker.Builder
+{
+    /// <summary>A functions app.</summary>
+    public class FunctionsApplication
+    {
+        /// <summary>Begins to build an app with the usual configuration, logging and services.</summary>
+        public static FunctionsApplicationBuilder CreateBuilder(string[] args) => new(args);
+    }
+
+    /// <summary>Builds a functions app.</summary>
+    public class FunctionsApplicationBuilder : IHostApplicationBuilder, IFunctionsWorkerApplicationBuilder
+    {
+        private readonly WebApplicationBuilder _inner;
+        private readonly FunctionMiddleware _middleware;
+
+        internal FunctionsApplicationBuilder(string[] args)
+        {
+            _inner = FunctionsHosting.CreateBuilder(args);
+            _middleware = FunctionsHosting.AddServices(_inner.Services);
+        }
+
+        /// <inheritdoc/>
+        public IDictionary<object, object> Properties => ((IHostApplicationBuilder)_inner).Properties;
+
+        /// <summary>The configuration: host.json, local.settings.json, environment, command line.</summary>
+        public ConfigurationManager Configuration => _inner.Configuration;
+
+        IConfigurationManager IHostApplicationBuilder.Configuration => _inner.Configuration;
+
+        /// <inheritdoc/>
+        public IHostEnvironment Environment => _inner.Environment;
+
+        /// <inheritdoc/>
+        public ILoggingBuilder Logging => _inner.Logging;
+
+        /// <inheritdoc/>
+        public IMetricsBuilder Metrics => _inner.Metrics;
+
+        /// <inheritdoc cref="IHostApplicationBuilder.Services"/>
+        public IServiceCollection Services => _inner.Services;
+
+        /// <summary>Builds the app. Function discovery and configuration errors show when it starts.</summary>
+        public IHost Build()
+        {
+            var app = _inner.Build();
+            FunctionsHosting.UseFunctions(app);
+            return app;
+        }
+
+        /// <inheritdoc/>
+        public void ConfigureContainer<TContainerBuilder>(
+            IServiceProviderFactory<TContainerBuilder> factory, Action<TContainerBuilder>? configure = null)
+            where TContainerBuilder : notnull => ((IHostApplicationBuilder)_inner).ConfigureContainer(factory, configure);
+
+        /// <inheritdoc/>
+        public IFunctionsWorkerApplicationBuilder Use(Func<FunctionExecutionDelegate, FunctionExecutionDelegate> middleware)
+        {
+            _middleware.Add(middleware);
+            return this;
+        }
+    }
+
+    /// <summary>ASP.NET Core integration.</summary>
+    public static class FunctionsApplicationBuilderAspNetCoreExtensions
+    {
+        /// <summary>Serves HTTP functions with ASP.NET Core's types. The standalone host always does.</summary>
+        public static FunctionsApplicationBuilder ConfigureFunctionsWebApplication(this FunctionsApplicationBuilder builder)
+        {
+            ArgumentNullException.ThrowIfNull(builder);
+            return builder;
+        }
+    }
+}
+
+namespace Microsoft.Extensions.Hosting
+{
+    /// <summary>Building a functions app on a host builder.</summary>
+    public static class FunctionsHostBuilderExtensions
+    {
+        /// <summary>Makes the host a functions app with ASP.NET Core's types.</summary>
+        public static IHostBuilder ConfigureFunctionsWebApplication(this IHostBuilder builder) =>
+            builder.ConfigureFunctionsWebApplication((_, _) => { });
+
+        /// <summary>Makes the host a functions app with ASP.NET Core's types.</summary>
+        public static IHostBuilder ConfigureFunctionsWebApplication(
+            this IHostBuilder builder, Action<Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder> configureWorker) =>
+            builder.ConfigureFunctionsWebApplication((_, worker) => configureWorker(worker));
+
+        /// <summary>Makes the host a functions app with ASP.NET Core's types.</summary>
+        public static IHostBuilder ConfigureFunctionsWebApplication(
+            this IHostBuilder builder, Action<HostBuilderContext, Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder> configureWorker) =>
+            FunctionsHosting.Configure(builder, configureWorker);
+    }
+
+    /// <summary>Adding middleware.</summary>
+    public static class MiddlewareWorkerApplicationBuilderExtensions
+    {
+        /// <summary>Adds middleware of this type; it is made by dependency injection, once.</summary>
+        public static Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder UseMiddleware<T>(
+            this Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder builder)
+            where T : class, IFunctionsWorkerMiddleware => builder.UseWhen<T>(_ => true);
+
+        /// <summary>Adds middleware of this type for the invocations a predicate names.</summary>
+        public static Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder UseWhen<T>(
+            this Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder builder,
+            Func<Azure.Functions.Worker.FunctionContext, bool> predicate)
+            where T : class, IFunctionsWorkerMiddleware
+        {
+            ArgumentNullException.ThrowIfNull(builder);
+            ArgumentNullException.ThrowIfNull(predicate);
+            builder.Services.AddSingleton<T>();
+            return builder.Use(next => context => predicate(context)
+                ? context.InstanceServices.GetRequiredService<T>().Invoke(context, next)
+                : next(context));
+        }
+
+        /// <summary>Adds middleware made of a function.</summary>
+        public static Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder UseMiddleware(
+            this Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder builder,
+            Func<Azure.Functions.Worker.FunctionContext, Func<Task>, Task> middleware) => builder.UseWhen(_ => true, middleware);
+
+        /// <summary>Adds middleware made of a function for the invocations a predicate names.</summary>
+        public static Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder UseWhen(
+            this Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder builder,
+            Func<Azure.Functions.Worker.FunctionContext, bool> predicate,
+            Func<Azure.Functions.Worker.FunctionContext, Func<Task>, Task> middleware)
+        {
+            ArgumentNullException.ThrowIfNull(builder);
+            ArgumentNullException.ThrowIfNull(predicate);
+            ArgumentNullException.ThrowIfNull(middleware);
+            return builder.Use(next => context => predicate(context) ? middleware(context, () => next(context)) : next(context));
+        }
+    }
+}
