@@ -1,0 +1,40 @@
+using System.Text.Json.Serialization;
+
+namespace Backup.AgentApi;
+
+/// <summary>The closed list of what an agent can be asked. Wire names are fixed; numbers are not used on the wire.</summary>
+[JsonConverter(typeof(WireEnum<Operation>))]
+public enum Operation
+{
+    /// <summary>Back up one asset into a vault. A job.</summary>
+    [JsonStringEnumMemberName("backup")] Backup,
+
+    /// <summary>Bring a snapshot back. A job.</summary>
+    [JsonStringEnumMemberName("restore")] Restore,
+
+    /// <summary>Copy new store objects to a replica. A job.</summary>
+    [JsonStringEnumMemberName("replicate")] Replicate,
+
+    /// <summary>Where a job stands. A query.</summary>
+    [JsonStringEnumMemberName("job")] Job,
+
+    /// <summary>Stop a job. A query: repeating it changes nothing.</summary>
+    [JsonStringEnumMemberName("cancel")] Cancel,
+
+    /// <summary>How the agent is. A query.</summary>
+    [JsonStringEnumMemberName("health")] Health,
+
+    /// <summary>What a vault holds. A query.</summary>
+    [JsonStringEnumMemberName("snapshots")] Snapshots,
+}
+
+/// <summary>What follows from an operation.</summary>
+public static class Operations
+{
+    /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
+    public static bool IsJob(this Operation operation) => operation is Operation.Backup or Operation.Restore or Operation.Replicate;
+}
+
+/// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>
+internal sealed class WireEnum<T>() : JsonStringEnumConverter<T>(namingPolicy: null, allowIntegerValues: false)
+    where T : struct, Enum;

@@ -1,0 +1,118 @@
+using System.Text.Json.Serialization;
+
+namespace Backup.AgentApi;
+
+/// <summary>Which copy a restore reads.</summary>
+[JsonConverter(typeof(WireEnum<RestoreOriginKind>))]
+public enum RestoreOriginKind
+{
+    /// <summary>A vault in the agent's configuration.</summary>
+    [JsonStringEnumMemberName("vault")] Vault,
+
+    /// <summary>A replica in a blob container.</summary>
+    [JsonStringEnumMemberName("replica")] Replica,
+}
+
+/// <summary>Where a restore reads from. Make one by <see cref="FromVault"/> or <see cref="FromReplica"/>.</summary>
+public sealed record RestoreOrigin
+{
+    /// <summary>Which of the fields below apply.</summary>
+    [JsonPropertyName("kind")] public required RestoreOriginKind Kind { get; init; }
+
+    /// <summary>The vault's name in the agent's configuration; with <see cref="RestoreOriginKind.Replica"/> the vault whose restore key applies, or null to let the agent find it by <see cref="VaultId"/>.</summary>
+    [JsonPropertyName("vault")] public string? Vault { get; init; }
+
+    /// <summary>The replica's container, without credentials.</summary>
+    [JsonPropertyName("containerUri")] public Uri? ContainerUri { get; init; }
+
+    /// <summary>A container SAS: read and list.</summary>
+    [JsonPropertyName("sas")] public SecretText? Sas { get; init; }
+
+    /// <summary>The id of the vault the replica copies.</summary>
+    [JsonPropertyName("vaultId")] public string? VaultId { get; init; }
+
+    /// <summary>Read from a vault of the agent.</summary>
+    public static RestoreOrigin FromVault(string vault) => new() { Kind = RestoreOriginKind.Vault, Vault = vault };
+
+    /// <summary>Read from a replica.</summary>
+    public static RestoreOrigin FromReplica(Uri containerUri, SecretText sas, string vaultId, string? vault = null) =>
+        new() { Kind = RestoreOriginKind.Replica, ContainerUri = containerUri, Sas = sas, VaultId = vaultId, Vault = vault };
+
+    internal void Check(ContractCheck check)
+    {
+        check.That(Enum.IsDefined(Kind), "'from.kind' is unknown");
+        if (Kind == RestoreOriginKind.Vault || Vault is not null) check.Name(Vault, "from.vault");
+        if (Kind != RestoreOriginKind.Replica) return;
+        check.HttpsOrLoopback(ContainerUri, "from.containerUri");
+        check.Secret(Sas, "from.sas");
+        check.Name(VaultId, "from.vaultId");
+    }
+}
+
+/// <summary>Bring a snapshot back to the agent's machine.</summary>
+public sealed record RestoreOrder : OrderPayload<JobTicket>
+{
+    /// <summary>The catalog's restore.</summary>
+    [JsonPropertyName("restoreId")] public required string RestoreId { get; init; }
+
+    /// <summary>The asset's name.</summary>
+    [JsonPropertyName("asset")] public required string Asset { get; init; }
+
+    /// <summary>What kind of source made the snapshot.</summary>
+    [JsonPropertyName("sourceKind")] public required SourceKind SourceKind { get; init; }
+
+    /// <summary>The snapshot's id.</summary>
+    [JsonPropertyName("snapshotId")] public required string SnapshotId { get; init; }
+
+    /// <summary>Which copy to read.</summary>
+    [JsonPropertyName("from")] public required RestoreOrigin From { get; init; }
+
+    /// <summary>Absolute path on the agent's machine; must lie under one of its restore roots.</summary>
+    [JsonPropertyName("target")] public required string Target { get; init; }
+
+    /// <summary>Patterns of what to bring back; empty means everything.</summary>
+    [JsonPropertyName("include")] public IReadOnlyList<string> Include { get; init; } = [];
+
+    /// <summary>True: existing files may be replaced.</summary>
+    [JsonPropertyName("overwrite")] public bool Overwrite { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override Operation Operation => Operation.Restore;
+
+    internal override OrderPayload WithoutCredentials() => From.Sas is null ? this : this with { From = From with { Sas = new SecretText("") } };
+
+    internal override void Check(ContractCheck check)
+    {
+        check.Name(RestoreId, "restoreId");
+        check.Name(Asset, "asset");
+        check.Name(SnapshotId, "snapshotId");
+        check.That(Enum.IsDefined(SourceKind), "'sourceKind' is unknown");
+        check.Path(Target, "target");
+        check.That(Target is ['/', ..], "'target' must be an absolute path");
+        check.Items(Include, "include", pattern => check.Path(pattern, "include[]"));
+        check.That(From is not null, "'from' must be present");
+        From?.Check(check);
+    }
+}
+
+/// <summary>What a finished restore brought back.</summary>
+public sealed record RestoreResult
+{
+    /// <summary>Where it lies.</summary>
+    [JsonPropertyName("target")] public required string Target { get; init; }
+
+    /// <summary>Files and other entries restored.</summary>
+    [JsonPropertyName("filesRestored")] public required long FilesRestored { get; init; }
+
+    /// <summary>Content bytes of the restored files.</summary>
+    [JsonPropertyName("bytesRestored")] public required long BytesRestored { get; init; }
+
+    /// <summary>Bytes that had to be written: less than restored when the target already held some.</summary>
+    [JsonPropertyName("bytesWritten")] public required long BytesWritten { get; init; }
+
+    /// <summary>Bytes whose chunk ids were checked while writing.</summary>
+    [JsonPropertyName("verifiedBytes")] public required long VerifiedBytes { get; init; }
+
+    /// <summary>When the last byte was durable.</summary>
+    [JsonPropertyName("endedAt")] public required DateTimeOffset EndedAt { get; init; }
+}
