@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Backup.Services.Testing;
 
 /// <summary>A folder of this test run below the system's temporary folder, removed at the end.</summary>
@@ -14,5 +16,10 @@ public sealed class ScratchFolder : IDisposable
 
     public string Combine(params IEnumerable<string> names) => System.IO.Path.Combine([Path, .. names]);
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    // rm, since .NET cannot delete a file whose name is no UTF-8.
+    public void Dispose()
+    {
+        using var remove = Process.Start("rm", ["-rf", "--", Path]);
+        remove.WaitForExit();
+    }
 }
