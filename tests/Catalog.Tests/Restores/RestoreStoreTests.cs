@@ -1,0 +1,40 @@
+using Backup.Catalog.Restores;
+using Backup.Policy.States;
+using Backup.Services.Testing;
+using Shouldly;
+
+namespace Backup.Catalog.Tests.Restores;
+
+public sealed class RestoreStoreTests(PostgresFixture postgres)
+{
+    [Fact]
+    public async Task Restore_EveryCallTwice_IsOneRestore()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        await catalog.RunningAsync("r1");
+        var point = await catalog.Points.PublishAsync(catalog.Receipt("r1", "s1"), CancellationToken.None);
+        var order = new NewRestore(new("x1"), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", ["*.fits"], true, "operator");
+        Restore? restore = null;
+        for (var i = 0; i < 2; i++)
+        {
+            (await catalog.Restores.OpenAsync(order, CancellationToken.None)).Include.ShouldBe(["*.fits"]);
+            await catalog.Restores.MarkOrderedAsync(new("x1"), CancellationToken.None);
+            restore = await catalog.Restores.CloseAsync(new("x1"), RunState.Succeeded, null, new RestoredAmount(1, 2, 3, 4), CancellationToken.None);
+        }
+
+        restore!.Result.ShouldBe(new RestoredAmount(1, 2, 3, 4));
+        (await catalog.Restores.ListAsync(null, 10, CancellationToken.None)).Items.Select(r => r.Id.Value).ShouldBe(["x1"]);
+        (await catalog.CountAsync("audit where action like 'restore.%'")).ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Close_NeverOrderedAsSucceeded_IsRefused()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        await catalog.RunningAsync("r1");
+        var point = await catalog.Points.PublishAsync(catalog.Receipt("r1", "s1"), CancellationToken.None);
+        await catalog.Restores.OpenAsync(new(new("x1"), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", [], false, "operator"), CancellationToken.None);
+        (await Should.ThrowAsync<CatalogException>(() => catalog.Restores.CloseAsync(new("x1"), RunState.Succeeded, null, new(1, 2, 3, 4), CancellationToken.None)))
+            .Fault.ShouldBe(CatalogFault.NotAllowed);
+    }
+}
