@@ -1,0 +1,22 @@
+namespace Backup.Sources.Posix;
+
+/// <summary>Opens an absolute path one component at a time, so that its length has no limit.</summary>
+internal static class SafePath
+{
+    /// <summary>Opens a directory that a person or a server named. Symbolic links on the way are followed, as the name's giver meant them.</summary>
+    internal static Errno OpenDirectory(string path, out Descriptor? directory) => OpenDirectory(ByteText.Encode(path), out directory);
+
+    internal static Errno OpenDirectory(ReadOnlySpan<byte> path, out Descriptor? directory)
+    {
+        var error = Descriptor.OpenRoot(out directory);
+        foreach (var component in ByteText.Split(path))
+        {
+            if (error.IsError)
+                return error;
+            using var parent = directory;
+            error = Descriptor.Open(parent!.Number, component, Libc.ReadOnly | Libc.DirectoryOnly, 0, out directory);
+        }
+
+        return error;
+    }
+}

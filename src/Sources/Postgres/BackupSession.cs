@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>What pg_backup_stop gave.</summary>
+/// <param name="Stop">The end of the log that a restore needs.</param>
+/// <param name="Label">The file <c>backup_label</c>.</param>
+/// <param name="TablespaceMap">The file <c>tablespace_map</c>; empty without tablespaces.</param>
+internal sealed record BackupEnd(Lsn Stop, string Label, string TablespaceMap);
+
+/// <summary>
+/// The one server session that a backup lives in. While it is open the server is in backup mode for us and, where the role allows,
+/// a temporary slot keeps the log; both end by themselves when the session does, so a killed backup leaves nothing behind.
+/// </summary>
+internal sealed class BackupSession : IAsyncDisposable
+{
+    private const int CommandSecondsMax = 3600;
+
+    private readonly NpgsqlConnection _connection;
+
+    private BackupSession(NpgsqlConnection connection, ServerFacts server)
+    {
+        _connection = connection;
+        Server = server;
+    }
+
+    internal ServerFacts Server { get; }
+
+    /// <exception cref="SourcesException">ServerUnavailable, or ServerUnsuitable with everything that is wrong with it.</exception>
+    internal static async Task<BackupSession> OpenAsync(string connectionString, CancellationToken cancel)
+    {
+        NpgsqlConnectionStringBuilder settings;
+        try
+        {
+            settings = new NpgsqlConnectionStringBuilder(connectionString)
+            {
+                // A pooled session would outlive this backup, and with it the server's backup mode.
+                Pooling = false,
+                Multiplexing = false,
+                ApplicationName = "backup",
+                CommandTimeout = CommandSecondsMax,
+                KeepAlive = 30,
+            };
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException)
+        {
+            // The text of this exception may quote the string, and with it a password.
+            throw new SourcesException(SourcesFault.ServerUnsuitable, "The connection string cannot be read.", "Write it as Npgsql takes it: Host=…;Username=…;Password=…;Database=….");
+        }
+
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancel);
+            return new BackupSession(connection, await PrerequisiteCheck.RunAsync(connection, cancel));
+        }
+        catch (Exception error)
+        {
+            await connection.DisposeAsync();
+            if (Translate(error, "connect to") is { } known)
+                throw known;
+            throw;
+        }
+    }
+
+    /// <summary>Makes the server keep all log from the last checkpoint on. False when the server would not.</summary>
+    internal async Task<bool> ReserveLogAsync(string slot, CancellationToken cancel)
+    {
+        if (!Server.CanUseSlot)
+            return false;
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT pg_create_physical_replication_slot($1, true, true)", _connection);
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = slot });
+            await command.ExecuteNonQueryAsync(cancel);
+            return true;
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.InsufficientPrivilege)
+        {
+            return false;
+        }
+        catch (Exception error) when (Translate(error, "make a replication slot on") is { } known)
+        {
+            throw known;
+        }
+    }
+
+    /// <summary>Enters backup mode after an immediate checkpoint.</summary>
+    internal async Task<Lsn> StartAsync(string label, CancellationToken cancel)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT pg_backup_start($1, fast => true)::text", _connection);
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
+            return ReadLsn(await command.ExecuteScalarAsync(cancel));
+        }
+        catch (Exception error) when (Translate(error, "start a backup on") is { } known)
+        {
+            throw known;
+        }
+    }
+
+    /// <summary>Leaves backup mode. Does not wait for archiving: the caller copies the log itself.</summary>
+    internal async Task<BackupEnd> StopAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT lsn::text, labelfile, spcmapfile FROM pg_backup_stop(wait_for_archive => false)", _connection);
+            await using var row = await command.ExecuteReaderAsync(cancel);
+            await row.ReadAsync(cancel);
+            return new BackupEnd(ReadLsn(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2));
+        }
+        catch (Exception error) when (Translate(error, "stop the backup on") is { } known)
+        {
+            throw known;
+        }
+    }
+
+    /// <summary>The timeline that is being written now.</summary>
+    internal async Task<uint> ReadTimelineAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)", _connection);
+            return uint.Parse((string)(await command.ExecuteScalarAsync(cancel))!, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+        }
+        catch (Exception error) when (Translate(error, "ask the timeline of") is { } known)
+        {
+            throw known;
+        }
+    }
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    private static Lsn ReadLsn(object? value) => Lsn.TryParse(value as string, out var lsn)
+        ? lsn
+        : throw new SourcesException(SourcesFault.DataDamaged, $"The server gave \"{value}\" as a log position.", "Check that this is a PostgreSQL server.");
+
+    private static SourcesException? Translate(Exception error, string doing) => error switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } denied => new SourcesException(
+            SourcesFault.ServerUnsuitable,
+            $"The database role may not {doing} the server: {denied.MessageText}.",
+            "Use a superuser, or: GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO role; GRANT pg_monitor TO role; ALTER ROLE role REPLICATION.",
+            denied),
+        PostgresException refused => new SourcesException(
+            refused.IsTransient ? SourcesFault.ServerUnavailable : SourcesFault.ServerUnsuitable,
+            $"Cannot {doing} the database server: {refused.MessageText} ({refused.SqlState}).",
+            refused.Hint ?? "See the server's log.",
+            refused),
+        NpgsqlException or SocketException or TimeoutException or IOException => new SourcesException(
+            SourcesFault.ServerUnavailable,
+            $"Cannot {doing} the database server: {error.Message}",
+            "Check that the server runs and that host, port and password are right, then run the backup again.",
+            error),
+        _ => null,
+    };
+}

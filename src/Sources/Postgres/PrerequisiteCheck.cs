@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Text;
+using Backup.Sources.Posix;
+using Npgsql;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>Everything that must hold before a physical backup starts, checked at once so that a person hears all of it at once.</summary>
+internal static class PrerequisiteCheck
+{
+    private const int VersionMin = 150000;
+
+    private const string Questions =
+        """
+        SELECT current_setting('server_version_num')::int,
+               pg_is_in_recovery(),
+               current_setting('wal_level'),
+               current_setting('data_directory', true),
+               current_setting('data_checksums') = 'on',
+               (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
+               (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
+               has_function_privilege('pg_backup_start(text,boolean)', 'EXECUTE') AND has_function_privilege('pg_backup_stop(boolean)', 'EXECUTE'),
+               current_setting('max_replication_slots')::int > (SELECT count(*) FROM pg_replication_slots),
+               current_user::text,
+               current_setting('block_size')::int
+        """;
+
+    internal static async Task<ServerFacts> RunAsync(NpgsqlConnection connection, CancellationToken cancel)
+    {
+        var version = await AskAsync(connection, "SELECT current_setting('server_version_num')::int", row => row.GetInt32(0), cancel);
+        if (version < VersionMin)
+        {
+            throw new SourcesException(
+                SourcesFault.ServerUnsuitable,
+                $"The server is PostgreSQL {version / 10000}; physical backups need 15 or newer.",
+                "Upgrade the server, or protect it with pg_dump output as a file asset.");
+        }
+
+        var problems = new Problems();
+        var facts = await AskAsync(connection, Questions, row => Read(row, problems), cancel);
+        problems.ThrowIfAny();
+
+        // These two are asked only now: a server in recovery or a role without rights would answer with an error instead.
+        var control = await AskAsync(
+            connection,
+            "SELECT system_identifier::text, catalog_version_no::bigint, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM pg_control_system()",
+            row => (
+                System: (ulong)long.Parse(row.GetString(0), CultureInfo.InvariantCulture),
+                Catalog: (uint)row.GetInt64(1),
+                Timeline: uint.Parse(row.GetString(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)),
+            cancel);
+        facts = facts with { SystemIdentifier = control.System, CatalogVersion = control.Catalog, Timeline = control.Timeline };
+        CheckPlace(facts, problems);
+        problems.ThrowIfAny();
+        return facts;
+    }
+
+    private static ServerFacts Read(NpgsqlDataReader row, Problems problems)
+    {
+        var role = row.GetString(9);
+        if (row.GetBoolean(1))
+            problems.Add("it is a standby (in recovery)", "Back up the primary; a standby cannot mark the start and end of a backup for us.");
+        if (row.GetString(2) == "minimal")
+            problems.Add("wal_level is minimal", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
+        if (row.IsDBNull(3) || row.GetString(3).Length == 0)
+            problems.Add($"the role {role} may not see data_directory", $"GRANT pg_monitor TO \"{role}\";");
+        if (!row.GetBoolean(7))
+        {
+            problems.Add(
+                $"the role {role} may not execute pg_backup_start and pg_backup_stop",
+                $"GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean) TO \"{role}\";");
+        }
+
+        if (row.GetInt32(10) != PageChecksum.PageBytes)
+            problems.Add($"its block size is {row.GetInt32(10)}", $"Only servers built with {PageChecksum.PageBytes} byte blocks are supported.");
+        return new ServerFacts(
+            row.GetInt32(0),
+            0,
+            0,
+            0,
+            row.IsDBNull(3) ? "" : row.GetString(3),
+            checked((int)row.GetInt64(5)),
+            row.GetBoolean(4),
+            row.GetBoolean(6) && row.GetBoolean(8));
+    }
+
+    private static void CheckPlace(ServerFacts facts, Problems problems)
+    {
+        const string local = "Run the agent on the database server's machine, as root or as the user that owns the data directory.";
+        var content = new byte[ControlFile.Bytes];
+        var error = SafePath.OpenDirectory(facts.DataDirectory, out var data);
+        using (data)
+        {
+            Descriptor? global = null, file = null;
+            if (!error.IsError)
+                error = data!.OpenDirectory("global"u8, out global);
+            using (global)
+            {
+                if (!error.IsError)
+                    error = global!.OpenForReading("pg_control"u8, out file);
+                using (file)
+                {
+                    if (!error.IsError)
+                        error = file!.ReadFully(content, 0, out _);
+                }
+            }
+        }
+
+        if (error.IsError)
+            problems.Add($"its data directory {facts.DataDirectory} cannot be read on this machine: {error}", local);
+        else if (ControlFile.SystemIdentifier(content) is var found && found != facts.SystemIdentifier)
+            problems.Add($"{facts.DataDirectory} on this machine belongs to another cluster ({found}, the server says {facts.SystemIdentifier})", local);
+    }
+
+    private static async Task<T> AskAsync<T>(NpgsqlConnection connection, string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(question, connection);
+        await using var row = await command.ExecuteReaderAsync(cancel);
+        await row.ReadAsync(cancel);
+        return read(row);
+    }
+
+    private sealed class Problems
+    {
+        private readonly List<(string What, string Hint)> _found = [];
+
+        internal void Add(string what, string hint) => _found.Add((what, hint));
+
+        internal void ThrowIfAny()
+        {
+            if (_found.Count == 0)
+                return;
+            var what = new StringBuilder("This database server cannot be backed up physically: ").AppendJoin("; ", _found.Select(problem => problem.What)).Append('.');
+            throw new SourcesException(SourcesFault.ServerUnsuitable, what.ToString(), string.Join(' ', _found.Select(problem => problem.Hint).Distinct()));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace Backup.Sources.Postgres;
+
+/// <summary>What the server said about itself before the backup began.</summary>
+/// <param name="VersionNumber">As server_version_num, for example 160004.</param>
+/// <param name="SystemIdentifier">The cluster's identity, made by initdb.</param>
+/// <param name="CatalogVersion">Names the version folder inside tablespaces.</param>
+/// <param name="Timeline">The timeline being written.</param>
+/// <param name="DataDirectory">Absolute path on this machine.</param>
+/// <param name="WalSegmentBytes">Size of a write-ahead log file.</param>
+/// <param name="HasChecksums">Data pages carry checksums.</param>
+/// <param name="CanUseSlot">The role may make a replication slot and one is free.</param>
+internal sealed record ServerFacts(
+    int VersionNumber,
+    ulong SystemIdentifier,
+    uint CatalogVersion,
+    uint Timeline,
+    string DataDirectory,
+    int WalSegmentBytes,
+    bool HasChecksums,
+    bool CanUseSlot)
+{
+    internal string VersionText => $"{VersionNumber / 10000}.{VersionNumber % 10000}";
+}

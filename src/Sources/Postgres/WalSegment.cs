@@ -1,0 +1,60 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>One file of write-ahead log.</summary>
+/// <param name="Timeline">The timeline it was written on.</param>
+/// <param name="Number">Its place: the log position of its first byte divided by the segment size.</param>
+/// <param name="SegmentBytes">The cluster's segment size: a power of two from 1 MiB to 1 GiB.</param>
+internal readonly record struct WalSegment(uint Timeline, ulong Number, int SegmentBytes)
+{
+    internal const int FirstPageHeaderBytes = 40;
+
+    internal Lsn Start => new(Number * (ulong)SegmentBytes);
+
+    /// <summary>24 hexadecimal digits: timeline, then the position in two parts.</summary>
+    internal string FileName
+    {
+        get
+        {
+            var segmentsPerPart = 0x1_0000_0000UL / (ulong)SegmentBytes;
+            return string.Create(CultureInfo.InvariantCulture, $"{Timeline:X8}{Number / segmentsPerPart:X8}{Number % segmentsPerPart:X8}");
+        }
+    }
+
+    internal byte[] FileNameBytes => Encoding.ASCII.GetBytes(FileName);
+
+    internal static WalSegment Holding(uint timeline, Lsn position, int segmentBytes) =>
+        new(timeline, position.Value / (ulong)segmentBytes, segmentBytes);
+
+    /// <summary>Every segment with a byte of the log from <paramref name="start"/> up to, not including, <paramref name="end"/>.</summary>
+    internal static IEnumerable<WalSegment> Range(uint timeline, Lsn start, Lsn end, int segmentBytes)
+    {
+        if (end <= start)
+            throw new ArgumentOutOfRangeException(nameof(end), $"The log range {start} to {end} is empty.");
+        for (var number = start.Value / (ulong)segmentBytes; number <= (end.Value - 1) / (ulong)segmentBytes; number++)
+            yield return new WalSegment(timeline, number, segmentBytes);
+    }
+
+    /// <summary>
+    /// Null when the first page says it is this segment of this cluster. PostgreSQL renames finished segments to future names and
+    /// overwrites them later, so a name alone proves nothing.
+    /// </summary>
+    internal string? Problem(ReadOnlySpan<byte> firstPage, ulong systemIdentifier)
+    {
+        const int longHeaderFlag = 2;
+        if (firstPage.Length < FirstPageHeaderBytes)
+            return "it is shorter than one page header";
+        if ((BinaryPrimitives.ReadUInt16LittleEndian(firstPage[2..]) & longHeaderFlag) == 0)
+            return "its first page has no segment header";
+        if (BinaryPrimitives.ReadUInt64LittleEndian(firstPage[8..]) is var address && address != Start.Value)
+            return $"its first page is of log position {new Lsn(address)} and not of {Start}: it was recycled, or never written";
+        if (BinaryPrimitives.ReadUInt64LittleEndian(firstPage[24..]) != systemIdentifier)
+            return "it belongs to another cluster";
+        if (BinaryPrimitives.ReadUInt32LittleEndian(firstPage[32..]) != (uint)SegmentBytes)
+            return "it has another segment size";
+        return null;
+    }
+}
