@@ -1,0 +1,20 @@
+namespace Backup.Vault.Compression;
+
+/// <summary>A zstd compressor and decompressor for one thread at a time. Both implementations read what the other writes.</summary>
+internal abstract class ZstdCodec : IDisposable
+{
+    /// <summary>Which implementation new codecs use: for statistics and messages.</summary>
+    internal static string Implementation => NativeZstd.IsAvailable ? "native libzstd" : "managed";
+
+    /// <summary>The native library where it is installed, else the managed port (about a fifth slower).</summary>
+    internal static ZstdCodec New() => NativeZstd.IsAvailable ? new NativeZstd() : new ManagedZstd();
+
+    /// <summary>Bytes written, or 0 when the result does not fit <paramref name="destination"/>.</summary>
+    internal abstract int Compress(ReadOnlySpan<byte> source, Span<byte> destination, int level);
+
+    /// <summary>True when the source decompresses to exactly the length of <paramref name="destination"/>; never writes beyond it.</summary>
+    internal abstract bool TryDecompress(ReadOnlySpan<byte> source, Span<byte> destination);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}

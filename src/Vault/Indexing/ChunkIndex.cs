@@ -1,0 +1,240 @@
+using System.Runtime.InteropServices;
+using Backup.Vault.Format;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Indexing;
+
+/// <summary>Where a chunk is stored.</summary>
+internal readonly record struct ChunkLocation(int Pack, uint FrameOffset, uint FrameStoredBytes, uint FrameOrdinal, uint OffsetInFrame, uint Length);
+
+/// <summary>
+/// Every chunk of the vault in memory. Built for size: per chunk a 44-byte record in segments that never move, and 4-byte slots
+/// of an open-addressing table filled to at most 4/5, per frame 4 bytes; 64 bytes per chunk at the worst moment.
+/// </summary>
+/// <remarks>Thread-safe: one lock, held for a lookup's nanoseconds. A pack that prune has marked counts as absent for writers.</remarks>
+internal sealed class ChunkIndex
+{
+    private const int SegmentBits = 14, SegmentLength = 1 << SegmentBits;
+    private const uint PendingFrame = uint.MaxValue;
+    private readonly Lock _lock = new();
+    private readonly List<Record[]> _records = [];
+    private readonly List<uint[]> _frameOffsets = [];
+    private readonly List<PackRecord> _packs = [];
+    private readonly Dictionary<ObjectName, int> _packNumbers = [];
+    private uint[] _slots = new uint[1024];
+    private uint _recordCount, _frameCount;
+
+    [StructLayout(LayoutKind.Sequential, Pack = 4)]
+    private struct Record
+    {
+        internal ContentHash Id;
+        internal uint Frame, Offset, Length;
+    }
+
+    private sealed class PackRecord(ObjectName name, uint storedBytes, uint firstFrame, uint frames, bool isMarked)
+    {
+        internal readonly ObjectName Name = name;
+        internal readonly uint StoredBytes = storedBytes, FirstFrame = firstFrame, Frames = frames;
+        internal bool IsMarked = isMarked, IsRelied;
+    }
+
+    internal int PackCount
+    {
+        get { lock (_lock) return _packs.Count; }
+    }
+
+    internal long ChunkCount => Volatile.Read(ref _recordCount);
+
+    /// <summary>Bytes held by the tables.</summary>
+    internal long BytesHeld
+    {
+        get
+        {
+            lock (_lock)
+                return ((long)_records.Count * SegmentLength * 44) + ((long)_frameOffsets.Count * SegmentLength * 4) + (_slots.Length * 4L) + (_packs.Count * 160L);
+        }
+    }
+
+    /// <summary>Adds a stored pack. A pack that is already there is left alone. The first place of a chunk counts unless its pack is marked.</summary>
+    internal void AddPack(IndexedPack pack, bool isMarked)
+    {
+        lock (_lock)
+        {
+            if (!_packNumbers.TryAdd(pack.Name, _packs.Count)) return;
+            _packs.Add(new PackRecord(pack.Name, pack.StoredBytes, _frameCount, (uint)pack.Frames.FrameStoredBytes.Count, isMarked));
+            uint offset = PackHeader.Length;
+            var chunk = 0;
+            for (var frame = 0; frame < pack.Frames.FrameStoredBytes.Count; frame++)
+            {
+                AppendFrame(offset);
+                uint inFrame = 0;
+                for (var end = chunk + pack.Frames.FrameChunks[frame]; chunk < end; chunk++)
+                {
+                    var listed = pack.Frames.Chunks[chunk];
+                    Place(listed.Id.Hash, _frameCount - 1, inFrame, listed.Length, isMarked);
+                    inFrame += listed.Length;
+                }
+
+                offset += pack.Frames.FrameStoredBytes[frame];
+            }
+
+            // A sentinel ends the last frame, so that every frame's length is the distance to the next offset.
+            AppendFrame(offset);
+        }
+    }
+
+    /// <summary>Claims a chunk for storing. False when it is stored or claimed already; then its pack is noted as relied upon.</summary>
+    internal bool TryClaim(ChunkId id, uint length)
+    {
+        lock (_lock)
+        {
+            var slot = Find(id.Hash);
+            if (_slots[slot] == 0)
+            {
+                Append(slot, new Record { Id = id.Hash, Frame = PendingFrame, Length = length });
+                return true;
+            }
+
+            ref var record = ref RecordAt(_slots[slot] - 1);
+            if (record.Frame == PendingFrame) return false;
+            var pack = _packs[PackOf(record.Frame)];
+            if (pack.IsMarked)
+            {
+                record.Frame = PendingFrame;
+                return true;
+            }
+
+            pack.IsRelied = true;
+            return false;
+        }
+    }
+
+    /// <summary>Whether a writer may refer to this chunk without storing it; if so its pack is noted as relied upon.</summary>
+    internal bool Rely(ChunkId id, long length)
+    {
+        lock (_lock)
+        {
+            var slot = Find(id.Hash);
+            if (_slots[slot] == 0) return false;
+            ref var record = ref RecordAt(_slots[slot] - 1);
+            if (record.Length != length) return false;
+            if (record.Frame == PendingFrame) return true;
+            var pack = _packs[PackOf(record.Frame)];
+            if (pack.IsMarked) return false;
+            pack.IsRelied = true;
+            return true;
+        }
+    }
+
+    /// <summary>The packs that this process referred to without having written them.</summary>
+    internal List<ObjectName> ReliedPacks()
+    {
+        lock (_lock) return [.. _packs.Where(p => p.IsRelied).Select(p => p.Name)];
+    }
+
+    internal bool TryLocate(ChunkId id, out ChunkLocation location)
+    {
+        lock (_lock)
+        {
+            var slot = Find(id.Hash);
+            location = default;
+            if (_slots[slot] == 0) return false;
+            ref var record = ref RecordAt(_slots[slot] - 1);
+            if (record.Frame == PendingFrame) return false;
+            var number = PackOf(record.Frame);
+            var offset = FrameOffsetAt(record.Frame);
+            location = new ChunkLocation(number, offset, FrameOffsetAt(record.Frame + 1) - offset, record.Frame - _packs[number].FirstFrame, record.Offset, record.Length);
+            return true;
+        }
+    }
+
+    /// <summary>Whether the chunk is stored or claimed.</summary>
+    internal bool Contains(ChunkId id)
+    {
+        lock (_lock) return _slots[Find(id.Hash)] != 0;
+    }
+
+    internal ObjectName PackName(int number)
+    {
+        lock (_lock) return _packs[number].Name;
+    }
+
+    internal uint PackStoredBytes(int number)
+    {
+        lock (_lock) return _packs[number].StoredBytes;
+    }
+
+    private void Place(ContentHash id, uint frame, uint offset, uint length, bool isMarked)
+    {
+        var slot = Find(id);
+        if (_slots[slot] == 0)
+        {
+            Append(slot, new Record { Id = id, Frame = frame, Offset = offset, Length = length });
+            return;
+        }
+
+        ref var record = ref RecordAt(_slots[slot] - 1);
+        if (isMarked || (record.Frame != PendingFrame && !_packs[PackOf(record.Frame)].IsMarked)) return;
+        record.Frame = frame;
+        record.Offset = offset;
+        record.Length = length;
+    }
+
+    /// <summary>The slot that holds the id, or the empty slot where it belongs.</summary>
+    private uint Find(ContentHash id)
+    {
+        var mask = (uint)_slots.Length - 1;
+        for (var slot = (uint)id.Prefix & mask; ; slot = (slot + 1) & mask)
+        {
+            var number = _slots[slot];
+            if (number == 0 || RecordAt(number - 1).Id == id) return slot;
+        }
+    }
+
+    private void Append(uint slot, Record record)
+    {
+        if ((_recordCount & (SegmentLength - 1)) == 0) _records.Add(new Record[SegmentLength]);
+        RecordAt(_recordCount) = record;
+        _slots[slot] = ++_recordCount;
+        if (_recordCount > (uint)(_slots.Length / 5L * 4)) Grow();
+    }
+
+    private void Grow()
+    {
+        // The old table goes first: only one of them is alive at a time.
+        var length = _slots.Length * 2;
+        _slots = [];
+        _slots = new uint[length];
+        var mask = (uint)length - 1;
+        for (uint number = 0; number < _recordCount; number++)
+        {
+            var slot = (uint)RecordAt(number).Id.Prefix & mask;
+            while (_slots[slot] != 0) slot = (slot + 1) & mask;
+            _slots[slot] = number + 1;
+        }
+    }
+
+    private void AppendFrame(uint offset)
+    {
+        if ((_frameCount & (SegmentLength - 1)) == 0) _frameOffsets.Add(new uint[SegmentLength]);
+        _frameOffsets[(int)(_frameCount >> SegmentBits)][_frameCount & (SegmentLength - 1)] = offset;
+        _frameCount++;
+    }
+
+    private ref Record RecordAt(uint number) => ref _records[(int)(number >> SegmentBits)][number & (SegmentLength - 1)];
+
+    private uint FrameOffsetAt(uint frame) => _frameOffsets[(int)(frame >> SegmentBits)][frame & (SegmentLength - 1)];
+
+    private int PackOf(uint frame)
+    {
+        int low = 0, high = _packs.Count - 1;
+        while (low < high)
+        {
+            var middle = (low + high + 1) >> 1;
+            if (_packs[middle].FirstFrame <= frame) low = middle;
+            else high = middle - 1;
+        }
+
+        return low;
+    }
+}

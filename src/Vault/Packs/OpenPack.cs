@@ -1,0 +1,101 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Backup.Vault.Encryption;
+using Backup.Vault.Format;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Packs;
+
+/// <summary>A pack under construction in memory. One thread at a time. See FORMAT.md, "Packs".</summary>
+internal sealed class OpenPack : IDisposable
+{
+    private const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes;
+    private const int ChunkEntryBytesMax = ContentHash.Length + 4, FrameEntryBytesMax = 10;
+    private readonly WriteSession _session;
+    private readonly ObjectKind _kind;
+    private readonly byte[] _buffer;
+    private readonly AesGcm _cipher;
+    private readonly FrameDirectory _directory = new();
+    private int _length = PackHeader.Length;
+
+    internal OpenPack(WriteSession session, ObjectKind kind, byte[] buffer)
+    {
+        _session = session;
+        _kind = kind;
+        _buffer = buffer;
+        _cipher = session.BeginPack(buffer, kind);
+    }
+
+    internal byte[] Buffer => _buffer;
+
+    internal int Length => _length;
+
+    /// <summary>Whether a frame, the directory with it and the padding still fit.</summary>
+    internal bool HasRoomFor(int encodedBytes, int chunks)
+    {
+        long directory = ((_directory.Chunks.Count + chunks) * (long)ChunkEntryBytesMax) + ((_directory.FrameChunks.Count + 1) * FrameEntryBytesMax);
+        var total = _length + encodedBytes + AuthenticatedCipher.TagBytes + directory + 64 + TrailerBytes;
+        return total + (total / 64) < _buffer.Length;
+    }
+
+    internal int Append(ReadOnlySpan<byte> encoded, ReadOnlySpan<ListedChunk> chunks)
+    {
+        var stored = encoded.Length + AuthenticatedCipher.TagBytes;
+        Span<byte> nonce = stackalloc byte[AuthenticatedCipher.NonceBytes];
+        AuthenticatedCipher.WriteNonce(nonce, (ulong)_directory.FrameChunks.Count);
+        var ciphertext = _buffer.AsSpan(_length, encoded.Length);
+        _cipher.Encrypt(nonce, encoded, ciphertext, _buffer.AsSpan(_length + encoded.Length, AuthenticatedCipher.TagBytes), _buffer.AsSpan(0, PackHeader.Length));
+        _directory.AddFrame((uint)stored, chunks);
+        _length += stored;
+        return stored;
+    }
+
+    /// <summary>Adds directory, padding and trailer, and names the result.</summary>
+    internal (ReadOnlyMemory<byte> Content, IndexedPack Pack) Seal()
+    {
+        var w = new ByteWriter((_directory.Chunks.Count * ChunkEntryBytesMax) + 256);
+        _directory.Write(w);
+        var directoryAt = _length;
+        var needed = _length + w.Length + AuthenticatedCipher.TagBytes + TrailerBytes;
+        // The padding is inside the encrypted directory: outside it would show.
+        w.Take(SizePadding.Pad(needed) - needed).Clear();
+        using var cipher = PackHeader.DirectoryCipher(_buffer.AsSpan(0, PackHeader.Length), _session.Secrets.IndexKey);
+        Encrypt(cipher, 1, w.WrittenSpan);
+        Span<byte> trailer = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer, (uint)directoryAt);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], (uint)(w.Length + AuthenticatedCipher.TagBytes));
+        Encrypt(cipher, 0, trailer);
+        var content = _buffer.AsMemory(0, _length);
+        return (content, new IndexedPack(ObjectName.For(_kind, content.Span), (uint)_length, _directory));
+    }
+
+    /// <summary>Reads the directory back out of a whole pack; a backup key suffices.</summary>
+    internal static FrameDirectory ReadDirectory(ReadOnlySpan<byte> content, ObjectKind kind, VaultSecrets secrets, string what)
+    {
+        ObjectPrefix.Check(content, kind, secrets.Vault, what);
+        if (content.Length < PackHeader.Length + TrailerBytes) throw VaultException.Damaged(what, "it is too short for a pack");
+        var header = content[..PackHeader.Length];
+        using var cipher = PackHeader.DirectoryCipher(header, secrets.IndexKey);
+        Span<byte> trailer = stackalloc byte[8];
+        if (!AuthenticatedCipher.TryDecrypt(cipher, 0, content[^TrailerBytes..], trailer, header)) throw VaultException.Damaged(what, "its trailer is not authentic");
+        var at = BinaryPrimitives.ReadUInt32LittleEndian(trailer);
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(trailer[4..]);
+        if (length < AuthenticatedCipher.TagBytes || (long)at + length != content.Length - TrailerBytes) throw VaultException.Damaged(what, "its trailer points outside it");
+        var plain = new byte[length - AuthenticatedCipher.TagBytes];
+        if (!AuthenticatedCipher.TryDecrypt(cipher, 1, content.Slice((int)at, (int)length), plain, header)) throw VaultException.Damaged(what, "its directory is not authentic");
+        var r = new ByteReader(plain, what);
+        var directory = FrameDirectory.Read(ref r, (uint)content.Length);
+        if (PackHeader.Length + directory.FrameStoredBytes.Sum(b => (long)b) != at) throw VaultException.Damaged(what, "its frames do not end where its directory begins");
+        return directory;
+    }
+
+    public void Dispose() => _cipher.Dispose();
+
+    private void Encrypt(AesGcm cipher, ulong counter, ReadOnlySpan<byte> plain)
+    {
+        Span<byte> nonce = stackalloc byte[AuthenticatedCipher.NonceBytes];
+        AuthenticatedCipher.WriteNonce(nonce, counter);
+        cipher.Encrypt(nonce, plain, _buffer.AsSpan(_length, plain.Length), _buffer.AsSpan(_length + plain.Length, AuthenticatedCipher.TagBytes), _buffer.AsSpan(0, PackHeader.Length));
+        _length += plain.Length + AuthenticatedCipher.TagBytes;
+    }
+}

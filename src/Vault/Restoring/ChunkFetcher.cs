@@ -1,0 +1,139 @@
+using System.Runtime.InteropServices;
+using Backup.Vault.Indexing;
+using Backup.Vault.Snapshots;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Restoring;
+
+/// <summary>Takes chunks as they are read, from several threads at once and in no order that the caller chose.</summary>
+public interface IChunkSink
+{
+    /// <summary>A wanted chunk's bytes, verified. The span is valid during the call only.</summary>
+    /// <param name="want">Position in the list of wanted parts.</param>
+    /// <param name="data">The chunk's bytes.</param>
+    void Deliver(int want, ReadOnlySpan<byte> data);
+
+    /// <summary>A wanted chunk cannot be had: missing or damaged. The rest is still read.</summary>
+    /// <param name="want">Position in the list of wanted parts.</param>
+    /// <param name="why">What is wrong, naming the store object.</param>
+    void Fail(int want, VaultException why);
+}
+
+/// <summary>Reads many chunks with each pack visited once, in order, and each frame decoded once, over several threads.</summary>
+internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDecryptor decryptor, byte[] idKey)
+{
+    /// <summary>Frames are read together when what lies between them is no longer than this: cheaper than another request.</summary>
+    private const int GapBytesMax = 256 * 1024;
+    private const int RunBytesMax = 4 * 1024 * 1024;
+
+    private readonly record struct Want(ChunkLocation Location, int Number);
+
+    internal async Task FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
+    {
+        var found = new List<Want>(wanted.Count);
+        for (var number = 0; number < wanted.Count; number++)
+        {
+            if (!index.TryLocate(wanted[number].Id, out var location)) sink.Fail(number, Missing(wanted[number].Id));
+            else if (location.Length != wanted[number].Length) sink.Fail(number, VaultException.Damaged($"Chunk {wanted[number].Id}", "the index gives it another length than the tree does"));
+            else found.Add(new Want(location, number));
+        }
+
+        found.Sort((a, b) => (a.Location.Pack, a.Location.FrameOffset, a.Location.OffsetInFrame).CompareTo((b.Location.Pack, b.Location.FrameOffset, b.Location.OffsetInFrame)));
+        var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
+        await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
+        {
+            using var worker = new Worker(store, decryptor);
+            await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+    }
+
+    private static VaultException Missing(ChunkId id) => new(
+        VaultFault.NotFound, $"Chunk {id} is in no index.", "Run 'vault rebuild-index'; if it is still missing, 'vault repair' from a replica.");
+
+    /// <summary>Stretches of wants that lie close together in one pack.</summary>
+    private static IEnumerable<Range> SplitRuns(List<Want> found)
+    {
+        for (var from = 0; from < found.Count;)
+        {
+            var first = found[from].Location;
+            var to = from + 1;
+            for (; to < found.Count; to++)
+            {
+                var (before, next) = (found[to - 1].Location, found[to].Location);
+                if (next.Pack != first.Pack || next.FrameOffset > before.FrameOffset + before.FrameStoredBytes + GapBytesMax) break;
+                if (next.FrameOffset != before.FrameOffset && next.FrameOffset + next.FrameStoredBytes - first.FrameOffset > RunBytesMax) break;
+            }
+
+            yield return from..to;
+            from = to;
+        }
+    }
+
+    private sealed class Worker(IObjectStore store, PackDecryptor decryptor) : IDisposable
+    {
+        private readonly FrameReader _frames = new(store, decryptor);
+
+        internal async Task ReadAsync(List<Want> found, Range run, IReadOnlyList<ContentPart> wanted, ObjectName pack, byte[] idKey, IChunkSink sink, CancellationToken cancel)
+        {
+            var (from, count) = run.GetOffsetAndLength(found.Count);
+            var first = found[from].Location;
+            var last = found[from + count - 1].Location;
+            var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent((int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset));
+            var next = from;
+            try
+            {
+                var bytes = buffer.AsMemory(0, (int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset));
+                await _frames.EnterAsync(pack, cancel).ConfigureAwait(false);
+                await store.ReadRangeAsync(pack, first.FrameOffset, bytes, cancel).ConfigureAwait(false);
+                while (next < from + count) next = ReadFrame(found, next, from + count, bytes.Span, first.FrameOffset, wanted, pack, idKey, sink, cancel);
+            }
+            catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
+            {
+                for (; next < from + count; next++) sink.Fail(found[next].Number, e);
+            }
+            finally
+            {
+                System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        /// <summary>Delivers all wants of one frame; a damaged frame fails only its own.</summary>
+        private int ReadFrame(List<Want> found, int from, int end, ReadOnlySpan<byte> bytes, uint origin, IReadOnlyList<ContentPart> wanted, ObjectName pack, byte[] idKey, IChunkSink sink, CancellationToken cancel)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var location = found[from].Location;
+            var to = from;
+            while (to < end && found[to].Location.FrameOffset == location.FrameOffset) to++;
+            ReadOnlyMemory<byte> frame;
+            try
+            {
+                frame = _frames.Decode(location.FrameOrdinal, bytes.Slice((int)(location.FrameOffset - origin), (int)location.FrameStoredBytes));
+            }
+            catch (VaultException e) when (e.Fault == VaultFault.Damaged)
+            {
+                for (var i = from; i < to; i++) sink.Fail(found[i].Number, e);
+                return to;
+            }
+
+            foreach (var want in CollectionsMarshal.AsSpan(found)[from..to])
+            {
+                ReadOnlyMemory<byte> chunk;
+                try
+                {
+                    chunk = FrameReader.Chunk(frame, want.Location, wanted[want.Number].Id, idKey, pack);
+                }
+                catch (VaultException e) when (e.Fault == VaultFault.Damaged)
+                {
+                    sink.Fail(want.Number, e);
+                    continue;
+                }
+
+                sink.Deliver(want.Number, chunk.Span);
+            }
+
+            return to;
+        }
+
+        public void Dispose() => _frames.Dispose();
+    }
+}

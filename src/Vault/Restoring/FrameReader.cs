@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using Backup.Vault.Compression;
+using Backup.Vault.Format;
+using Backup.Vault.Indexing;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Restoring;
+
+/// <summary>One worker's means to read frames of one pack after another: buffers, cipher, decompressor. One thread at a time.</summary>
+internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) : IDisposable
+{
+    private readonly FrameCodec _codec = new();
+    private readonly byte[] _header = new byte[PackHeader.Length];
+    private byte[] _plain = [];
+    private AesGcm? _cipher;
+    private ObjectName _pack;
+
+    /// <summary>Makes a pack current: reads and opens its header.</summary>
+    internal async Task EnterAsync(ObjectName pack, CancellationToken cancel)
+    {
+        if (_cipher is not null && _pack == pack) return;
+        Leave();
+        await store.ReadRangeAsync(pack, 0, _header, cancel).ConfigureAwait(false);
+        _cipher = decryptor.Open(_header, pack);
+        _pack = pack;
+    }
+
+    /// <summary>As <see cref="EnterAsync"/>, from bytes already read.</summary>
+    internal void Enter(ObjectName pack, ReadOnlySpan<byte> content)
+    {
+        Leave();
+        if (content.Length < PackHeader.Length) throw VaultException.Damaged(pack.ToString(), "it is too short for a pack");
+        content[..PackHeader.Length].CopyTo(_header);
+        _cipher = decryptor.Open(_header, pack);
+        _pack = pack;
+    }
+
+    /// <summary>Decrypts and decompresses a frame of the current pack; valid until the next call.</summary>
+    internal ReadOnlyMemory<byte> Decode(uint ordinal, ReadOnlySpan<byte> stored)
+    {
+        var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
+        if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
+        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
+        return _codec.Decode(_plain.AsSpan(0, length), _pack.ToString());
+    }
+
+    /// <summary>The encoded form (still compressed) of a frame of the current pack, for repacking without recompressing.</summary>
+    internal ReadOnlySpan<byte> Decrypt(uint ordinal, ReadOnlySpan<byte> stored)
+    {
+        var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
+        if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
+        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
+        return _plain.AsSpan(0, length);
+    }
+
+    /// <summary>A chunk within a decoded frame, checked against its id.</summary>
+    internal static ReadOnlyMemory<byte> Chunk(ReadOnlyMemory<byte> frame, ChunkLocation location, ChunkId id, ReadOnlySpan<byte> idKey, ObjectName pack)
+    {
+        if ((long)location.OffsetInFrame + location.Length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
+        var chunk = frame.Slice((int)location.OffsetInFrame, (int)location.Length);
+        Verify(chunk.Span, id, idKey, pack);
+        return chunk;
+    }
+
+    internal static void Verify(ReadOnlySpan<byte> chunk, ChunkId id, ReadOnlySpan<byte> idKey, ObjectName pack)
+    {
+        Span<byte> hash = stackalloc byte[ContentHash.Length];
+        HMACSHA256.HashData(idKey, chunk, hash);
+        if (new ContentHash(hash) != id.Hash) throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
+    }
+
+    public void Dispose()
+    {
+        Leave();
+        _codec.Dispose();
+    }
+
+    private void Leave()
+    {
+        _cipher?.Dispose();
+        _cipher = null;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Backup.Vault.Encryption;
+using Backup.Vault.Format;
+using Backup.Vault.Indexing;
+using Backup.Vault.Snapshots;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Restoring;
+
+/// <summary>Reads trees and contents of one vault as its index was when the reader was opened. Thread-safe. Needs a restore key.</summary>
+public sealed class VaultReader : IDisposable
+{
+    private readonly MetaReader _meta;
+    private readonly ChunkFetcher _fetcher;
+
+    internal VaultReader(IObjectStore store, VaultSecrets secrets, ChunkIndex index)
+    {
+        var decryptor = new PackDecryptor(secrets);
+        _meta = new MetaReader(store, index, decryptor);
+        _fetcher = new ChunkFetcher(store, index, decryptor, secrets.DataIdKey);
+    }
+
+    /// <summary>The entries of a directory, in byte order of their names.</summary>
+    /// <exception cref="VaultException">NotFound or Damaged.</exception>
+    public async Task<IReadOnlyList<TreeEntry>> ReadTreeAsync(TreeId tree, CancellationToken cancel)
+    {
+        var what = $"Tree {tree}";
+        var node = await _meta.ReadAsync(tree.Chunk, cancel).ConfigureAwait(false);
+        if (node.Length > 0 && node.Span[0] == TreeDocument.LeafMark) return TreeDocument.ReadLeaf(node.Span, what);
+        var entries = new List<TreeEntry>();
+        foreach (var leaf in TreeDocument.ReadBranch(node.Span, what))
+        {
+            var part = TreeDocument.ReadLeaf((await _meta.ReadAsync(leaf, cancel).ConfigureAwait(false)).Span, what);
+            if (entries.Count > 0 && part.Count > 0 && entries[^1].Name.Span.SequenceCompareTo(part[0].Name.Span) >= 0) throw VaultException.Damaged(what, "its leaves are not in order");
+            entries.AddRange(part);
+        }
+
+        return entries;
+    }
+
+    /// <summary>The content with all its data chunks listed. Large files' part lists are stored apart and read here; others are returned as they are.</summary>
+    /// <exception cref="VaultException">NotFound or Damaged.</exception>
+    public async Task<Content> ExpandAsync(Content content, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        while (content.Depth > 0)
+        {
+            var parts = ImmutableArray.CreateBuilder<ContentPart>();
+            foreach (var list in content.Parts)
+            {
+                AddList(parts, (await _meta.ReadAsync(list.Id, cancel).ConfigureAwait(false)).Span, list, content.Depth);
+                if (parts.Count > Content.PartsMax) throw VaultException.Damaged($"List {list.Id}", "the content has more parts than any file may");
+            }
+
+            content = new Content(content.Length, content.Depth - 1, parts.ToImmutable());
+        }
+
+        return content;
+    }
+
+    /// <summary>A content as a seekable, read-only stream; it reads ahead one chunk at a time. For whole trees use <see cref="FetchAsync"/>.</summary>
+    public async Task<Stream> OpenContentAsync(Content content, CancellationToken cancel) =>
+        new ContentStream(this, await ExpandAsync(content, cancel).ConfigureAwait(false));
+
+    /// <summary>Reads many chunks: each pack is visited once, in order, each frame decoded once, and everything verified.</summary>
+    /// <param name="wanted">Parts of expanded contents, in any order, repeats allowed. Some tens of thousands at a time keep memory small.</param>
+    /// <param name="sink">Takes them; an exception it throws ends the fetch.</param>
+    /// <param name="parallelism">Threads, 1 to 64.</param>
+    /// <param name="cancel">Gives up.</param>
+    public Task FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(wanted);
+        ArgumentNullException.ThrowIfNull(sink);
+        ArgumentOutOfRangeException.ThrowIfLessThan(parallelism, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parallelism, 64);
+        return _fetcher.FetchAsync(wanted, sink, parallelism, cancel);
+    }
+
+    /// <summary>Releases buffers and native contexts.</summary>
+    public void Dispose() => _meta.Dispose();
+
+    private static void AddList(ImmutableArray<ContentPart>.Builder parts, ReadOnlySpan<byte> node, ContentPart list, int depth)
+    {
+        var r = new ByteReader(node, $"List {list.Id}");
+        if (r.U8() != TreeDocument.ListMark) throw r.Bad("it is not a list");
+        var read = Content.ReadParts(ref r, depth == 1 ? FrameDirectory.FrameBytesMax : long.MaxValue, out var length);
+        r.End();
+        if (length != list.Length) throw r.Bad("it has another length than the tree says");
+        parts.AddRange(read);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using Backup.Vault.Format;
+
+namespace Backup.Vault.Snapshots;
+
+/// <summary>One piece of a content: a chunk, or (in a spilled content) a stored list of pieces.</summary>
+/// <param name="Id">The chunk.</param>
+/// <param name="Length">How many bytes of the content it stands for.</param>
+public readonly record struct ContentPart(ChunkId Id, long Length);
+
+/// <summary>What a file holds: the chunks that make it up, in order. Immutable; equal contents have equal parts.</summary>
+public sealed class Content
+{
+    internal const int DepthMax = 3, PartsMax = 64 * 1024 * 1024;
+
+    internal Content(long length, int depth, ImmutableArray<ContentPart> parts)
+    {
+        Length = length;
+        Depth = depth;
+        Parts = parts;
+    }
+
+    /// <summary>The content of an empty file.</summary>
+    public static Content Empty { get; } = new(0, 0, []);
+
+    /// <summary>Length in bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Zero when <see cref="Parts"/> are chunks of data. More when they are stored lists, as trees keep the parts of large files; a reader expands them.</summary>
+    public int Depth { get; }
+
+    /// <summary>The parts, whose lengths add up to <see cref="Length"/>.</summary>
+    public ImmutableArray<ContentPart> Parts { get; }
+
+    /// <summary>A compact form for a local cache of unchanged files. It names chunks and holds no data.</summary>
+    public byte[] ToBytes()
+    {
+        var w = new ByteWriter(16 + (Parts.Length * 36));
+        Write(w);
+        return w.ToArray();
+    }
+
+    /// <summary>Reads <see cref="ToBytes"/>'s form; the cache is not trusted.</summary>
+    /// <exception cref="VaultException">Damaged.</exception>
+    public static Content FromBytes(ReadOnlySpan<byte> bytes)
+    {
+        var r = new ByteReader(bytes, "A cached content");
+        var content = Read(ref r);
+        r.End();
+        return content;
+    }
+
+    /// <summary>True when both are made of the same parts, so the bytes are the same.</summary>
+    public bool SameAs(Content other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Length == other.Length && Depth == other.Depth && Parts.AsSpan().SequenceEqual(other.Parts.AsSpan());
+    }
+
+    internal void Write(ByteWriter w)
+    {
+        w.U8((byte)Depth);
+        WriteParts(w, Parts.AsSpan());
+    }
+
+    internal static Content Read(ref ByteReader r)
+    {
+        var depth = r.U8();
+        if (depth > DepthMax) throw r.Bad("a content is nested too deeply");
+        var parts = ReadParts(ref r, depth == 0 ? FrameDirectory.FrameBytesMax : long.MaxValue, out var length);
+        return new Content(length, depth, parts);
+    }
+
+    internal static void WriteParts(ByteWriter w, ReadOnlySpan<ContentPart> parts)
+    {
+        w.VarUInt(parts.Length);
+        foreach (var part in parts)
+        {
+            w.Hash(part.Id.Hash);
+            w.VarUInt(part.Length);
+        }
+    }
+
+    internal static ImmutableArray<ContentPart> ReadParts(ref ByteReader r, long partBytesMax, out long length)
+    {
+        length = 0;
+        var count = r.Count(33);
+        var parts = ImmutableArray.CreateBuilder<ContentPart>(count);
+        for (; count > 0; count--)
+        {
+            var id = new ChunkId(r.Hash());
+            var partLength = r.VarUpTo(Math.Min(partBytesMax, long.MaxValue - length));
+            length += partLength;
+            parts.Add(new ContentPart(id, partLength));
+        }
+
+        return parts.MoveToImmutable();
+    }
+}

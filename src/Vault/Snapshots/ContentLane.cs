@@ -1,0 +1,116 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Backup.Vault.Chunking;
+using Backup.Vault.Packs;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Snapshots;
+
+/// <summary>Where a lane takes bytes from; a struct, so that the call is direct.</summary>
+internal interface IByteSource
+{
+    /// <summary>Reads some bytes; zero only at the end.</summary>
+    int Read(Span<byte> destination);
+}
+
+/// <summary>
+/// What one thread needs to turn bytes into stored chunks: input buffer, open frame, compressor. A writer keeps a few and lends them out;
+/// the open frame stays with the lane between files.
+/// </summary>
+internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int level) : IDisposable
+{
+    private const int InputBytesFirst = 1024 * 1024, InputBytesMax = 5 * 1024 * 1024, ReadBytes = 1024 * 1024;
+    private readonly FrameBuilder _frames = new(packs, level);
+    private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
+    private byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesFirst);
+
+    internal void Flush() => _frames.Flush();
+
+    public void Dispose() => _frames.Dispose();
+
+    internal Content Add<TSource>(ref TSource source, ContentHints hints, CancellationToken cancel)
+        where TSource : struct, IByteSource
+    {
+        _parts.Clear();
+        var sizes = ChunkSizes.For(hints.LengthExpected ?? long.MaxValue);
+        int start = 0, end = 0, region = 0;
+        long position = 0;
+        var isWhole = false;
+        for (var atEnd = false; ;)
+        {
+            // What a cut needs to see: one maximal chunk; at first just enough to know whether the file is small.
+            var wanted = hints.FixedChunkBytes > 0 ? hints.FixedChunkBytes : position == 0 && end == 0 ? ChunkSizes.WholeBytesMax + 1 : sizes.Max;
+            if (!atEnd && end - start < wanted)
+            {
+                cancel.ThrowIfCancellationRequested();
+                atEnd = Fill(ref source, ref start, ref end, wanted);
+                if (position == 0) isWhole = atEnd && end <= ChunkSizes.WholeBytesMax;
+                if (!atEnd && end - start < sizes.Max && hints.FixedChunkBytes == 0) continue;
+            }
+
+            if (start == end) break;
+            var data = _input.AsSpan(start, end - start);
+            var (stride, phase) = LimitToRegion(hints, position, ref region, ref data);
+            var length = hints.FixedChunkBytes > 0 ? Math.Min(data.Length, hints.FixedChunkBytes) : isWhole ? data.Length : writer.Gear.FindCut(data, sizes);
+            AddChunk(data[..length], stride, phase);
+            start += length;
+            position += length;
+        }
+
+        return new Content(position, 0, _parts.ToImmutable());
+    }
+
+    private bool Fill<TSource>(ref TSource source, ref int start, ref int end, int wanted)
+        where TSource : struct, IByteSource
+    {
+        if (start > 0)
+        {
+            _input.AsSpan(start, end - start).CopyTo(_input);
+            end -= start;
+            start = 0;
+        }
+
+        if (_input.Length < wanted + ReadBytes) Array.Resize(ref _input, wanted > InputBytesFirst ? InputBytesMax : wanted + ReadBytes);
+        while (end < wanted)
+        {
+            var count = source.Read(_input.AsSpan(end));
+            if (count == 0) return true;
+            end += count;
+        }
+
+        return false;
+    }
+
+    /// <summary>Chunks never straddle the edge of a typed region, so the filter's element grid is known for each.</summary>
+    private static (int Stride, int Phase) LimitToRegion(ContentHints hints, long position, ref int next, ref Span<byte> data)
+    {
+        while (next < hints.Regions.Count && hints.Regions[next].Offset + hints.Regions[next].Length <= position) next++;
+        if (next == hints.Regions.Count) return (0, 0);
+        var region = hints.Regions[next];
+        var inside = position >= region.Offset;
+        var edge = inside ? region.Offset + region.Length : region.Offset;
+        if (hints.FixedChunkBytes > 0)
+        {
+            if (!inside || position + Math.Min(data.Length, hints.FixedChunkBytes) > edge) return (0, 0);
+        }
+        else if (edge - position < data.Length)
+        {
+            data = data[..(int)(edge - position)];
+        }
+
+        if (!inside) return (0, 0);
+        var over = (int)((position - region.Offset) % region.ElementBytes);
+        return (region.ElementBytes, over == 0 ? 0 : region.ElementBytes - over);
+    }
+
+    private void AddChunk(ReadOnlySpan<byte> data, int stride, int phase)
+    {
+        Span<byte> hash = stackalloc byte[ContentHash.Length];
+        HMACSHA256.HashData(writer.Secrets.DataIdKey, data, hash);
+        var id = new ChunkId(new ContentHash(hash));
+        _parts.Add(new ContentPart(id, data.Length));
+        var isNew = writer.ChunkMap.TryClaim(id, (uint)data.Length);
+        writer.CountChunk(data.Length, isNew);
+        if (isNew) _frames.Add(id, data, stride, phase);
+    }
+}

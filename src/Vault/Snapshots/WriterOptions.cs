@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Backup.Vault.Snapshots;
+
+/// <summary>How a writer works. Every value may differ from backup to backup; none is part of the format.</summary>
+public sealed record WriterOptions
+{
+    /// <summary>zstd level for content, 1 (fast) to 19 (small); 0 stores raw.</summary>
+    /// <value>1.</value>
+    [Range(0, 19)]
+    public int CompressionLevel { get; init; } = 1;
+
+    /// <summary>Mean size of data packs in bytes, 1 MiB to 32 MiB. Up to four of them are in memory.</summary>
+    /// <value>16 MiB.</value>
+    [Range(1 << 20, 32 << 20)]
+    public int DataPackBytes { get; init; } = 16 << 20;
+
+    /// <summary>Mean size of metadata packs in bytes, 1 MiB to 32 MiB.</summary>
+    /// <value>4 MiB.</value>
+    [Range(1 << 20, 32 << 20)]
+    public int MetaPackBytes { get; init; } = 4 << 20;
+
+    /// <summary>How many stored packs may wait for their entry in the index: what a crash costs is uploading these again.</summary>
+    /// <value>32.</value>
+    [Range(1, 1024)]
+    public int PacksPerIndex { get; init; } = 32;
+
+    internal void Check() => Validator.ValidateObject(this, new ValidationContext(this), validateAllProperties: true);
+}
+
+/// <summary>Counters of a writer so far; all but the first are final only after the commit.</summary>
+/// <param name="BytesRead">Content bytes handed in.</param>
+/// <param name="BytesNew">Content bytes in chunks the vault did not have.</param>
+/// <param name="BytesStored">Bytes of packs stored, metadata and padding included.</param>
+/// <param name="ChunksTotal">Content chunks handed in.</param>
+/// <param name="ChunksNew">Content chunks the vault did not have.</param>
+/// <param name="MetaBytes">Bytes of tree nodes and lists before compression, new ones only.</param>
+public readonly record struct WriterStatistics(long BytesRead, long BytesNew, long BytesStored, long ChunksTotal, long ChunksNew, long MetaBytes);

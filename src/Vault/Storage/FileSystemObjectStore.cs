@@ -1,0 +1,274 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+
+namespace Backup.Vault.Storage;
+
+/// <summary>
+/// A store in a folder of a local or mounted file system (POSIX; Windows works without folder syncs and is not tested).
+/// </summary>
+/// <remarks>
+/// Durability of a create, in this order: (1) write a temporary file in <c>tmp</c>, (2) fsync it, (3) rename it to its final name
+/// without replacing, (4) fsync the folder; new folders are fsynced in their parent first. A crash before (3) leaves a temporary
+/// file and nothing else; a crash before (4) leaves the object or nothing. A delete unlinks and fsyncs the folder.
+/// Temporary files of dead processes are removed by <see cref="RemoveTemporaryFiles"/>.
+/// </remarks>
+public sealed class FileSystemObjectStore : IObjectStore
+{
+    private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const string TemporaryFolder = "tmp";
+    private readonly string _root;
+    private readonly bool[] _foldersReady = new bool[16 * 256];
+
+    /// <summary>Uses a folder, which is created at the first write if it does not exist.</summary>
+    /// <param name="root">Absolute or relative path.</param>
+    public FileSystemObjectStore(string root)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(root);
+        _root = Path.GetFullPath(root);
+    }
+
+    /// <inheritdoc/>
+    public string Description => _root;
+
+    /// <inheritdoc/>
+    public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel)
+    {
+        if (content.Length is 0 or > IObjectStore.ObjectBytesMax) throw new ArgumentException($"An object has 1 to {IObjectStore.ObjectBytesMax} bytes.", nameof(content));
+        cancel.ThrowIfCancellationRequested();
+        return Task.Run(() => Create(name, content.Span), cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => Task.Run(
+        () => Guard(name, "read", () =>
+        {
+            using var file = File.OpenHandle(PathOf(name));
+            var length = RandomAccess.GetLength(file);
+            if (length > IObjectStore.ObjectBytesMax) throw new VaultException(VaultFault.LimitExceeded, $"{name} has {length} bytes, more than any store object may.", "It was not written by this software; verify the vault.");
+            var content = new byte[length];
+            ReadFully(file, name, 0, content);
+            return content;
+        }),
+        cancel);
+
+    /// <inheritdoc/>
+    public Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        return Task.Run(
+            () => Guard(name, "read", () =>
+            {
+                using var file = File.OpenHandle(PathOf(name));
+                ReadFully(file, name, offset, destination.Span);
+                return true;
+            }),
+            cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => Task.Run(
+        () => Guard(name, "inspect", () =>
+        {
+            var file = new FileInfo(PathOf(name));
+            return file.Exists ? file.Length : (long?)null;
+        }),
+        cancel);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var folder = Path.Combine(_root, ObjectName.FolderOf(kind));
+        for (var prefix = 0; prefix < 256; prefix++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            foreach (var found in await Task.Run(() => ListFolder(kind, Path.Combine(folder, $"{prefix:x2}")), cancel).ConfigureAwait(false))
+                yield return found;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => Task.Run(
+        () => Guard(name, "delete", () =>
+        {
+            var path = PathOf(name);
+            if (!File.Exists(path)) return false;
+            File.Delete(path);
+            SyncFolder(Path.GetDirectoryName(path)!);
+            return true;
+        }),
+        cancel);
+
+    /// <summary>Removes temporary files last written before <paramref name="olderThan"/>: what crashed writers left.</summary>
+    /// <returns>How many were removed.</returns>
+    public int RemoveTemporaryFiles(DateTimeOffset olderThan)
+    {
+        var folder = new DirectoryInfo(Path.Combine(_root, TemporaryFolder));
+        if (!folder.Exists) return 0;
+        var removed = 0;
+        foreach (var file in folder.EnumerateFiles().Where(f => f.LastWriteTimeUtc < olderThan.UtcDateTime))
+        {
+            file.Delete();
+            removed++;
+        }
+
+        return removed;
+    }
+
+    private CreateOutcome Create(ObjectName name, ReadOnlySpan<byte> content)
+    {
+        var path = PathOf(name);
+        var temporary = Path.Combine(_root, TemporaryFolder, $"{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}.part");
+        try
+        {
+            // A look first saves writing what is already there; the rename below decides for certain.
+            if (File.Exists(path)) return AnswerExisting(path);
+            EnsureFolder(name);
+            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, content.Length))
+            {
+                if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                RandomAccess.Write(file, content, 0);
+                RandomAccess.FlushToDisk(file);
+            }
+
+            var outcome = TakeName(temporary, path);
+            SyncFolder(Path.GetDirectoryName(path)!);
+            return outcome;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            DropTemporary(temporary);
+            throw Explain(e, name, "write");
+        }
+    }
+
+    private static CreateOutcome TakeName(string temporary, string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            File.Move(temporary, path, overwrite: false);
+            return CreateOutcome.Created;
+        }
+
+        var error = Libc.RenameWithoutReplacing(temporary, path);
+        if (error == Libc.ErrnoExists)
+        {
+            File.Delete(temporary);
+            return CreateOutcome.AlreadyExists;
+        }
+
+        if (error != 0) throw new IOException($"Renaming a new object to its name failed with error {error}.", error);
+        return CreateOutcome.Created;
+    }
+
+    /// <summary>Another process may have renamed the object but not yet synced the folder: durable on return holds for us too.</summary>
+    private static CreateOutcome AnswerExisting(string path)
+    {
+        SyncFolder(Path.GetDirectoryName(path)!);
+        return CreateOutcome.AlreadyExists;
+    }
+
+    private void EnsureFolder(ObjectName name)
+    {
+        var slot = ((int)name.Kind * 256) + (int)(name.Hash.Prefix >> 56);
+        if (Volatile.Read(ref _foldersReady[slot])) return;
+        MakeFolder(Path.Combine(_root, TemporaryFolder));
+        MakeFolder(Path.GetDirectoryName(PathOf(name))!);
+        Volatile.Write(ref _foldersReady[slot], true);
+    }
+
+    private static void MakeFolder(string path)
+    {
+        if (Directory.Exists(path)) return;
+        var parent = Path.GetDirectoryName(path);
+        if (parent is not null) MakeFolder(parent);
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else Directory.CreateDirectory(path, FolderMode);
+        if (parent is not null) SyncFolder(parent);
+    }
+
+    private static void SyncFolder(string path)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        var error = Libc.SyncFolder(path);
+        if (error != 0) throw new IOException($"Syncing folder {path} failed with error {error}.", error);
+    }
+
+    private static List<StoreObject> ListFolder(ObjectKind kind, string folder)
+    {
+        var found = new List<StoreObject>();
+        try
+        {
+            foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
+            {
+                if (ContentHash.TryParse(file.Name, out var hash) && file.FullName.AsSpan(folder.Length + 1, 2).SequenceEqual(Path.GetFileName(folder)))
+                    found.Add(new StoreObject(new ObjectName(kind, hash), file.Length));
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Folders are made at the first object: none means no objects.
+        }
+        catch (FileNotFoundException)
+        {
+            // Deleted between the listing and the look at its length: list the folder afresh.
+            return ListFolder(kind, folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Explain(e, null, "list");
+        }
+
+        return found;
+    }
+
+    private static void ReadFully(Microsoft.Win32.SafeHandles.SafeFileHandle file, ObjectName name, long offset, Span<byte> destination)
+    {
+        while (destination.Length > 0)
+        {
+            var count = RandomAccess.Read(file, destination, offset);
+            if (count == 0) throw VaultException.Damaged(name.ToString(), $"it ends at byte {offset}, before the range asked for does");
+            destination = destination[count..];
+            offset += count;
+        }
+    }
+
+    private static T Guard<T>(ObjectName name, string verb, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Explain(e, name, verb);
+        }
+    }
+
+    private static void DropTemporary(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to report; RemoveTemporaryFiles takes the leftover later.
+        }
+    }
+
+    private static VaultException Explain(Exception e, ObjectName? name, string verb)
+    {
+        const int NoSpace = 28, QuotaExceeded = 122;
+        var what = name is { } n ? n.ToString() : "a folder of the vault";
+        return e switch
+        {
+            FileNotFoundException or DirectoryNotFoundException => new VaultException(VaultFault.NotFound, $"{what} does not exist.", "If a replica has it, run 'vault repair'.", e),
+            UnauthorizedAccessException => new VaultException(VaultFault.AccessDenied, $"Could not {verb} {what}: {e.Message}", "Check the owner and mode of the vault's folder.", e),
+            IOException { HResult: NoSpace or QuotaExceeded } or IOException { HResult: unchecked((int)0x80070070) } =>
+                new VaultException(VaultFault.StoreFull, $"Could not {verb} {what}: no space left.", "Free space or prune; what is committed is safe.", e),
+            _ => new VaultException(VaultFault.StoreUnavailable, $"Could not {verb} {what}: {e.Message}", "Check that the vault's disk or share is mounted and healthy.", e),
+        };
+    }
+
+    private string PathOf(ObjectName name) => Path.Combine(_root, name.ToString());
+}
