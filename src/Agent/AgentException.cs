@@ -30,6 +30,9 @@ public sealed class AgentException(AgentFault fault, string message, string hint
     /// <summary>What kind of failure it is.</summary>
     public AgentFault Fault { get; } = fault;
 
+    /// <summary>What a person can do about it.</summary>
+    public string Hint { get; } = hint;
+
     /// <summary>Whether the same call may succeed later with nothing else changed.</summary>
     public bool IsTransient => Fault is AgentFault.StateFolderInUse or AgentFault.StateFolderUnavailable;
 }

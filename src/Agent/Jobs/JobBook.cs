@@ -1,0 +1,348 @@
+using Backup.Agent.Journal;
+using Backup.AgentApi;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Agent.Jobs;
+
+/// <summary>What became of a job order.</summary>
+internal readonly record struct Acceptance(ReplayVerdict Verdict, JobTicket Ticket);
+
+/// <summary>A started job, what it is to do, and the token its work must obey.</summary>
+internal readonly record struct StartedJob(Job Job, OrderPayload Payload, CancellationToken Stop);
+
+/// <summary>
+/// All jobs and their durable journal; also the agent's replay store. An answered order is in the journal, and an order id
+/// means one job for as long as anybody may ask for it.
+/// </summary>
+/// <remarks>
+/// Each change is journaled before it is visible: a crash at any instant leaves a job either where it was or where it was
+/// reported to be. A job whose journaled end is lost runs again; all work is idempotent per order.
+/// Finished jobs are forgotten after <see cref="KeptFor"/>, never while their order's envelope would still be accepted.
+/// </remarks>
+internal sealed class JobBook : IDisposable
+{
+    /// <summary>How long the outcome of a finished job can be asked for.</summary>
+    public static readonly TimeSpan KeptFor = TimeSpan.FromDays(30);
+
+    /// <summary>Jobs that have not ended; further orders are refused as busy.</summary>
+    public const int UnfinishedJobsMax = 1000;
+
+    /// <summary>Starts without an orderly end after which a job counts as what kills the agent.</summary>
+    public const int AttemptsMax = 5;
+
+    private const long CompactAboveBytes = 1 << 20;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<OrderId, Job> _jobs = [];
+    private readonly LinkedList<Job> _queue = [];
+    private readonly SemaphoreSlim _queued = new(0);
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly RecordLog _journal;
+    private long _bytesAfterCompaction;
+
+    private JobBook(string journalFile, TimeProvider time, ILogger log)
+    {
+        _time = time;
+        _log = log;
+        _journal = RecordLog.Open(journalFile, bytes => JobHistory.Apply(JobRecord.Parse(bytes.Span), _jobs));
+        var unfinished = _jobs.Values.Where(j => !j.State.IsFinal()).OrderBy(j => j.AcceptedAt).ToList();
+        foreach (var job in unfinished)
+        {
+            if (job.State == JobState.Running)
+            {
+                job.PutBack(countsAsAttempt: true);
+            }
+
+            Enqueue(job);
+        }
+
+        JobLog.JournalOpened(log, _jobs.Count, unfinished.Count, _journal.TornBytes);
+    }
+
+    /// <summary>Reads the journal back; jobs that had not ended are queued again in order of their arrival.</summary>
+    /// <exception cref="AgentException">The journal is damaged, too new or cannot be opened.</exception>
+    public static JobBook Open(string journalFile, TimeProvider time, ILogger log)
+    {
+        try
+        {
+            return new JobBook(journalFile, time, log);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new AgentException(
+                AgentFault.StateFolderUnavailable, $"The job journal {journalFile} cannot be opened: {e.Message}", "Check the folder's owner and the free space.", e);
+        }
+    }
+
+    /// <summary>Takes on a job order, durably, or answers from what is stored about its id. Null when too many jobs wait already.</summary>
+    /// <exception cref="IOException">The journal cannot be written: nothing was taken on.</exception>
+    public Acceptance? Accept(OrderClaim claim, OrderPayload payload)
+    {
+        lock (_gate)
+        {
+            var earlier = _jobs.GetValueOrDefault(claim.OrderId);
+            var verdict = ReplayRule.Judge(earlier?.Claim, claim);
+            if (verdict == ReplayVerdict.First)
+            {
+                if (_jobs.Values.Count(j => !j.State.IsFinal()) >= UnfinishedJobsMax)
+                {
+                    return null;
+                }
+
+                var now = _time.GetUtcNow();
+                Append(JobHistory.Accepted(claim, now, payload));
+                earlier = new Job(claim, now) { Payload = payload };
+                _jobs.Add(claim.OrderId, earlier);
+                Enqueue(earlier);
+            }
+            else if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
+            {
+                // The same job with a fresh credential: the old one may expire before the job's turn comes.
+                Append(Record(JobRecordKind.Renewed, earlier) with { Payload = JobRecord.Write(payload) });
+                earlier.Payload = payload;
+            }
+
+            return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier!.State });
+        }
+    }
+
+    /// <summary>Waits for a queued job and starts it, durably.</summary>
+    /// <exception cref="IOException">The journal cannot be written: the job stays queued.</exception>
+    public async Task<StartedJob> StartNextAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            await _queued.WaitAsync(stopping).ConfigureAwait(false);
+            lock (_gate)
+            {
+                if (_queue.First is not { Value: { } job })
+                {
+                    continue; // It was cancelled while it waited.
+                }
+
+                if (job.Attempts >= AttemptsMax || job.IsCancelRequested)
+                {
+                    _queue.RemoveFirst();
+                    EndLocked(job, job.IsCancelRequested ? CancelledReport(job) : FailedReport(job, GaveUp(job)));
+                    continue;
+                }
+
+                if (!TryAppend(Record(JobRecordKind.Started, job), out var failure))
+                {
+                    _queued.Release();
+                    throw failure;
+                }
+
+                _queue.RemoveFirst();
+                job.Start(_time.GetUtcNow());
+                return new StartedJob(job, job.Payload!, job.BeginAttempt(stopping));
+            }
+        }
+    }
+
+    /// <summary>Notes how far a running job is; not journaled.</summary>
+    public void Progress(Job job, JobProgress progress)
+    {
+        lock (_gate)
+        {
+            if (job.State == JobState.Running)
+            {
+                job.Progress = progress;
+            }
+        }
+    }
+
+    /// <summary>Ends a running job. When the journal cannot be written the end holds until the agent restarts; then the job runs again.</summary>
+    public void End(Job job, JobReport report)
+    {
+        lock (_gate)
+        {
+            job.EndAttempt();
+            EndLocked(job, report);
+        }
+    }
+
+    /// <summary>Puts a running job back because the agent stops; this start does not count as an attempt.</summary>
+    public void Interrupt(Job job)
+    {
+        lock (_gate)
+        {
+            job.EndAttempt();
+            job.PutBack(countsAsAttempt: false);
+            JournalOrWarn(Record(JobRecordKind.Interrupted, job));
+        }
+    }
+
+    /// <summary>Asks a job to stop. A queued one ends at once, a running one when its work has noticed; an ended one is left alone.</summary>
+    /// <returns>The job's report, of state unknown when there is no such job.</returns>
+    /// <exception cref="IOException">The journal cannot be written: nothing was changed.</exception>
+    public JobReport Cancel(OrderId id)
+    {
+        lock (_gate)
+        {
+            if (!_jobs.TryGetValue(id, out var job))
+            {
+                return Unknown(id);
+            }
+
+            if (!job.State.IsFinal() && !job.IsCancelRequested)
+            {
+                Append(Record(JobRecordKind.CancelRequested, job));
+                _ = job.RequestCancel();
+                if (job.State == JobState.Queued)
+                {
+                    _queue.Remove(job);
+                    EndLocked(job, CancelledReport(job));
+                }
+            }
+
+            return job.Report();
+        }
+    }
+
+    /// <summary>A job's report as soon as it is final, or after the wait; of state unknown when there is no such job.</summary>
+    public async Task<JobReport> WaitAsync(OrderId id, TimeSpan wait, CancellationToken cancel)
+    {
+        Job? job;
+        lock (_gate)
+        {
+            job = _jobs.GetValueOrDefault(id);
+        }
+
+        if (job is null)
+        {
+            return Unknown(id);
+        }
+
+        try
+        {
+            await job.Ended.Task.WaitAsync(wait, _time, cancel).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // The answer is then where the job stands now.
+        }
+
+        lock (_gate)
+        {
+            return job.Report();
+        }
+    }
+
+    /// <summary>How many jobs run and wait.</summary>
+    public (int Running, int Queued) Counts()
+    {
+        lock (_gate)
+        {
+            return (_jobs.Values.Count(j => j.State == JobState.Running), _jobs.Values.Count(j => j.State == JobState.Queued));
+        }
+    }
+
+    /// <summary>The report of a job that somebody stopped.</summary>
+    public JobReport CancelledReport(Job job) => job.Report() with
+    {
+        State = JobState.Cancelled,
+        Progress = null,
+        EndedAt = _time.GetUtcNow(),
+        Failure = new Failure { Code = FailureCode.Cancelled, Message = "The job was cancelled.", Hint = "Order it again under a new id if it is wanted after all." },
+    };
+
+    /// <summary>The report of a job that failed.</summary>
+    public JobReport FailedReport(Job job, Failure failure) =>
+        job.Report() with { State = JobState.Failed, Progress = null, EndedAt = _time.GetUtcNow(), Failure = failure };
+
+    /// <summary>Forgets what nobody may ask for any more, and the steps and credentials of what has ended.</summary>
+    internal void Compact()
+    {
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            var kept = _jobs.Values.Where(j => !IsForgettable(j, now)).OrderBy(j => j.AcceptedAt).ToList();
+            _journal.Replace(kept.SelectMany(JobHistory.RecordsOf).Select(r => r.ToBytes()));
+            _bytesAfterCompaction = _journal.Length;
+            foreach (var id in _jobs.Keys.Except(kept.Select(j => j.OrderId)).ToList())
+            {
+                _jobs.Remove(id);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _journal.Dispose();
+        _queued.Dispose();
+    }
+
+    private static bool IsForgettable(Job job, DateTimeOffset now) =>
+        job.Final is { } final && final.EndedAt + KeptFor < now && job.Claim.AcceptableUntil < now;
+
+    private static Failure GaveUp(Job job) => new()
+    {
+        Code = FailureCode.Interrupted,
+        Message = $"The agent died {job.Attempts} times while it worked on this job.",
+        Hint = "The agent's log and the system's log (out of memory?) around those times say why. Order again under a new id.",
+    };
+
+    private static JobReport Unknown(OrderId id) => new() { OrderId = id, State = JobState.Unknown };
+
+    private void Enqueue(Job job)
+    {
+        _queue.AddLast(job);
+        _queued.Release();
+    }
+
+    private void EndLocked(Job job, JobReport report)
+    {
+        JournalOrWarn(Record(JobRecordKind.Ended, job) with { Report = report });
+        if (job.State == JobState.Queued && report.State.HasResult())
+        {
+            throw new InvalidOperationException("A job that never ran has no result.");
+        }
+
+        job.End(report);
+        if (_journal.Length >= Math.Max(CompactAboveBytes, 2 * _bytesAfterCompaction))
+        {
+            CompactOrWarn();
+        }
+    }
+
+    private void CompactOrWarn()
+    {
+        try
+        {
+            Compact();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            JobLog.CompactionFailed(_log, e); // The journal in use is whole; the next end tries again.
+        }
+    }
+
+    private void JournalOrWarn(JobRecord record)
+    {
+        if (!TryAppend(record, out var failure))
+        {
+            JobLog.JournalWriteFailed(_log, record.OrderId.Value, record.Kind, failure);
+        }
+    }
+
+    private bool TryAppend(JobRecord record, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out IOException? failure)
+    {
+        try
+        {
+            Append(record);
+            failure = null;
+            return true;
+        }
+        catch (IOException e)
+        {
+            failure = e;
+            return false;
+        }
+    }
+
+    private void Append(JobRecord record) => _journal.Append(record.ToBytes());
+
+    private JobRecord Record(JobRecordKind kind, Job job) => new() { Kind = kind, OrderId = job.OrderId, At = _time.GetUtcNow() };
+}

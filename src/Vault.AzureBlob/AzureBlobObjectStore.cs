@@ -1,0 +1,216 @@
+using System.Runtime.CompilerServices;
+using Azure.Storage;
+using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Models;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.AzureBlob;
+
+/// <summary>A store in a container of Azure Blob Storage (or Azurite), or in a folder of one.</summary>
+/// <remarks>
+/// A create is one conditional request (<c>If-None-Match: *</c>) or parallel blocks followed by one conditional commit, each with an
+/// MD5 transfer checksum that the service verifies: an object appears whole or not at all and is never overwritten. The service
+/// acknowledges only what is durable. Passing faults are retried by the SDK within <see cref="BlobStoreOptions"/>; a conditional create
+/// whose first answer was lost is then answered as already existing.
+/// </remarks>
+public sealed class AzureBlobObjectStore : IObjectStore
+{
+    private const int ListingPageItems = 5000;
+    private const int LookFirstBytes = 1 << 20;
+
+    private readonly BlobContainerClient _container;
+    private readonly BlobStoreOptions _options;
+
+    /// <summary>Uses a place in blob storage; nothing is sent yet.</summary>
+    public AzureBlobObjectStore(BlobLocation location, BlobCredential credential, BlobStoreOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        ArgumentNullException.ThrowIfNull(credential);
+        _options = options ?? new BlobStoreOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.BlocksInFlight, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(_options.BlocksInFlight, 32, nameof(options));
+        Location = location;
+        _container = location.Connect(credential, _options.ToClientOptions());
+    }
+
+    /// <summary>Where the objects are.</summary>
+    public BlobLocation Location { get; }
+
+    /// <inheritdoc/>
+    public string Description => Location.ToString();
+
+    /// <summary>Creates the container when it does not exist. Needs more rights than any other member.</summary>
+    /// <exception cref="VaultException">AccessDenied or StoreUnavailable.</exception>
+    public Task EnsureContainerAsync(CancellationToken cancel) => GuardAsync(
+        $"the container {Location.Container}", "create", async () => await _container.CreateIfNotExistsAsync(cancellationToken: cancel).ConfigureAwait(false), cancel);
+
+    /// <inheritdoc/>
+    public async Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel)
+    {
+        if (content.Length is 0 or > IObjectStore.ObjectBytesMax)
+        {
+            throw new ArgumentException($"An object has 1 to {IObjectStore.ObjectBytesMax} bytes.", nameof(content));
+        }
+
+        // A look first saves sending much for nothing; the condition below decides for certain.
+        if (content.Length >= LookFirstBytes && await FindLengthAsync(name, cancel).ConfigureAwait(false) is not null)
+        {
+            return CreateOutcome.AlreadyExists;
+        }
+
+        return await CreateAsync(name.ToString(), content, name.Kind == ObjectKind.DataPack ? _options.DataPackTier : null, cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => ReadAsync(name.ToString(), IObjectStore.ObjectBytesMax, cancel);
+
+    /// <inheritdoc/>
+    public async Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (destination.Length == 0)
+        {
+            _ = await FindLengthAsync(name, cancel).ConfigureAwait(false)
+                ?? throw new VaultException(VaultFault.NotFound, $"{name} does not exist.", "If a replica has it, run 'vault repair'.");
+            return;
+        }
+
+        try
+        {
+            var range = new Azure.HttpRange(offset, destination.Length);
+            using var download = (await Client(name.ToString()).DownloadStreamingAsync(new BlobDownloadOptions { Range = range }, cancel).ConfigureAwait(false)).Value;
+            await download.Content.ReadExactlyAsync(destination, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is EndOfStreamException || BlobFailures.FindRequestFailure(e)?.Status == 416)
+        {
+            throw new VaultException(
+                VaultFault.Damaged, $"{name} ends before the range asked for does.", "Run 'vault verify', then 'vault repair' from a replica.", e);
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            throw BlobFailures.Explain(e, name.ToString(), "read");
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel)
+    {
+        try
+        {
+            var properties = await Client(name.ToString()).GetPropertiesAsync(cancellationToken: cancel).ConfigureAwait(false);
+            return properties.Value.ContentLength;
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            var failure = BlobFailures.FindRequestFailure(e);
+            return failure is { Status: 404 } && failure.ErrorCode != BlobErrorCode.ContainerNotFound
+                ? null
+                : throw BlobFailures.Explain(e, name.ToString(), "inspect");
+        }
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+        {
+            if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
+            {
+                yield return new StoreObject(name, blob.Properties.ContentLength ?? 0);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => GuardAsync(
+        name.ToString(), "delete",
+        async () => (await Client(name.ToString()).DeleteIfExistsAsync(DeleteSnapshotsOption.IncludeSnapshots, cancellationToken: cancel).ConfigureAwait(false)).Value,
+        cancel);
+
+    /// <summary>Blobs below the place, in pages; failures in the vault's words.</summary>
+    internal async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await using var pages = _container.GetBlobsAsync(BlobTraits.None, BlobStates.None, Location.Prefix + folder, cancel)
+            .AsPages(pageSizeHint: ListingPageItems).GetAsyncEnumerator(cancel);
+        while (await GuardAsync($"{Description}/{folder}", "list", async () => await pages.MoveNextAsync().ConfigureAwait(false), cancel).ConfigureAwait(false))
+        {
+            foreach (var blob in pages.Current.Values)
+            {
+                yield return blob;
+            }
+        }
+    }
+
+    internal async Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel)
+    {
+        var upload = new BlobUploadOptions
+        {
+            Conditions = new BlobRequestConditions { IfNoneMatch = Azure.ETag.All },
+            AccessTier = tier,
+            TransferOptions = new StorageTransferOptions
+            {
+                MaximumConcurrency = _options.BlocksInFlight,
+                InitialTransferSize = _options.BlockBytes,
+                MaximumTransferSize = _options.BlockBytes,
+            },
+            // The service refuses a body that changed on the way, so nothing damaged is ever committed.
+            TransferValidation = new UploadTransferValidationOptions { ChecksumAlgorithm = StorageChecksumAlgorithm.MD5 },
+        };
+        try
+        {
+            await Client(name).UploadAsync(BinaryData.FromBytes(content), upload, cancel).ConfigureAwait(false);
+            return CreateOutcome.Created;
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            if (SaysExisting(BlobFailures.FindRequestFailure(e)))
+            {
+                return CreateOutcome.AlreadyExists;
+            }
+
+            throw BlobFailures.Explain(e, name, "write");
+        }
+    }
+
+    internal async Task<byte[]> ReadAsync(string name, int bytesMax, CancellationToken cancel)
+    {
+        try
+        {
+            using var download = (await Client(name).DownloadStreamingAsync(cancellationToken: cancel).ConfigureAwait(false)).Value;
+            if (download.Details.ContentLength > bytesMax)
+            {
+                throw new VaultException(
+                    VaultFault.LimitExceeded, $"{name} has {download.Details.ContentLength} bytes, more than it may have.", "It was not written by this software; verify the vault.");
+            }
+
+            var content = new byte[download.Details.ContentLength];
+            await download.Content.ReadExactlyAsync(content, cancel).ConfigureAwait(false);
+            return content;
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            throw BlobFailures.Explain(e, name, "read");
+        }
+    }
+
+    // An existing blob in the archive tier or under an immutability policy answers so before it answers "exists".
+    private static bool SaysExisting(Azure.RequestFailedException? failure) =>
+        failure is { Status: 412 }
+        || (failure is { Status: 409 } && (failure.ErrorCode == BlobErrorCode.BlobAlreadyExists
+            || failure.ErrorCode == BlobErrorCode.BlobArchived
+            || failure.ErrorCode == BlobErrorCode.BlobImmutableDueToPolicy));
+
+    private static async Task<T> GuardAsync<T>(string what, string verb, Func<Task<T>> call, CancellationToken cancel)
+    {
+        try
+        {
+            return await call().ConfigureAwait(false);
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            throw BlobFailures.Explain(e, what, verb);
+        }
+    }
+
+    private BlobClient Client(string name) => _container.GetBlobClient(Location.Prefix + name);
+}
