@@ -37,7 +37,7 @@ public sealed record BlobLocation
             throw Refused(url.Split('?')[0], "is not a URL of blob storage", "Write https://account.blob.core.windows.net/container.");
         }
 
-        var shown = uri.GetLeftPart(UriPartial.Path);
+        var shown = uri.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
         if (uri.Query.Length > 0 || uri.UserInfo.Length > 0)
         {
             throw Refused(shown, "must not carry a credential or other query", "URLs end up in logs: give the SAS in a file or an environment variable.");
