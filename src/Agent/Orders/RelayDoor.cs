@@ -1,0 +1,72 @@
+using Backup.Agent.Settings;
+using Backup.AgentApi;
+using Backup.Relay;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Agent.Orders;
+
+/// <summary>The agent's only way in: one address through the relay, to which sealed orders are posted.</summary>
+internal sealed class RelayDoor : BackgroundService
+{
+    /// <summary>Orders are posted here, below the agent's entity.</summary>
+    public const string OrdersPath = "/v1/orders";
+
+    private readonly OrderDesk _desk;
+    private readonly RelayListener _listener;
+
+    /// <exception cref="RelayException">The relay's settings cannot be used.</exception>
+    public RelayDoor(RelaySettings settings, OrderDesk desk, TimeProvider time, ILogger<RelayListener> log)
+    {
+        _desk = desk;
+        var options = new RelayListenerOptions
+        {
+            Connection = new RelayConnection
+            {
+                Endpoint = RelayEndpoint.Parse(settings.Endpoint.OriginalString),
+                Tokens = SasTokens.FromKeyFile(settings.KeyName, settings.KeyFile, time),
+                Trust = RelayTrust.FromOptionalCertificateFile(settings.TrustedCertificateFile),
+                Clock = time,
+            },
+            Entity = EntityPath.Parse(settings.Path),
+        };
+        _listener = new RelayListener(options, AnswerAsync, log);
+    }
+
+    /// <summary>Completes when orders can arrive.</summary>
+    public Task WaitUntilOnlineAsync(CancellationToken cancel) => _listener.WaitUntilOnlineAsync(cancel);
+
+    public override void Dispose()
+    {
+        _listener.Dispose();
+        base.Dispose();
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _listener.RunAsync(stoppingToken);
+
+    private async Task<RelayResponse> AnswerAsync(RelayRequest request, CancellationToken cancel)
+    {
+        if (request.Target.Suffix != OrdersPath)
+        {
+            return RelayResponse.Empty(404);
+        }
+
+        if (!string.Equals(request.Method, "POST", StringComparison.OrdinalIgnoreCase))
+        {
+            return RelayResponse.Empty(405);
+        }
+
+        byte[] envelope;
+        try
+        {
+            envelope = await request.ReadBodyAsync(SealingLimits.OrderBytesMax, cancel).ConfigureAwait(false);
+        }
+        catch (RelayException e) when (e.Fault == RelayFault.TooLarge)
+        {
+            return RelayResponse.Empty(413);
+        }
+
+        var reply = await _desk.AnswerAsync(envelope, cancel).ConfigureAwait(false);
+        return reply.Body.IsEmpty ? RelayResponse.Empty(reply.Status) : RelayResponse.FromBytes(reply.Status, reply.Body);
+    }
+}
