@@ -25,5 +25,5 @@ public sealed class CliException(CliFault fault, string message, string hint, Ex
     public CliFault Fault { get; } = fault;
 
     /// <summary>False: the same command line fails again.</summary>
-    public bool IsTransient => false;
+    public bool IsTransient { get; }
 }
