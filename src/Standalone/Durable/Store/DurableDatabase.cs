@@ -1,0 +1,87 @@
+using Backup.Standalone.Durable.Schema;
+using Npgsql;
+
+namespace Backup.Standalone.Durable.Store;
+
+/// <summary>The connections to one hub's schema.</summary>
+internal sealed class DurableDatabase : IAsyncDisposable
+{
+    private const int PreparedStatementsMax = 100;
+
+    private readonly SemaphoreSlim _migrating = new(1, 1);
+    private volatile bool _ready;
+
+    public DurableDatabase(string connectionString, DurableStorageOptions options)
+    {
+        Schema = options.SchemaName;
+        var builder = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            SearchPath = Schema,
+            ApplicationName = "backup-standalone",
+            MaxAutoPrepare = PreparedStatementsMax,
+            AutoPrepareMinUsages = 2,
+            KeepAlive = 0,
+            Enlist = false,
+        };
+        var given = builder.Options;
+        Durable = NpgsqlDataSource.Create(builder);
+
+        // Claims and leases need no flush: what a crash of PostgreSQL forgets of them, the fence at the next commit refuses.
+        builder.Options = string.IsNullOrEmpty(given) ? "-c synchronous_commit=off" : given + " -c synchronous_commit=off";
+        Relaxed = NpgsqlDataSource.Create(builder);
+    }
+
+    /// <summary>The schema's name; also the prefix of notification channels.</summary>
+    public string Schema { get; }
+
+    /// <summary>Connections whose commits are on disk when they return.</summary>
+    public NpgsqlDataSource Durable { get; }
+
+    /// <summary>Connections whose commits may be forgotten when PostgreSQL crashes.</summary>
+    public NpgsqlDataSource Relaxed { get; }
+
+    /// <summary>The channel on which work and status changes are announced.</summary>
+    public string Channel => Schema + "_work";
+
+    /// <summary>Brings the schema up to date, once per process.</summary>
+    public async Task EnsureReadyAsync(CancellationToken cancellationToken)
+    {
+        if (_ready)
+        {
+            return;
+        }
+
+        await _migrating.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (!_ready)
+            {
+                await SchemaMigrator.MigrateAsync(Durable, Schema, cancellationToken).ConfigureAwait(false);
+                _ready = true;
+            }
+        }
+        finally
+        {
+            _migrating.Release();
+        }
+    }
+
+    /// <summary>Whether an exception means that PostgreSQL was away or gave way, so that trying again may help.</summary>
+    public static bool IsTransient(Exception exception) => exception switch
+    {
+        // 40001/40P01: serialization failure, deadlock. 57P0x: shutting down. 53xxx: out of resources. 08xxx: connection.
+        PostgresException postgres => postgres.IsTransient
+            || postgres.SqlState is "40001" or "40P01" or "57P01" or "57P02" or "57P03"
+            || postgres.SqlState.StartsWith("53", StringComparison.Ordinal)
+            || postgres.SqlState.StartsWith("08", StringComparison.Ordinal),
+        NpgsqlException or IOException or TimeoutException or System.Net.Sockets.SocketException => true,
+        _ => exception.InnerException is not null && IsTransient(exception.InnerException),
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        await Durable.DisposeAsync().ConfigureAwait(false);
+        await Relaxed.DisposeAsync().ConfigureAwait(false);
+        _migrating.Dispose();
+    }
+}

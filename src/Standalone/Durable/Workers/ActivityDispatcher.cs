@@ -1,0 +1,291 @@
+using System.Diagnostics;
+using Backup.Standalone.Durable.Execution;
+using Backup.Standalone.Durable.Store;
+using DurableTask.Core.History;
+using Microsoft.DurableTask;
+using Microsoft.DurableTask.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Standalone.Durable.Workers;
+
+/// <summary>Claims activity calls, runs them, commits their results.</summary>
+/// <remarks>
+/// A turn may claim the first of its calls in the transaction that creates them, up to the free capacity of this process:
+/// they start without another look at the database. The rest wait for any process.
+/// </remarks>
+internal sealed class ActivityDispatcher : IAsyncDisposable
+{
+    private readonly DurableHub _hub;
+    private readonly WorkerLease _lease;
+    private readonly ITaskCatalog _catalog;
+    private readonly DurableTaskWorkerOptions _options;
+    private readonly IServiceScopeFactory _scopes;
+    private readonly IExceptionPropertiesProvider? _exceptionProperties;
+    private readonly int _activitiesMax;
+    private readonly DurableMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly WakeSignal _signal;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Action _wake;
+    private int _taken;
+    private Task? _loop;
+
+    public ActivityDispatcher(
+        DurableHub hub,
+        WorkerLease lease,
+        ITaskCatalog catalog,
+        DurableTaskWorkerOptions options,
+        IServiceScopeFactory scopes,
+        IExceptionPropertiesProvider? exceptionProperties,
+        DurableMetrics metrics,
+        TimeProvider time,
+        ILogger logger)
+    {
+        _hub = hub;
+        _lease = lease;
+        _catalog = catalog;
+        _options = options;
+        _scopes = scopes;
+        _exceptionProperties = exceptionProperties;
+        _activitiesMax = Math.Max(1, options.Concurrency.MaximumConcurrentActivityWorkItems);
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _signal = new WakeSignal(time);
+        _wake = _signal.Wake;
+    }
+
+    public void Start()
+    {
+        _hub.Feed.ActivitiesWaiting += _wake;
+        _loop = Task.Run(ClaimUntilStoppedAsync);
+    }
+
+    public void Wake() => _signal.Wake();
+
+    /// <summary>Sets capacity aside for calls that a turn is about to create.</summary>
+    /// <returns>How many of them may be claimed.</returns>
+    public int Reserve(int wanted)
+    {
+        while (wanted > 0 && !_stopping.IsCancellationRequested)
+        {
+            var taken = Volatile.Read(ref _taken);
+            var granted = Math.Min(wanted, _activitiesMax - taken);
+            if (granted <= 0)
+            {
+                return 0;
+            }
+
+            if (Interlocked.CompareExchange(ref _taken, taken + granted, taken) == taken)
+            {
+                return granted;
+            }
+        }
+
+        return 0;
+    }
+
+    public void Unreserve(int count) => Finish(count);
+
+    /// <summary>Runs calls for which capacity was set aside, and gives back what was not used.</summary>
+    public void Run(IReadOnlyList<ActivityClaim> claims, int unused)
+    {
+        Finish(unused);
+        foreach (var claim in claims)
+        {
+            _ = Task.Run(() => RunOneAsync(claim));
+        }
+    }
+
+    /// <summary>Stops claiming and waits for running activities.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        _hub.Feed.ActivitiesWaiting -= _wake;
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_loop is not null)
+        {
+            await _loop.ConfigureAwait(false);
+        }
+
+        while (Volatile.Read(ref _taken) > 0 && !cancellationToken.IsCancellationRequested)
+        {
+            await _signal.WaitAsync(TimeSpan.FromMilliseconds(50), null, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_loop is not null)
+        {
+            await _loop.ConfigureAwait(false);
+        }
+
+        _stopping.Dispose();
+        _signal.Dispose();
+    }
+
+    private async Task ClaimUntilStoppedAsync()
+    {
+        var failures = 0;
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                var granted = Reserve(_activitiesMax);
+                var claims = granted == 0
+                    ? []
+                    : await ClaimAsync(granted).ConfigureAwait(false);
+                failures = 0;
+                Run(claims, granted - claims.Count);
+                if (granted == 0 || claims.Count < granted)
+                {
+                    await _signal.WaitAsync(_hub.Options.PollInterval, null, _stopping.Token).ConfigureAwait(false);
+                }
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (DurableDatabase.IsTransient(exception))
+            {
+                if (failures++ == 0)
+                {
+                    StoreLog.ClaimFailed(_logger, exception.Message);
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(200), _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<ActivityClaim>> ClaimAsync(int granted)
+    {
+        try
+        {
+            return await _hub.Reader.ClaimActivitiesAsync(_lease.WorkerId, granted, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch
+        {
+            Interlocked.Add(ref _taken, -granted);
+            throw;
+        }
+    }
+
+    private async Task RunOneAsync(ActivityClaim claim)
+    {
+        _metrics.ActivityBegan();
+        var began = Stopwatch.GetTimestamp();
+        try
+        {
+            var result = await ExecuteAsync(claim).ConfigureAwait(false);
+            await CommitAsync(claim, result).ConfigureAwait(false);
+        }
+        finally
+        {
+            _metrics.ActivityEnded(Stopwatch.GetElapsedTime(began));
+            Finish(1);
+        }
+    }
+
+    private async Task CommitAsync(ActivityClaim claim, InboxMessage result)
+    {
+        try
+        {
+            if (await _hub.Committer.CommitAsync(new ActivityCommit(claim, result), CancellationToken.None).ConfigureAwait(false)
+                == CommitOutcome.Refused)
+            {
+                ExecutionLog.Refused(_logger, claim.Call.InstanceId);
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            return; // The host has stopped; the claim runs out and another process repeats the call.
+        }
+#pragma warning disable CA1031 // A result that cannot be stored is the call's failure, else it would be repeated for ever.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            ExecutionLog.ResultNotStorable(_logger, exception, claim.Call.InstanceId, claim.Call.Name);
+            var failure = new StoredFailure(exception.GetType().ToString(), $"The result could not be stored: {exception.Message}", null, null);
+            _hub.Committer.Post(new ActivityCommit(claim, Failed(claim, failure)));
+        }
+    }
+
+    private async Task<InboxMessage> ExecuteAsync(ActivityClaim claim)
+    {
+        var call = claim.Call;
+        if (claim.Attempts > _hub.Options.AttemptsMax)
+        {
+            return Failed(claim, new StoredFailure(
+                "PoisonMessage",
+                $"The activity was taken up {claim.Attempts - 1} times and its process died each time; it counts as poison.",
+                null,
+                null));
+        }
+
+        var scope = _scopes.CreateAsyncScope();
+        await using (scope.ConfigureAwait(false))
+        {
+            try
+            {
+                var activity = _catalog.CreateActivity(call.Name, call.Version, scope.ServiceProvider);
+                if (activity is null)
+                {
+                    return Failed(claim, new StoredFailure(
+                        "ActivityTaskNotFound", $"No activity task named '{call.Name}' was found.", null, null) { IsNonRetriable = true });
+                }
+
+                var input = activity.InputType == typeof(UnreadInput) ? null : _options.DataConverter.Deserialize(call.Input, activity.InputType);
+                var output = await activity.RunAsync(new CallContext(call), input).ConfigureAwait(false);
+                return Answer(claim, EventType.TaskCompleted) with { Data = _options.DataConverter.Serialize(output) };
+            }
+#pragma warning disable CA1031 // Whatever an activity throws is its result.
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                ExecutionLog.ActivityFailed(_logger, call.InstanceId, call.Name, exception.Message);
+                var details = TaskFailureDetails.FromException(exception);
+                return Failed(claim, StoredFailure.From(
+                    _exceptionProperties?.GetExceptionProperties(exception) is { } properties ? details with { Properties = properties } : details));
+            }
+        }
+    }
+
+    private static InboxMessage Failed(ActivityClaim claim, StoredFailure failure) => Answer(claim, EventType.TaskFailed) with { Failure = failure };
+
+    private static InboxMessage Answer(ActivityClaim claim, EventType kind) => new(claim.Call.InstanceId, kind)
+    {
+        ExecutionId = claim.Call.ExecutionId,
+        TaskId = claim.Call.TaskId,
+    };
+
+    private void Finish(int count)
+    {
+        if (count <= 0)
+        {
+            return;
+        }
+
+        // Wakes the loop that waits for capacity, or the one that waits for the end.
+        var left = Interlocked.Add(ref _taken, -count);
+        if (left + count >= _activitiesMax || (left == 0 && _stopping.IsCancellationRequested))
+        {
+            _signal.Wake();
+        }
+    }
+
+    /// <summary>What a running activity knows of its call.</summary>
+    internal sealed class CallContext(ActivityCall call) : TaskActivityContext
+    {
+        public ActivityCall Call { get; } = call;
+
+        public override TaskName Name => Call.Name;
+
+        public override string InstanceId => Call.InstanceId;
+
+        public override string Version => Call.Version;
+    }
+}

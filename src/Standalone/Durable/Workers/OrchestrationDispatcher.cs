@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using Backup.Standalone.Durable.Execution;
+using Backup.Standalone.Durable.Store;
+using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Standalone.Durable.Workers;
+
+/// <summary>Claims instances that have something to do, runs their turns, commits them.</summary>
+internal sealed class OrchestrationDispatcher : IAsyncDisposable
+{
+    private const int ClaimMax = 64;
+
+    private readonly DurableHub _hub;
+    private readonly WorkerLease _lease;
+    private readonly TurnRunner _runner;
+    private readonly ActivityDispatcher _activities;
+    private readonly int _turnsMax;
+    private readonly DurableMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly StateCache _cache = new();
+    private readonly WakeSignal _signal;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Action<DateTime?> _wakeAt;
+    private int _running;
+    private Task? _loop;
+
+    public OrchestrationDispatcher(
+        DurableHub hub,
+        WorkerLease lease,
+        TurnRunner runner,
+        ActivityDispatcher activities,
+        int turnsMax,
+        DurableMetrics metrics,
+        TimeProvider time,
+        ILogger logger)
+    {
+        _hub = hub;
+        _lease = lease;
+        _runner = runner;
+        _activities = activities;
+        _turnsMax = turnsMax;
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _signal = new WakeSignal(time);
+        _wakeAt = _signal.WakeAt;
+    }
+
+    public void Start()
+    {
+        _hub.Feed.OrchestrationsReady += _wakeAt;
+        _loop = Task.Run(ClaimUntilStoppedAsync);
+    }
+
+    public void Wake() => _signal.Wake();
+
+    /// <summary>Stops claiming; turns that run are committed.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        _hub.Feed.OrchestrationsReady -= _wakeAt;
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_loop is not null)
+        {
+            await _loop.ConfigureAwait(false);
+        }
+
+        while (Volatile.Read(ref _running) > 0 && !cancellationToken.IsCancellationRequested)
+        {
+            await _signal.WaitAsync(TimeSpan.FromMilliseconds(50), null, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        if (_loop is not null)
+        {
+            await _loop.ConfigureAwait(false);
+        }
+
+        _stopping.Dispose();
+        _signal.Dispose();
+    }
+
+    private async Task ClaimUntilStoppedAsync()
+    {
+        var failures = 0;
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                var next = await ClaimAsync().ConfigureAwait(false);
+                failures = 0;
+                if (next is { } until)
+                {
+                    await _signal.WaitAsync(_hub.Options.PollInterval, until, _stopping.Token).ConfigureAwait(false);
+                }
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (DurableDatabase.IsTransient(exception))
+            {
+                if (failures++ == 0)
+                {
+                    StoreLog.ClaimFailed(_logger, exception.Message);
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(200), _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <returns>Null: look again at once; else when the next instance is ready, at the latest at the end of time.</returns>
+    private async Task<DateTime?> ClaimAsync()
+    {
+        var free = _turnsMax - Volatile.Read(ref _running);
+        if (free <= 0)
+        {
+            return DateTime.MaxValue; // The end of a turn wakes this loop.
+        }
+
+        var max = Math.Min(free, ClaimMax);
+        var claimed = await _hub.Reader.ClaimTurnsAsync(_lease.WorkerId, max, _stopping.Token).ConfigureAwait(false);
+        if (claimed.Claims.Count > 0)
+        {
+            Interlocked.Add(ref _running, claimed.Claims.Count);
+            _ = Task.Run(() => RunAllAsync(claimed.Claims, claimed.Now));
+        }
+
+        // The database's clock decides what is ready; the wait is measured on this process's.
+        return claimed.Claims.Count == max
+            ? null
+            : claimed.NextReadyAt is { } next ? _time.GetUtcNow().UtcDateTime + (next - claimed.Now) : DateTime.MaxValue;
+    }
+
+    private async Task RunAllAsync(IReadOnlyList<TurnClaim> claims, DateTime now)
+    {
+        IReadOnlyList<TurnWork> works = [];
+        try
+        {
+            works = await _hub.Reader.LoadAsync(claims, _cache.Take, CancellationToken.None).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Claims must not be forgotten whatever happens: they are given back below, one way or the other.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            StoreLog.ClaimFailed(_logger, exception.Message);
+            await HandleUnreadableAsync(claims, exception, now).ConfigureAwait(false);
+        }
+
+        Finish(claims.Count - works.Count);
+        foreach (var work in works)
+        {
+            _ = Task.Run(() => RunOneAsync(work, now));
+        }
+    }
+
+    /// <summary>Gives claims back when the database is away; an instance that cannot be read at all fails alone.</summary>
+    private async Task HandleUnreadableAsync(IReadOnlyList<TurnClaim> claims, Exception exception, DateTime now)
+    {
+        if (DurableDatabase.IsTransient(exception))
+        {
+            Release(claims, now);
+            return;
+        }
+
+        foreach (var claim in claims)
+        {
+            try
+            {
+                await _hub.Reader.LoadAsync([claim], _cache.Take, CancellationToken.None).ConfigureAwait(false);
+                Release([claim], now);
+            }
+            catch (Exception single) when (!DurableDatabase.IsTransient(single))
+            {
+                var work = new TurnWork(claim, new InstanceRecord(claim.InstanceId, claim.ExecutionId, "(unreadable)", string.Empty), [], []);
+                ExecutionLog.TurnNotStorable(_logger, single, claim.InstanceId, work.Instance.Name);
+                _hub.Committer.Post(TurnRunner.Abort(work, now, new StandaloneException(
+                    StandaloneFault.StoredData,
+                    $"The stored state of the instance '{claim.InstanceId}' cannot be read: {single.Message}",
+                    "Inspect its rows in the tables instances, history and inbox.",
+                    single), keepHistory: true));
+            }
+            catch (Exception single)
+            {
+                StoreLog.ClaimFailed(_logger, single.Message);
+                Release([claim], now);
+            }
+        }
+    }
+
+    private void Release(IReadOnlyList<TurnClaim> claims, DateTime now)
+    {
+        // Commits of nothing: repeated until the database is back, refused if somebody else has the instance by then.
+        foreach (var claim in claims)
+        {
+            _hub.Committer.Post(new TurnCommit(claim) { ReadyAt = now });
+        }
+    }
+
+    private async Task RunOneAsync(TurnWork work, DateTime now)
+    {
+        try
+        {
+            var began = Stopwatch.GetTimestamp();
+            TurnCommit commit;
+            try
+            {
+                commit = await _runner.RunAsync(work, now).ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // A turn that breaks the engine would break it for ever: the instance fails with the reason.
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                ExecutionLog.TurnNotStorable(_logger, exception, work.Instance.InstanceId, work.Instance.Name);
+                commit = TurnRunner.Abort(work, now, exception);
+            }
+
+            await CommitAsync(work, commit, now).ConfigureAwait(false);
+            _metrics.TurnEnded(Stopwatch.GetElapsedTime(began), work.History.Count);
+        }
+        finally
+        {
+            Finish(1);
+        }
+    }
+
+    private async Task CommitAsync(TurnWork work, TurnCommit commit, DateTime now)
+    {
+        commit.ActivitiesToKeep = _activities.Reserve(commit.Activities.Count);
+        CommitOutcome outcome;
+        try
+        {
+            outcome = await _hub.Committer.CommitAsync(commit, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException)
+        {
+            return; // The host has stopped; the claim runs out and another process repeats the turn.
+        }
+#pragma warning disable CA1031 // What cannot be stored now cannot be stored at the next try either: the instance fails with the reason.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            _activities.Unreserve(commit.ActivitiesToKeep);
+            ExecutionLog.TurnNotStorable(_logger, exception, work.Instance.InstanceId, work.Instance.Name);
+            _hub.Committer.Post(TurnRunner.Abort(work, now, exception));
+            return;
+        }
+
+        _activities.Run(commit.Kept, unused: commit.ActivitiesToKeep - commit.Kept.Count);
+        if (outcome == CommitOutcome.Refused)
+        {
+            ExecutionLog.Refused(_logger, work.Instance.InstanceId);
+            return;
+        }
+
+        _cache.Keep(work, commit);
+        if (commit.IsFinishing)
+        {
+            LogFinished(work.Instance, commit.Change!);
+        }
+    }
+
+    private void LogFinished(InstanceRecord instance, InstanceChange change)
+    {
+        if (change.Status == OrchestrationRuntimeStatus.Failed)
+        {
+            ExecutionLog.Failed(_logger, instance.InstanceId, instance.Name, change.Failure?.Message ?? string.Empty);
+        }
+        else
+        {
+            ExecutionLog.Finished(_logger, instance.InstanceId, instance.Name, change.Status.ToString());
+        }
+    }
+
+    private void Finish(int count)
+    {
+        if (count <= 0)
+        {
+            return;
+        }
+
+        // Wakes the loop that waits for capacity, or the one that waits for the end.
+        var left = Interlocked.Add(ref _running, -count);
+        if (left + count >= _turnsMax || (left == 0 && _stopping.IsCancellationRequested))
+        {
+            _signal.Wake();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using System.Diagnostics.Metrics;
+using Backup.Standalone.Durable.Execution;
+using Backup.Standalone.Durable.Store;
+using DurableTask.Core.History;
+using Microsoft.DurableTask.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Standalone.Durable.Workers;
+
+/// <summary>Runs the orchestrations and activities of one hub in this process.</summary>
+/// <remarks>
+/// Stopping drains: nothing new is claimed, what runs may finish for a while, and the lease is then given up so that other
+/// processes take over the rest at once.
+/// </remarks>
+internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
+{
+    private readonly DurableHub _hub;
+    private readonly WorkerLease _lease;
+    private readonly OrchestrationDispatcher _orchestrations;
+    private readonly ActivityDispatcher _activities;
+    private readonly DurableMetrics _metrics;
+    private readonly QueueSampler _sampler;
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _sampling = Task.CompletedTask;
+    private bool _started;
+
+    public PostgresWorker(IServiceProvider services, DurableHub hub, ITaskCatalog catalog, DurableTaskWorkerOptions options)
+    {
+        var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        var loggers = services.GetRequiredService<ILoggerFactory>();
+        var logger = loggers.CreateLogger("Backup.Standalone.Durable");
+        var scopes = services.GetRequiredService<IServiceScopeFactory>();
+        var exceptionProperties = services.GetService<IExceptionPropertiesProvider>();
+        _hub = hub;
+        _metrics = new DurableMetrics(services.GetService<IMeterFactory>());
+        _sampler = new QueueSampler(hub.Database, _metrics, time);
+        _lease = new WorkerLease(hub.Database, hub.Options, time, logger, WakeAll);
+        _activities = new ActivityDispatcher(hub, _lease, catalog, options, scopes, exceptionProperties, _metrics, time, logger);
+        _orchestrations = new OrchestrationDispatcher(
+            hub,
+            _lease,
+            new TurnRunner(catalog, options, hub.Options, scopes, loggers, exceptionProperties, FailIllegalAwait),
+            _activities,
+            Math.Max(1, options.Concurrency.MaximumConcurrentOrchestrationWorkItems),
+            _metrics,
+            time,
+            logger);
+    }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _hub.Database.EnsureReadyAsync(cancellationToken).ConfigureAwait(false);
+        await _lease.StartAsync(cancellationToken).ConfigureAwait(false);
+        _hub.Feed.EnsureListening();
+        _activities.Start();
+        _orchestrations.Start();
+        _sampling = Task.Run(() => _sampler.RunAsync(_stopping.Token), CancellationToken.None);
+        _started = true;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (!_started)
+        {
+            return;
+        }
+
+        _started = false;
+        using var drain = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        drain.CancelAfter(_hub.Options.DrainTimeout);
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _sampling.ConfigureAwait(false);
+        await Task.WhenAll(_orchestrations.DrainAsync(drain.Token), _activities.DrainAsync(drain.Token)).ConfigureAwait(false);
+        try
+        {
+            await _lease.ReleaseAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (DurableDatabase.IsTransient(exception))
+        {
+            // The lease runs out by itself.
+            return;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _orchestrations.DisposeAsync().ConfigureAwait(false);
+        await _activities.DisposeAsync().ConfigureAwait(false);
+        await _lease.DisposeAsync().ConfigureAwait(false);
+        _metrics.Dispose();
+        _stopping.Dispose();
+    }
+
+    private void WakeAll()
+    {
+        _orchestrations.Wake();
+        _activities.Wake();
+    }
+
+    // A continuation came back after its turn had ended: the orchestrator awaited something it may not. Nobody else would
+    // ever notice, for the turn that is stored looks as if it waited for an answer.
+    private void FailIllegalAwait(TurnWork work) => _hub.Committer.Post(new MessageCommit(
+        new InboxMessage(work.Instance.InstanceId, EventType.GenericEvent)
+        {
+            ExecutionId = work.Instance.ExecutionId,
+            Name = OrchestrationContext.IllegalAwaitMessage,
+        }));
+}
