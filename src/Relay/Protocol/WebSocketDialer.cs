@@ -72,7 +72,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
                 IsServer = false,
                 SubProtocol = Single(response, "Sec-WebSocket-Protocol"),
                 KeepAliveInterval = PingInterval,
-                KeepAliveTimeout = PongTimeout,
+                KeepAliveTimeout = request.RequirePongs ? PongTimeout : Timeout.InfiniteTimeSpan,
             });
         }
         catch
@@ -100,6 +100,12 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
 internal sealed record DialRequest(Uri Address, TimeSpan Timeout)
 {
     public string? Token { get; init; }
+
+    /// <summary>
+    /// True: a peer that does not answer pings is given up. For control channels only; on a transfer, a peer held up by a slow
+    /// sender does not read, and so cannot answer.
+    /// </summary>
+    public bool RequirePongs { get; init; }
 
     public IReadOnlyList<string> SubProtocols { get; init; } = [];
 
