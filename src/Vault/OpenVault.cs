@@ -71,7 +71,8 @@ public sealed class OpenVault
     public async Task<VaultReader> OpenReaderAsync(CancellationToken cancel)
     {
         Secrets.RequireRestore("read content");
-        var index = await IndexLoader.LoadAsync(Store, Secrets, new MarkSet(), cancel).ConfigureAwait(false);
+        var marks = await MarkSet.LoadAsync(Store, Id, cancel).ConfigureAwait(false);
+        var index = await IndexLoader.LoadAsync(Store, Secrets, marks, cancel).ConfigureAwait(false);
         return new VaultReader(Store, Secrets, index);
     }
 

@@ -43,7 +43,7 @@ internal static class SnapshotDocument
         var tags = ReadPairs(ref r);
         var items = r.VarUpTo(long.MaxValue);
         var unreadable = r.VarUpTo(long.MaxValue);
-        var counters = new long[6];
+        var counters = new long[7];
         for (var i = 0; i < counters.Length; i++) counters[i] = r.VarUpTo(long.MaxValue);
         var sealedPart = r.Blob(4 * 1024 * 1024);
         var info = new SnapshotInfo
@@ -58,7 +58,7 @@ internal static class SnapshotDocument
             Tags = tags,
             ItemsTotal = items,
             ItemsUnreadable = unreadable,
-            Statistics = new WriterStatistics(counters[0], counters[1], counters[2], counters[3], counters[4], counters[5]),
+            Statistics = new WriterStatistics(counters[0], counters[1], counters[2], counters[3], counters[4], counters[5], counters[6]),
         };
         return secrets.Restore is null ? info : OpenSealed(info, sealedPart, secrets, secrets.Restore, what);
     }
@@ -94,7 +94,7 @@ internal static class SnapshotDocument
         return info with { Root = root, SealedProperties = properties };
     }
 
-    private static long[] Counters(WriterStatistics s) => [s.BytesRead, s.BytesNew, s.BytesStored, s.ChunksTotal, s.ChunksNew, s.MetaBytes];
+    private static long[] Counters(WriterStatistics s) => [s.BytesRead, s.BytesNew, s.BytesStored, s.ChunksTotal, s.ChunksNew, s.MetaBytes, s.BytesReused];
 
     private static void WritePairs(ByteWriter w, IReadOnlyDictionary<string, string> pairs)
     {

@@ -31,10 +31,11 @@ internal sealed class ChunkIndex
         internal uint Frame, Offset, Length;
     }
 
-    private sealed class PackRecord(ObjectName name, uint storedBytes, uint firstFrame, uint frames, bool isMarked)
+    private sealed class PackRecord(ObjectName name, uint storedBytes, uint firstFrame, long plainBytes, bool isMarked)
     {
         internal readonly ObjectName Name = name;
-        internal readonly uint StoredBytes = storedBytes, FirstFrame = firstFrame, Frames = frames;
+        internal readonly uint StoredBytes = storedBytes, FirstFrame = firstFrame;
+        internal readonly long PlainBytes = plainBytes;
         internal bool IsMarked = isMarked, IsRelied;
     }
 
@@ -61,7 +62,7 @@ internal sealed class ChunkIndex
         lock (_lock)
         {
             if (!_packNumbers.TryAdd(pack.Name, _packs.Count)) return;
-            _packs.Add(new PackRecord(pack.Name, pack.StoredBytes, _frameCount, (uint)pack.Frames.FrameStoredBytes.Count, isMarked));
+            _packs.Add(new PackRecord(pack.Name, pack.StoredBytes, _frameCount, pack.Frames.Chunks.Sum(c => (long)c.Length), isMarked));
             uint offset = PackHeader.Length;
             var chunk = 0;
             for (var frame = 0; frame < pack.Frames.FrameStoredBytes.Count; frame++)
@@ -162,6 +163,58 @@ internal sealed class ChunkIndex
     internal uint PackStoredBytes(int number)
     {
         lock (_lock) return _packs[number].StoredBytes;
+    }
+
+    /// <summary>Notes a chunk in a set of record numbers. Null when the chunk is unknown or not stored; otherwise whether it was new to the set.</summary>
+    internal bool? Include(ChunkId id, long? lengthExpected, ChunkSet set)
+    {
+        lock (_lock)
+        {
+            var slot = Find(id.Hash);
+            if (_slots[slot] == 0) return null;
+            ref var record = ref RecordAt(_slots[slot] - 1);
+            if (record.Frame == PendingFrame || (lengthExpected is { } length && record.Length != length)) return null;
+            return set.Add(_slots[slot] - 1);
+        }
+    }
+
+    /// <summary>For every pack: its name and size, the plain bytes it holds, and how many of them are in the set.</summary>
+    internal List<PackUse> MeasureUse(ChunkSet live)
+    {
+        lock (_lock)
+        {
+            var liveBytes = new long[_packs.Count];
+            for (uint number = 0; number < _recordCount; number++)
+            {
+                ref var record = ref RecordAt(number);
+                if (record.Frame != PendingFrame && live.Contains(number)) liveBytes[PackOf(record.Frame)] += record.Length;
+            }
+
+            return [.. _packs.Select((p, i) => new PackUse(p.Name, p.StoredBytes, p.PlainBytes, liveBytes[i]))];
+        }
+    }
+
+    /// <summary>Whether a chunk is in the set and its place is this very pack (another pack may hold it too).</summary>
+    internal bool IsLiveIn(ChunkId id, ObjectName pack, ChunkSet live)
+    {
+        lock (_lock)
+        {
+            var slot = Find(id.Hash);
+            if (_slots[slot] == 0 || !live.Contains(_slots[slot] - 1)) return false;
+            var frame = RecordAt(_slots[slot] - 1).Frame;
+            return frame != PendingFrame && _packs[PackOf(frame)].Name == pack;
+        }
+    }
+
+    /// <summary>Plain bytes of all stored chunks, each counted once.</summary>
+    internal long PlainBytes()
+    {
+        lock (_lock)
+        {
+            long total = 0;
+            for (uint number = 0; number < _recordCount; number++) total += RecordAt(number).Length;
+            return total;
+        }
     }
 
     private void Place(ContentHash id, uint frame, uint offset, uint length, bool isMarked)

@@ -75,16 +75,29 @@ internal sealed class OpenPack : IDisposable
         ObjectPrefix.Check(content, kind, secrets.Vault, what);
         if (content.Length < PackHeader.Length + TrailerBytes) throw VaultException.Damaged(what, "it is too short for a pack");
         var header = content[..PackHeader.Length];
+        var (at, length) = ReadTrailer(header, content[^TrailerBytes..], content.Length, secrets, what);
+        return ReadDirectory(header, content.Slice(at, length), at, (uint)content.Length, secrets, what);
+    }
+
+    /// <summary>Where the directory stands in a pack of this length.</summary>
+    internal static (int At, int Length) ReadTrailer(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, long packBytes, VaultSecrets secrets, string what)
+    {
         using var cipher = PackHeader.DirectoryCipher(header, secrets.IndexKey);
         Span<byte> trailer = stackalloc byte[8];
-        if (!AuthenticatedCipher.TryDecrypt(cipher, 0, content[^TrailerBytes..], trailer, header)) throw VaultException.Damaged(what, "its trailer is not authentic");
+        if (!AuthenticatedCipher.TryDecrypt(cipher, 0, stored, trailer, header)) throw VaultException.Damaged(what, "its trailer is not authentic");
         var at = BinaryPrimitives.ReadUInt32LittleEndian(trailer);
         var length = BinaryPrimitives.ReadUInt32LittleEndian(trailer[4..]);
-        if (length < AuthenticatedCipher.TagBytes || (long)at + length != content.Length - TrailerBytes) throw VaultException.Damaged(what, "its trailer points outside it");
-        var plain = new byte[length - AuthenticatedCipher.TagBytes];
-        if (!AuthenticatedCipher.TryDecrypt(cipher, 1, content.Slice((int)at, (int)length), plain, header)) throw VaultException.Damaged(what, "its directory is not authentic");
+        if (at < PackHeader.Length || length < AuthenticatedCipher.TagBytes || (long)at + length != packBytes - TrailerBytes) throw VaultException.Damaged(what, "its trailer points outside it");
+        return ((int)at, (int)length);
+    }
+
+    internal static FrameDirectory ReadDirectory(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, int at, uint packBytes, VaultSecrets secrets, string what)
+    {
+        using var cipher = PackHeader.DirectoryCipher(header, secrets.IndexKey);
+        var plain = new byte[stored.Length - AuthenticatedCipher.TagBytes];
+        if (!AuthenticatedCipher.TryDecrypt(cipher, 1, stored, plain, header)) throw VaultException.Damaged(what, "its directory is not authentic");
         var r = new ByteReader(plain, what);
-        var directory = FrameDirectory.Read(ref r, (uint)content.Length);
+        var directory = FrameDirectory.Read(ref r, packBytes);
         if (PackHeader.Length + directory.FrameStoredBytes.Sum(b => (long)b) != at) throw VaultException.Damaged(what, "its frames do not end where its directory begins");
         return directory;
     }

@@ -43,19 +43,28 @@ public sealed class VaultReader : IDisposable
     public async Task<Content> ExpandAsync(Content content, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(content);
-        while (content.Depth > 0)
-        {
-            var parts = ImmutableArray.CreateBuilder<ContentPart>();
-            foreach (var list in content.Parts)
-            {
-                AddList(parts, (await _meta.ReadAsync(list.Id, cancel).ConfigureAwait(false)).Span, list, content.Depth);
-                if (parts.Count > Content.PartsMax) throw VaultException.Damaged($"List {list.Id}", "the content has more parts than any file may");
-            }
+        while (content.Depth > 0) content = await ExpandOnceAsync(content, cancel).ConfigureAwait(false);
+        return content;
+    }
 
-            content = new Content(content.Length, content.Depth - 1, parts.ToImmutable());
+    /// <summary>Replaces lists by what they list, one level.</summary>
+    internal async Task<Content> ExpandOnceAsync(Content content, CancellationToken cancel)
+    {
+        var parts = ImmutableArray.CreateBuilder<ContentPart>();
+        foreach (var list in content.Parts)
+        {
+            AddList(parts, (await _meta.ReadAsync(list.Id, cancel).ConfigureAwait(false)).Span, list, content.Depth);
+            if (parts.Count > Content.PartsMax) throw VaultException.Damaged($"List {list.Id}", "the content has more parts than any file may");
         }
 
-        return content;
+        return new Content(content.Length, content.Depth - 1, parts.ToImmutable());
+    }
+
+    /// <summary>The chunks of a large directory's leaves; none when the tree is a leaf itself.</summary>
+    internal async Task<IReadOnlyList<ChunkId>> ReadLeafIdsAsync(TreeId tree, CancellationToken cancel)
+    {
+        var node = await _meta.ReadAsync(tree.Chunk, cancel).ConfigureAwait(false);
+        return node.Length > 0 && node.Span[0] == TreeDocument.LeafMark ? [] : TreeDocument.ReadBranch(node.Span, $"Tree {tree}");
     }
 
     /// <summary>A content as a seekable, read-only stream; it reads ahead one chunk at a time. For whole trees use <see cref="FetchAsync"/>.</summary>

@@ -35,7 +35,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
     private readonly MarkSet _marksAtStart;
     private readonly CancellationTokenSource _stop = new();
     private readonly DateTimeOffset _started;
-    private long _bytesRead, _bytesNew, _chunks, _chunksNew, _metaBytes;
+    private long _bytesRead, _bytesNew, _chunks, _chunksNew, _metaBytes, _bytesReused;
     private int _isCommitted;
 
     internal SnapshotWriter(IObjectStore store, VaultSecrets secrets, ChunkIndex chunkMap, MarkSet marks, WriterOptions options, TimeProvider time)
@@ -58,7 +58,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
     /// <summary>Counters so far.</summary>
     public WriterStatistics Statistics => new(
         Interlocked.Read(ref _bytesRead), Interlocked.Read(ref _bytesNew), _dataPacks.StoredBytes + _metaPacks.StoredBytes,
-        Interlocked.Read(ref _chunks), Interlocked.Read(ref _chunksNew), Interlocked.Read(ref _metaBytes));
+        Interlocked.Read(ref _chunks), Interlocked.Read(ref _chunksNew), Interlocked.Read(ref _metaBytes), Interlocked.Read(ref _bytesReused));
 
     internal VaultSecrets Secrets { get; }
 
@@ -115,6 +115,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         if (content.Depth != 0) return false;
         foreach (var part in content.Parts)
             if (!ChunkMap.Rely(part.Id, part.Length)) return false;
+        Interlocked.Add(ref _bytesReused, content.Length);
         return true;
     }
 

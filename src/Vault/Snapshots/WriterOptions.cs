@@ -35,4 +35,9 @@ public sealed record WriterOptions
 /// <param name="ChunksTotal">Content chunks handed in.</param>
 /// <param name="ChunksNew">Content chunks the vault did not have.</param>
 /// <param name="MetaBytes">Bytes of tree nodes and lists before compression, new ones only.</param>
-public readonly record struct WriterStatistics(long BytesRead, long BytesNew, long BytesStored, long ChunksTotal, long ChunksNew, long MetaBytes);
+/// <param name="BytesReused">Content bytes that were not read because the file was known to be unchanged.</param>
+public readonly record struct WriterStatistics(long BytesRead, long BytesNew, long BytesStored, long ChunksTotal, long ChunksNew, long MetaBytes, long BytesReused)
+{
+    /// <summary>Content bytes of the whole snapshot.</summary>
+    public long BytesTotal => BytesRead + BytesReused;
+}

@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using Backup.Vault.Format;
+using Backup.Vault.Storage;
+
+namespace Backup.Vault.Replicating;
+
+/// <summary>How to copy.</summary>
+public sealed record CopyRequest
+{
+    /// <summary>Objects copied at once, 1 to 64; each takes up to 32 MiB.</summary>
+    public int Parallelism { get; init; } = 4;
+
+    /// <summary>Remove keyrings from the target that the source no longer has, so that removed key slots go there too. Needs a credential that may delete.</summary>
+    public bool RemoveStaleKeyrings { get; init; }
+
+    internal void Check()
+    {
+        if (Parallelism is < 1 or > 64) throw new ArgumentException("The parallelism is 1 to 64.");
+    }
+}
+
+/// <summary>What a copy did.</summary>
+/// <param name="Vault">The vault.</param>
+/// <param name="Inventory">Every object the target now has of what a full replica needs, in write order.</param>
+/// <param name="Copied">Those that this call wrote.</param>
+/// <param name="BytesCopied">Their bytes.</param>
+/// <param name="Skipped">Objects that were damaged in the source and were not copied: verify and repair the source.</param>
+public sealed record CopyReport(VaultId Vault, IReadOnlyList<StoreObject> Inventory, IReadOnlyList<StoreObject> Copied, long BytesCopied, IReadOnlyList<ObjectName> Skipped)
+{
+    /// <summary>True when the target is a full replica of the source as it was listed.</summary>
+    public bool IsComplete => Skipped.Count == 0;
+}
+
+/// <summary>Copies a vault between stores, byte for byte under the same names: what the target has already is not read. Needs no key.</summary>
+public static class Replicator
+{
+    /// <summary>Snapshots are listed before indexes and packs, so that what a listed snapshot needs is in the later listings.</summary>
+    private static readonly ObjectKind[] ListingOrder = [ObjectKind.Snapshot, ObjectKind.ChunkMap, ObjectKind.MetaPack, ObjectKind.DataPack, ObjectKind.Keys, ObjectKind.Config];
+
+    /// <summary>Every object a full replica needs, in the order in which a copy writes them.</summary>
+    /// <exception cref="VaultException">The store failed.</exception>
+    public static async Task<IReadOnlyList<StoreObject>> InventoryAsync(IObjectStore store, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        var inventory = new List<StoreObject>();
+        foreach (var kind in ListingOrder) inventory.AddRange(await StoreReading.ListAllAsync(store, kind, cancel).ConfigureAwait(false));
+        return [.. inventory.OrderBy(o => WriteOrderOf(o.Name.Kind)).ThenBy(o => o.Name.Hash)];
+    }
+
+    /// <summary>Copies what the target lacks. Every object is checked against its name before it is written; a snapshot is written only when all packs and indexes are.</summary>
+    /// <param name="source">The vault or any replica of it.</param>
+    /// <param name="target">An empty store or a replica of the same vault.</param>
+    /// <param name="request">How.</param>
+    /// <param name="progress">Told about each object, or null.</param>
+    /// <param name="cancel">Gives up; a later call goes on where this one stopped.</param>
+    /// <exception cref="VaultException">NotAVault, Conflict when the target holds another vault, or a store failed.</exception>
+    public static async Task<CopyReport> CopyAsync(IObjectStore source, IObjectStore target, CopyRequest request, IProgress<VaultProgress>? progress, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(request);
+        request.Check();
+        var (vault, _) = await ConfigDocument.LoadAsync(source, cancel).ConfigureAwait(false);
+        await RefuseOtherVaultAsync(target, vault, cancel).ConfigureAwait(false);
+        var wanted = await InventoryAsync(source, cancel).ConfigureAwait(false);
+        var present = (await InventoryAsync(target, cancel).ConfigureAwait(false)).ToDictionary(o => o.Name, o => o.Length);
+
+        // A length that differs is damage at the target: a copy never overwrites, so it is left to verify and repair there, and reported.
+        var damaged = wanted.Where(o => present.TryGetValue(o.Name, out var length) && length != o.Length).Select(o => o.Name).ToList();
+        var lacking = wanted.Where(o => !present.ContainsKey(o.Name)).ToList();
+        var run = new CopyRun(source, target, vault, new ProgressCounter(progress, "copying", lacking.Count, lacking.Sum(o => o.Length)));
+        foreach (var kind in ObjectName.KindsInWriteOrder)
+        {
+            // No snapshot goes where a pack of the listing is missing: it might not be whole.
+            if (kind == ObjectKind.Snapshot && run.Skipped.Any(s => s.Kind != ObjectKind.Snapshot)) break;
+            var options = new ParallelOptions { MaxDegreeOfParallelism = request.Parallelism, CancellationToken = cancel };
+            await Parallel.ForEachAsync(lacking.Where(o => o.Name.Kind == kind), options, run.CopyAsync).ConfigureAwait(false);
+        }
+
+        if (request.RemoveStaleKeyrings)
+            foreach (var stale in present.Keys.Where(n => n.Kind == ObjectKind.Keys && wanted.All(w => w.Name != n))) await target.DeleteAsync(stale, cancel).ConfigureAwait(false);
+        var copied = run.Copied.ToDictionary(o => o.Name);
+        return new CopyReport(
+            vault, [.. wanted.Where(o => copied.ContainsKey(o.Name) || present.ContainsKey(o.Name))],
+            [.. wanted.Where(o => copied.ContainsKey(o.Name))], copied.Values.Sum(o => o.Length), [.. run.Skipped, .. damaged]);
+    }
+
+    private static async Task RefuseOtherVaultAsync(IObjectStore target, VaultId vault, CancellationToken cancel)
+    {
+        await foreach (var found in target.ListAsync(ObjectKind.Config, cancel).ConfigureAwait(false))
+        {
+            var (other, _) = ConfigDocument.Parse(await StoreReading.ReadVerifiedAsync(target, found.Name, cancel).ConfigureAwait(false), found.Name.ToString());
+            if (other != vault) throw new VaultException(VaultFault.AlreadyExists, $"{target.Description} holds another vault ({other}).", "Choose an empty place or a replica of this vault.");
+        }
+    }
+
+    private static int WriteOrderOf(ObjectKind kind) => ObjectName.KindsInWriteOrder.TakeWhile(k => k != kind).Count();
+
+    private sealed class CopyRun(IObjectStore source, IObjectStore target, VaultId vault, ProgressCounter counter)
+    {
+        internal ConcurrentBag<StoreObject> Copied { get; } = [];
+
+        internal ConcurrentBag<ObjectName> Skipped { get; } = [];
+
+        internal async ValueTask CopyAsync(StoreObject item, CancellationToken cancel)
+        {
+            byte[] content;
+            try
+            {
+                content = await source.ReadAsync(item.Name, cancel).ConfigureAwait(false);
+            }
+            catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+            {
+                // Pruned since the listing: prune deletes only what no snapshot needs, so the copy is whole without it.
+                counter.Done(item.Length);
+                return;
+            }
+
+            if (!item.Name.Matches(content) || !IsOfVault(content, item.Name)) Skipped.Add(item.Name);
+            else
+            {
+                await target.CreateAsync(item.Name, content, cancel).ConfigureAwait(false);
+                Copied.Add(item with { Length = content.Length });
+            }
+
+            counter.Done(item.Length);
+        }
+
+        private bool IsOfVault(byte[] content, ObjectName name)
+        {
+            try
+            {
+                ObjectPrefix.Check(content, name.Kind, vault, name.ToString());
+                return true;
+            }
+            catch (VaultException)
+            {
+                // Foreign: reported as skipped.
+                return false;
+            }
+        }
+    }
+}
