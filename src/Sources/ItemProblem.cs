@@ -6,7 +6,7 @@ public enum ItemProblemKind
     /// <summary>It is not in the snapshot (or not in the target), or only in part: the reason says why. Makes the outcome partial.</summary>
     Unreadable,
 
-    /// <summary>It changed while it was read, twice: its content in the snapshot is a mixture. Makes the outcome partial.</summary>
+    /// <summary>It changed while it was read, twice: its content may mix two states and is flagged so in the snapshot (growing logs are the usual case).</summary>
     ChangedWhileRead,
 
     /// <summary>It was removed between being listed and being read. A fact, not a failure: the asset has no such item any more.</summary>
@@ -23,5 +23,5 @@ public enum ItemProblemKind
 public sealed record ItemProblem(string Path, ItemProblemKind Kind, string Reason)
 {
     /// <summary>The asset is not completely in the snapshot because of this.</summary>
-    public bool MakesPartial => Kind is ItemProblemKind.Unreadable or ItemProblemKind.ChangedWhileRead;
+    public bool MakesPartial => Kind is ItemProblemKind.Unreadable;
 }

@@ -1,13 +1,8 @@
 using System.Buffers.Text;
 using Backup.Sources.Posix;
+using Backup.Vault.Chunking;
 
 namespace Backup.Sources.Files;
-
-/// <summary>A part of a file whose bytes are records of one width, so that sorting them by position in the record helps compression.</summary>
-/// <param name="Offset">First byte.</param>
-/// <param name="Length">Bytes.</param>
-/// <param name="ElementBytes">Width of one element or table row.</param>
-internal readonly record struct TypedRange(long Offset, long Length, int ElementBytes);
 
 /// <summary>
 /// Reads the headers of a FITS file (2,880-byte blocks of 80-byte cards) to learn where its arrays and tables are. Nothing depends on
@@ -16,6 +11,9 @@ internal readonly record struct TypedRange(long Offset, long Length, int Element
 internal static class FitsLayout
 {
     internal const int BlockBytes = 2880;
+
+    /// <summary>Wider table rows than this gain nothing from being sorted by position.</summary>
+    private const int ElementBytesMax = 65_535;
     private const int CardBytes = 80;
     private const int HeaderBlocksMax = 512;
     private const int HeaderDataUnitsMax = 1024;
@@ -25,10 +23,9 @@ internal static class FitsLayout
 
     /// <param name="file">An open file that starts like FITS.</param>
     /// <param name="fileBytes">Its length.</param>
-    /// <param name="elementBytesMax">Widths above this give no range.</param>
-    internal static List<TypedRange> Read(Descriptor file, long fileBytes, int elementBytesMax)
+    internal static List<TypedRegion> Read(Descriptor file, long fileBytes)
     {
-        var ranges = new List<TypedRange>();
+        var ranges = new List<TypedRegion>();
         var block = new byte[BlockBytes];
         long offset = 0;
         for (var unit = 0; unit < HeaderDataUnitsMax && offset < fileBytes; unit++)
@@ -37,8 +34,8 @@ internal static class FitsLayout
                 break;
             if (header.MainBytes < 0 || header.MainBytes > fileBytes - offset)
                 break;
-            if (header.ElementBytes > 1 && header.ElementBytes <= elementBytesMax && header.MainBytes >= BlockBytes)
-                ranges.Add(new TypedRange(offset, header.MainBytes, header.ElementBytes));
+            if (header.ElementBytes > 1 && header.ElementBytes <= ElementBytesMax && header.MainBytes >= BlockBytes)
+                ranges.Add(new TypedRegion(offset, header.MainBytes, header.ElementBytes));
             var dataBytes = header.MainBytes + header.HeapBytes;
             if (header.HeapBytes < 0 || dataBytes > fileBytes - offset)
                 break;

@@ -27,10 +27,9 @@ internal static unsafe class DirectoryChanges
     }
 
     /// <summary>Makes a FIFO or a device node.</summary>
-    internal static Errno MakeNode(this Descriptor directory, ReadOnlySpan<byte> name, FileType type, uint permissions, uint major, uint minor)
+    internal static Errno MakeNode(this Descriptor directory, ReadOnlySpan<byte> name, FileType type, uint permissions, ulong device)
     {
         using var path = new PathBytes(name, stackalloc byte[PathBytes.StackBytes]);
-        var device = ((ulong)(major & 0xFFF) << 8) | ((ulong)(major & ~0xFFFu) << 32) | (minor & 0xFF) | ((ulong)(minor & ~0xFFu) << 12);
         fixed (byte* pointer = path.Terminated)
             return Result(Libc.MakeNodeAt(directory.Number, pointer, (uint)type | permissions, device));
     }

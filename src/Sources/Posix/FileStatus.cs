@@ -31,6 +31,10 @@ internal readonly record struct FileStatus(
     uint NodeMajor,
     uint NodeMinor)
 {
+    /// <summary>The device a node stands for, encoded as the C library's makedev does.</summary>
+    internal ulong NodeNumber =>
+        ((ulong)(NodeMajor & 0xFFF) << 8) | ((ulong)(NodeMajor & ~0xFFFu) << 32) | (NodeMinor & 0xFF) | ((ulong)(NodeMinor & ~0xFFu) << 12);
+
     internal FileIdentity Identity => new(Device, Inode);
 
     /// <summary>True when the content cannot have been touched between the two, as far as the file system tells.</summary>

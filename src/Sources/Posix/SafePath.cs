@@ -19,4 +19,22 @@ internal static class SafePath
 
         return error;
     }
+
+    /// <summary>Makes a directory and those above it that are missing, for this process's user only.</summary>
+    internal static Errno MakeDirectory(string path)
+    {
+        var error = Descriptor.OpenRoot(out var directory);
+        foreach (var component in ByteText.Split(ByteText.Encode(path)))
+        {
+            if (error.IsError)
+                return error;
+            using var parent = directory!;
+            error = parent.MakeDirectory(component, 0x1C0);
+            if (!error.IsError || error == Errno.Exists)
+                error = Descriptor.Open(parent.Number, component, Libc.ReadOnly | Libc.DirectoryOnly, 0, out directory);
+        }
+
+        directory?.Dispose();
+        return error;
+    }
 }

@@ -2,6 +2,7 @@ using System.Text;
 using Backup.Services.Testing;
 using Backup.Sources.Files;
 using Backup.Sources.Posix;
+using Backup.Vault.Chunking;
 using CsCheck;
 using Shouldly;
 
@@ -27,9 +28,9 @@ public sealed class FitsLayoutTests : IDisposable
         ];
         const long tableStart = 2880 + 40320 + 2880;
         Layout(file).ShouldBe([
-            new TypedRange(2880, 40_000, 4),
-            new TypedRange(tableStart, 28_000, 28),
-            new TypedRange(tableStart + 28_800 + 2880, 8000, 8),
+            new TypedRegion(2880, 40_000, 4),
+            new TypedRegion(tableStart, 28_000, 28),
+            new TypedRegion(tableStart + 28_800 + 2880, 8000, 8),
         ]);
     }
 
@@ -52,7 +53,7 @@ public sealed class FitsLayoutTests : IDisposable
         }, iter: 300);
     }
 
-    private List<TypedRange> Layout(byte[] content)
+    private List<TypedRegion> Layout(byte[] content)
     {
         var path = _scratch.Combine(Guid.NewGuid().ToString("N"));
         File.WriteAllBytes(path, content);
@@ -61,7 +62,7 @@ public sealed class FitsLayoutTests : IDisposable
         {
             folder!.OpenForReading(ByteText.Encode(Path.GetFileName(path)), out var file).IsError.ShouldBeFalse();
             using (file)
-                return FitsLayout.Read(file!, content.Length, elementBytesMax: 4096);
+                return FitsLayout.Read(file!, content.Length);
         }
     }
 

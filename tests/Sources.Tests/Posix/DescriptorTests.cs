@@ -66,7 +66,7 @@ public sealed class DescriptorTests : IDisposable
     [Fact]
     public void OpenForReading_Fifo_DoesNotBlock()
     {
-        _folder.MakeNode("fifo"u8, FileType.Fifo, 0x180, 0, 0).IsError.ShouldBeFalse();
+        _folder.MakeNode("fifo"u8, FileType.Fifo, 0x180, 0).IsError.ShouldBeFalse();
         _folder.OpenForReading("fifo"u8, out var fifo).IsError.ShouldBeFalse();
         fifo!.Dispose();
     }

@@ -1,0 +1,125 @@
+using System.Globalization;
+using Backup.Sources.Patterns;
+using Backup.Sources.Posix;
+using Backup.Sources.Restoring;
+using Backup.Vault;
+using Backup.Vault.Restoring;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Sources.Files;
+
+/// <summary>Brings snapshots of file trees back.</summary>
+/// <param name="clock">Stamps the outcome.</param>
+public sealed class FilesRestore(TimeProvider clock)
+{
+    /// <summary>Restores, or with <see cref="FilesRestoreRequest.DryRun"/> says what a restore would do.</summary>
+    /// <param name="vault">Opened with a restore key.</param>
+    /// <param name="snapshot">Which snapshot; made by <see cref="FilesSource"/>.</param>
+    /// <param name="request">Where to and what.</param>
+    /// <param name="progress">Told a few times per second, from other threads; or null.</param>
+    /// <param name="cancel">Gives up. What was written stays, and the same request continues.</param>
+    /// <remarks>
+    /// Killed at any moment, the same request continues: finished files are recognised by size and time (the time is set after the last
+    /// byte). Content is checked against its chunk ids while it is written. Written data is in the page cache when this returns; what a
+    /// power loss takes is found by running the same restore again with overwriting.
+    /// </remarks>
+    /// <exception cref="SourcesException">TargetNotEmpty, SnapshotUnsuitable, PatternInvalid, DiskFull, or the target cannot be made.</exception>
+    /// <exception cref="VaultException">The vault cannot be read at all. Single damaged chunks fail only their files.</exception>
+    public async Task<RestoreOutcome> RestoreAsync(
+        OpenVault vault, SnapshotId snapshot, FilesRestoreRequest request, IProgress<TransferProgress>? progress, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(vault);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
+        var include = new IncludeRules(request.Include);
+
+        using var counters = new TransferCounters(progress, clock);
+        var info = await vault.ReadSnapshotAsync(snapshot, cancel);
+        if (info.SourceKind != FilesSource.Kind)
+        {
+            throw new SourcesException(
+                SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot} is of kind {info.SourceKind}, not {FilesSource.Kind}.", "Restore it as what it is.");
+        }
+
+        using var reader = await vault.OpenReaderAsync(cancel);
+        var (root, path) = await FindSubtreeAsync(reader, info, request.Subtree, cancel);
+        if (request.Include.Count == 0 && request.Subtree is null && info.SealedProperties.TryGetValue(FilesSource.BytesProperty, out var bytes))
+            counters.BytesTotal = long.Parse(bytes, CultureInfo.InvariantCulture);
+
+        var counts = new RestoreCounts();
+        var problems = new ProblemList();
+        using var target = OpenTarget(request);
+        var continues = target is not null && RestoreMark.Check(target, request.Target, snapshot, request.Overwrite || request.DryRun);
+        if (target is not null && !request.DryRun)
+            RestoreMark.Set(target, request.Target, snapshot);
+
+        counters.Enter(TransferPhase.Copying);
+        var isRoot = Libc.EffectiveUser() == 0;
+        if (!isRoot)
+            problems.Add(request.Target, ItemProblemKind.Note, "Restored files belong to the user who runs this, who is not root.");
+        var settings = new RestoreSettings
+        {
+            Overwrite = request.Overwrite || request.DryRun,
+            TrustTimes = continues,
+            DryRun = request.DryRun,
+            Workers = request.Workers,
+            Owner = isRoot ? new OwnersByName().Of : null,
+        };
+        var restore = new TreeRestore(reader, settings, counts, problems, counters) { IsOnlyOnTheWay = OnTheWay(info) };
+        await restore.RunAsync(root, target, path, include, cancel);
+        if (target is not null && !request.DryRun)
+            RestoreMark.Clear(target, request.Target);
+        return Outcome(request, counts, problems);
+    }
+
+    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, ProblemList problems) => new()
+    {
+        Target = request.Target,
+        FilesRestored = counts.FilesRestored,
+        FilesUnchanged = counts.FilesUnchanged,
+        BytesRestored = counts.BytesRestored,
+        BytesWritten = counts.BytesWritten,
+        BytesVerified = counts.BytesVerified,
+        ItemsFailed = problems.Count(ItemProblemKind.Unreadable),
+        Problems = problems.Kept(),
+        EndedAt = clock.GetUtcNow(),
+    };
+
+    private static async Task<(TreeId Root, byte[] Path)> FindSubtreeAsync(VaultReader reader, SnapshotInfo info, string? subtree, CancellationToken cancel)
+    {
+        var root = info.Root!.Value;
+        var path = "/"u8.ToArray();
+        foreach (var component in ByteText.Split(ByteText.Encode(subtree ?? "")))
+        {
+            var entries = await reader.ReadTreeAsync(root, cancel);
+            path = ByteText.Join(path, component);
+            root = entries.FirstOrDefault(entry => entry.Name.Span.SequenceEqual(component))?.Subtree
+                ?? throw new SourcesException(
+                    SourcesFault.SnapshotUnsuitable, $"Snapshot {info.Id} has no folder {ByteText.Display(path)}.", "List the snapshot to see what it holds.");
+        }
+
+        return (root, path);
+    }
+
+    private static Descriptor? OpenTarget(FilesRestoreRequest request)
+    {
+        if (!request.Target.StartsWith('/'))
+            throw new ArgumentException($"The target \"{request.Target}\" is not an absolute path.", nameof(request));
+        var error = request.DryRun ? Errno.None : SafePath.MakeDirectory(request.Target);
+        Descriptor? target = null;
+        if (!error.IsError)
+            error = SafePath.OpenDirectory(request.Target, out target);
+        if (request.DryRun && error == Errno.NoEntry)
+            return null;
+        return error.IsError ? throw error.Failure("open the target", request.Target) : target;
+    }
+
+    private static Func<byte[], bool> OnTheWay(SnapshotInfo info)
+    {
+        if (!info.SealedProperties.TryGetValue(FilesSource.PathsProperty, out var joined))
+            return static _ => false;
+        var paths = joined.Split('\n').Select(one => ByteText.Encode(one.TrimEnd('/'))).ToArray();
+        return directory => paths.Any(path => path.Length > directory.Length && path.AsSpan().StartsWith(directory) && path[directory.Length] == (byte)'/');
+    }
+}

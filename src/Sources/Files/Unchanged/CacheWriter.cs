@@ -1,0 +1,161 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+
+namespace Backup.Sources.Files.Unchanged;
+
+/// <summary>
+/// Writes the next cache beside the old one and takes its place only after the snapshot is committed. No fsync: after a power loss
+/// the checksum does not fit and the next backup reads everything, which is all the cache's loss may cost.
+/// </summary>
+internal sealed class CacheWriter : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly string _path;
+    private readonly FileStream _file;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private long _length;
+    private bool _isFailed;
+    private bool _isKept;
+
+    private CacheWriter(string path, FileStream file)
+    {
+        _path = path;
+        _file = file;
+    }
+
+    private string NewPath => _path + ".new";
+
+    /// <summary>Null when the folder cannot be written or another backup of the asset is writing its cache now.</summary>
+    internal static CacheWriter? TryCreate(string path, ReadOnlySpan<byte> vault, ReadOnlySpan<byte> scope)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            var file = new FileStream(path + ".new", new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.Write,
+                Share = FileShare.None,
+                BufferSize = 256 * 1024,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+            file.SetLength(0);
+            var writer = new CacheWriter(path, file);
+            writer.Append([.. CacheFormat.Magic, .. vault, .. scope]);
+            return writer;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Adds a finished directory; its offset goes into its parent's record.</summary>
+    internal long Append(ReadOnlySpan<byte> record)
+    {
+        lock (_gate)
+        {
+            var offset = _length;
+            if (_isFailed)
+                return offset;
+            try
+            {
+                _file.Write(record);
+                _hash.AppendData(record);
+                _length += record.Length;
+            }
+            catch (IOException)
+            {
+                // A full disk must not fail the backup: this cache is dropped, the old one stays and its stale entries do not match.
+                _isFailed = true;
+            }
+
+            return offset;
+        }
+    }
+
+    /// <summary>Replaces the old cache. False when it could not be written, which costs time at the next backup and nothing else.</summary>
+    internal bool TryKeep(long rootOffset)
+    {
+        Span<byte> root = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(root, rootOffset);
+        Append(root);
+        lock (_gate)
+        {
+            if (_isFailed)
+                return false;
+            try
+            {
+                _file.Write(_hash.GetHashAndReset());
+                _file.Flush();
+                File.Move(NewPath, _path, overwrite: true);
+                _isKept = true;
+                return true;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        if (!_isKept)
+            File.Delete(NewPath);
+        _file.Dispose();
+        _hash.Dispose();
+    }
+}
+
+/// <summary>Collects one directory's record.</summary>
+internal sealed class CacheRecordBuilder
+{
+    private readonly ArrayBufferWriter<byte> _record = new();
+    private uint _count;
+
+    internal CacheRecordBuilder() => _record.Advance(Clear(_record.GetSpan(sizeof(uint))[..sizeof(uint)]));
+
+    internal void AddDirectory(ReadOnlySpan<byte> name, long recordOffset)
+    {
+        Span<byte> payload = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(payload, recordOffset);
+        Add(CacheFormat.DirectoryKind, name, payload, []);
+    }
+
+    internal void AddFile(ReadOnlySpan<byte> name, in FileStamp stamp, ReadOnlySpan<byte> content)
+    {
+        Span<byte> payload = stackalloc byte[FileStamp.Bytes];
+        stamp.Write(payload);
+        Add(CacheFormat.FileKind, name, payload, content);
+    }
+
+    /// <summary>Appends the record and answers where it is.</summary>
+    internal long Finish(CacheWriter writer)
+    {
+        var record = _record.WrittenSpan.ToArray();
+        BinaryPrimitives.WriteUInt32LittleEndian(record, _count);
+        return writer.Append(record);
+    }
+
+    private void Add(byte kind, ReadOnlySpan<byte> name, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        var length = CacheFormat.EntryHeaderBytes + name.Length + first.Length + second.Length;
+        var entry = _record.GetSpan(length)[..length];
+        entry[0] = kind;
+        BinaryPrimitives.WriteUInt16LittleEndian(entry[1..], checked((ushort)name.Length));
+        BinaryPrimitives.WriteInt32LittleEndian(entry[3..], first.Length + second.Length);
+        name.CopyTo(entry[7..]);
+        first.CopyTo(entry[(7 + name.Length)..]);
+        second.CopyTo(entry[(7 + name.Length + first.Length)..]);
+        _record.Advance(length);
+        _count++;
+    }
+
+    private static int Clear(Span<byte> bytes)
+    {
+        bytes.Clear();
+        return bytes.Length;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Backup.Sources;
+
+/// <summary>A finished restore, or with a dry run what one would do.</summary>
+public sealed record RestoreOutcome
+{
+    /// <summary>Where to.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>Files in place now, those that were right already included.</summary>
+    public required long FilesRestored { get; init; }
+
+    /// <summary>Of these, files that were right already: nothing of their content was written.</summary>
+    public required long FilesUnchanged { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public required long BytesRestored { get; init; }
+
+    /// <summary>Bytes of content that were written, because they differed or were missing.</summary>
+    public required long BytesWritten { get; init; }
+
+    /// <summary>Bytes of content whose chunk ids were checked on the way.</summary>
+    public required long BytesVerified { get; init; }
+
+    /// <summary>Items that are not in place, or not completely.</summary>
+    public required long ItemsFailed { get; init; }
+
+    /// <summary>What happened to single items, by path in the snapshot: the first 1,000 of each kind.</summary>
+    public IReadOnlyList<ItemProblem> Problems { get; init; } = [];
+
+    /// <summary>When it ended (UTC).</summary>
+    public required DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>Everything that was asked for is in place.</summary>
+    public bool IsComplete => ItemsFailed == 0;
+}
