@@ -90,16 +90,14 @@ public enum AccessTier
 
 /// <summary>An off-site place for replicas.</summary>
 /// <param name="Name">Unique.</param>
-/// <param name="ContainerPattern">The blob container, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's; one container holds one vault.</param>
+/// <param name="ContainerPattern">The blob container, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's.</param>
 /// <param name="AccessTier">The price class data packs are written in.</param>
 public sealed record Tier(TierName Name, string ContainerPattern, AccessTier AccessTier)
 {
     /// <summary>The container that holds the replica of the asset's vault.</summary>
-    public string ContainerOf(Asset asset) => ContainerOf(asset.Agent, asset.Vault);
-
-    internal string ContainerOf(AgentName agent, VaultName vault) => ContainerPattern
-        .Replace("{agent}", agent.Value, StringComparison.Ordinal)
-        .Replace("{vault}", vault.Value, StringComparison.Ordinal);
+    public string ContainerOf(Asset asset) => ContainerPattern
+        .Replace("{agent}", asset.Agent.Value, StringComparison.Ordinal)
+        .Replace("{vault}", asset.Vault.Value, StringComparison.Ordinal);
 }
 
 /// <summary>The kind of source that reads an asset.</summary>

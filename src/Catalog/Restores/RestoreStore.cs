@@ -128,6 +128,12 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
             cancel);
     }
 
+    /// <summary>Restores that have not ended, oldest first; at most <paramref name="limit"/>.</summary>
+    public Task<IReadOnlyList<Restore>> ListOpenAsync(int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Restore>>(
+        async session => await session.QueryAsync(
+            $"select {Columns} from restore where state in ('queued', 'running') order by opened_at, id limit $1", Read, cancel, PageCursor.CheckLimit(limit)).ConfigureAwait(false),
+        cancel);
+
     private static async Task<Restore> LockAsync(CatalogSession session, RestoreId id, CancellationToken cancel)
     {
         var rows = await session.QueryAsync($"select {Columns} from restore where id = $1 for update", Read, cancel, id.Value).ConfigureAwait(false);

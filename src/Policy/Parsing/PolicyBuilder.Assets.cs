@@ -168,27 +168,18 @@ internal sealed partial class PolicyBuilder
         }
     }
 
-    /// <summary>One container holds one vault: two would overwrite each other's key slots and neither could be restored.</summary>
+    /// <summary>Vaults may share a container, since each copy lies in a folder of its vault's id; the name must be one that storage takes.</summary>
     private void CheckContainers()
     {
-        var owners = new Dictionary<string, (AgentName, VaultName, TierName)>(StringComparer.Ordinal);
         foreach (var asset in _assets.Values)
         {
             var names = asset.ReplicateTo ?? _dataClasses.Find(asset.DataClass)?.ReplicateTo ?? [];
             foreach (var tier in names.Select(_tiers.Find).OfType<Tier>())
             {
                 var container = tier.ContainerOf(asset);
-                var owner = (asset.Agent, asset.Vault, tier.Name);
-                var at = _assetPlaces[asset.Name];
                 if (container.Length is < 3 or > 63)
                 {
-                    _problems.Add(at, $"tier \"{tier.Name}\" would use the container \"{container}\", whose name is not 3 to 63 characters long");
-                }
-
-                if (!owners.TryAdd(container, owner) && owners[container] != owner)
-                {
-                    var (agent, vault, other) = owners[container];
-                    _problems.Add(at, $"container \"{container}\" of tier \"{tier.Name}\" already holds vault \"{vault}\" of agent \"{agent}\" (tier \"{other}\"); put {{agent}} and {{vault}} into the tier's container");
+                    _problems.Add(_assetPlaces[asset.Name], $"tier \"{tier.Name}\" would use the container \"{container}\", whose name is not 3 to 63 characters long");
                 }
             }
         }

@@ -117,11 +117,11 @@ public sealed class PolicyParserTests
         Problems("version: " + new string('[', 200) + new string(']', 200)).Single().Message.ShouldContain("levels deep");
 
     [Fact]
-    public void Parse_TwoVaultsInOneContainer_IsRefusedAndSaysHow()
+    public void Parse_ContainerNameThatStorageRefuses_IsRefused()
     {
-        var text = SamplePolicy.Text.Replace("vault: main\n    serviceClass: archival", "vault: other\n    serviceClass: archival", StringComparison.Ordinal);
+        var text = SamplePolicy.Text.Replace("container: \"cold-{agent}-{vault}\"", $"container: \"{new string('c', 50)}-{{agent}}-{{vault}}\"", StringComparison.Ordinal);
         text.ShouldNotBe(SamplePolicy.Text);
-        Problems(text).Single().Message.ShouldContain("already holds vault \"main\" of agent \"lab-agent-1\"");
+        Problems(text).Single().Message.ShouldContain("not 3 to 63 characters long");
     }
 
     [Fact]

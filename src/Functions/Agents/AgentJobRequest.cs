@@ -1,0 +1,190 @@
+using Backup.AgentApi;
+using Backup.Policy;
+
+namespace Backup.Functions.Agents;
+
+/// <summary>A job for an agent, and how far it is. Plain data: it is stored in orchestration histories. Never holds a credential.</summary>
+public sealed record AgentJobRequest
+{
+    /// <summary>The agent's name.</summary>
+    public required string Agent { get; init; }
+
+    /// <summary>The run or restore and the step: with the attempt, this makes the order id, so that a repetition is the same job.</summary>
+    public required string OrderKey { get; init; }
+
+    /// <summary>What to do.</summary>
+    public required AgentTask Task { get; init; }
+
+    /// <summary>How long to put up with silence and failure.</summary>
+    public required JobPatience Patience { get; init; }
+
+    /// <summary>From 1 to <see cref="JobPatience.AttemptsMax"/>.</summary>
+    public int Attempt { get; init; } = 1;
+
+    /// <summary>The agent has answered for this attempt's order.</summary>
+    public bool IsAccepted { get; init; }
+
+    /// <summary>When the present silence began; null while the agent answers.</summary>
+    public DateTime? SilentSince { get; init; }
+
+    /// <summary>Questions that were not answered in a row.</summary>
+    public int Silences { get; init; }
+
+    /// <summary>When the job has taken too long; null before the first question.</summary>
+    public DateTime? Deadline { get; init; }
+
+    /// <summary>The id of this attempt's order.</summary>
+    public OrderId OrderId() => AgentApi.OrderId.Derive(OrderKey, Attempt.ToString(System.Globalization.CultureInfo.InvariantCulture));
+}
+
+/// <summary>What an agent shall do: exactly one of the three.</summary>
+public sealed record AgentTask
+{
+    /// <summary>Back an asset up.</summary>
+    public BackupTask? Backup { get; init; }
+
+    /// <summary>Copy a snapshot to a tier.</summary>
+    public ReplicateTask? Replicate { get; init; }
+
+    /// <summary>Bring a snapshot back.</summary>
+    public RestoreTask? Restore { get; init; }
+}
+
+/// <summary>A backup order without its envelope: the policy as it was when the run began.</summary>
+public sealed record BackupTask
+{
+    /// <summary>The run.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>The asset.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>Which source: <c>files</c> or <c>postgres</c>.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>The vault in the agent's configuration.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>Files only.</summary>
+    public string[] Paths { get; init; } = [];
+
+    /// <summary>Files only.</summary>
+    public string[] Excludes { get; init; } = [];
+
+    /// <summary>Files only.</summary>
+    public bool OneFileSystem { get; init; }
+
+    /// <summary>Postgres only.</summary>
+    public string? Connection { get; init; }
+}
+
+/// <summary>A replication order without its envelope and without its SAS, which is made when the order is sent.</summary>
+public sealed record ReplicateTask
+{
+    /// <summary>The vault in the agent's configuration.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>The snapshot.</summary>
+    public required string SnapshotId { get; init; }
+
+    /// <summary>Where to.</summary>
+    public required ReplicaPlace Place { get; init; }
+}
+
+/// <summary>Where a replica lies.</summary>
+public sealed record ReplicaPlace
+{
+    /// <summary>The tier.</summary>
+    public required string Tier { get; init; }
+
+    /// <summary>The container's name.</summary>
+    public required string Container { get; init; }
+
+    /// <summary>The access tier's name: Hot, Cool, Cold or Archive.</summary>
+    public required string AccessTier { get; init; }
+
+    /// <summary>As the policy names it.</summary>
+    public static ReplicaPlace Of(Tier tier, string container) =>
+        new() { Tier = tier.Name.Value, Container = container, AccessTier = tier.AccessTier.ToString() };
+}
+
+/// <summary>A restore order without its envelope and without its SAS.</summary>
+public sealed record RestoreTask
+{
+    /// <summary>The restore.</summary>
+    public required string Restore { get; init; }
+
+    /// <summary>The asset.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>Which source made the snapshot: <c>files</c> or <c>postgres</c>.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>The vault in the agent's configuration; with a replica, the vault whose restore key applies.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>The vault's own id.</summary>
+    public required string VaultId { get; init; }
+
+    /// <summary>The snapshot.</summary>
+    public required string SnapshotId { get; init; }
+
+    /// <summary>The replica to read; null for the vault itself.</summary>
+    public ReplicaPlace? From { get; init; }
+
+    /// <summary>Where to, on the agent's machine.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>Patterns; empty for everything.</summary>
+    public string[] Include { get; init; } = [];
+
+    /// <summary>Existing files may be replaced.</summary>
+    public bool Overwrite { get; init; }
+}
+
+/// <summary>How a job ended: with a report that has a result, or with a failure.</summary>
+public sealed record JobOutcome
+{
+    /// <summary>The agent's final report, of state succeeded or partial.</summary>
+    public JobReport? Report { get; init; }
+
+    /// <summary>Why there is no result.</summary>
+    public JobFailure? Failure { get; init; }
+}
+
+/// <summary>Why something did not work.</summary>
+/// <param name="Code">An agent's failure code as on the wire, or one of <see cref="ReasonCodes"/>.</param>
+/// <param name="Text">What happened, for people.</param>
+/// <param name="Hint">What to do about it.</param>
+public sealed record JobFailure(string Code, string Text, string Hint);
+
+/// <summary>The control plane's own reasons, beside the agents' failure codes.</summary>
+public static class ReasonCodes
+{
+    /// <summary>The agent did not answer for too long.</summary>
+    public const string AgentUnreachable = "agent-unreachable";
+
+    /// <summary>The job took longer than any job may.</summary>
+    public const string TookTooLong = "took-too-long";
+
+    /// <summary>The agent's receipt does not fit the order.</summary>
+    public const string ReceiptRefused = "receipt-refused";
+
+    /// <summary>Some files could not be read.</summary>
+    public const string UnreadableFiles = "unreadable-files";
+
+    /// <summary>A replica is missing, damaged or was not looked at.</summary>
+    public const string ReplicaMissing = "replica-missing";
+
+    /// <summary>A replica lacks something.</summary>
+    public const string ReplicaDamaged = "replica-damaged";
+
+    /// <summary>Off-site storage could not be used.</summary>
+    public const string OffsiteUnavailable = "offsite-unavailable";
+
+    /// <summary>The orchestration ended without closing its run.</summary>
+    public const string Abandoned = "orchestration-ended";
+
+    /// <summary>A fault in this program.</summary>
+    public const string Internal = "internal";
+}

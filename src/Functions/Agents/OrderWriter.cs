@@ -1,0 +1,74 @@
+using Backup.AgentApi;
+using Backup.Functions.Replication;
+using Backup.Policy;
+using AccessTier = Backup.AgentApi.AccessTier;
+using SourceKind = Backup.AgentApi.SourceKind;
+
+namespace Backup.Functions.Agents;
+
+/// <summary>
+/// Turns a task into an order. Credentials are made here, inside the activity that sends the order, and go nowhere but into the
+/// sealed envelope: not into a history, a log or the catalog.
+/// </summary>
+/// <param name="offsite">Grants short-lived access to containers.</param>
+public sealed class OrderWriter(IOffsiteStore offsite)
+{
+    /// <summary>The order of a task.</summary>
+    /// <exception cref="ControlPlaneException">Off-site storage could not grant access.</exception>
+    public async Task<OrderPayload<JobTicket>> WriteAsync(AgentTask task, CancellationToken cancel) => task switch
+    {
+        { Backup: { } backup } => Backup(backup),
+        { Replicate: { } replicate } => await ReplicateAsync(replicate, cancel).ConfigureAwait(false),
+        { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
+        _ => throw new ArgumentException("A task says one of backup, replicate and restore", nameof(task)),
+    };
+
+    private static BackupOrder Backup(BackupTask task) => new()
+    {
+        RunId = task.Run,
+        Asset = task.Asset,
+        SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
+        Vault = task.Vault,
+        Files = task.Connection is null ? new FilesSettings { Paths = task.Paths, Excludes = task.Excludes, OneFileSystem = task.OneFileSystem } : null,
+        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection },
+    };
+
+    private async Task<ReplicateOrder> ReplicateAsync(ReplicateTask task, CancellationToken cancel)
+    {
+        var grant = await offsite.GrantAsync(new TierName(task.Place.Tier), task.Place.Container, ReplicaRights.Copy, cancel).ConfigureAwait(false);
+        return new ReplicateOrder
+        {
+            Vault = task.Vault,
+            SnapshotId = task.SnapshotId,
+            Replica = new ReplicaTarget
+            {
+                Name = task.Place.Tier,
+                ContainerUri = grant.Container,
+                Sas = new SecretText(grant.Sas),
+                AccessTier = Enum.Parse<AccessTier>(task.Place.AccessTier),
+            },
+        };
+    }
+
+    private async Task<RestoreOrder> RestoreAsync(RestoreTask task, CancellationToken cancel)
+    {
+        var from = RestoreOrigin.FromVault(task.Vault);
+        if (task.From is { } place)
+        {
+            var grant = await offsite.GrantAsync(new TierName(place.Tier), place.Container, ReplicaRights.Read, cancel).ConfigureAwait(false);
+            from = RestoreOrigin.FromReplica(grant.Container, new SecretText(grant.Sas), task.VaultId, task.Vault);
+        }
+
+        return new RestoreOrder
+        {
+            RestoreId = task.Restore,
+            Asset = task.Asset,
+            SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
+            SnapshotId = task.SnapshotId,
+            From = from,
+            Target = task.Target,
+            Include = task.Include,
+            Overwrite = task.Overwrite,
+        };
+    }
+}

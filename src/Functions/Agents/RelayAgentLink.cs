@@ -1,0 +1,66 @@
+using Backup.AgentApi;
+using Backup.Functions.Startup;
+using Backup.Policy;
+using Backup.Relay;
+
+namespace Backup.Functions.Agents;
+
+/// <summary>Sealed orders through the relay.</summary>
+/// <param name="policy">Knows each agent's path.</param>
+/// <param name="settings">Know where public identities lie.</param>
+/// <param name="sealer">Seals orders and opens answers.</param>
+/// <param name="relay">Carries them.</param>
+public sealed class RelayAgentLink(PolicyDocument policy, ControlPlaneSettings settings, OrderSealer sealer, RelaySender relay) : IAgentLink
+{
+    private const string OrdersPath = "/v1/orders";
+    private const int StatusOk = 200;
+    private const int StatusServerFault = 500;
+    private const int StatusTooMany = 429;
+
+    /// <inheritdoc/>
+    public async Task<AgentReply<TAnswer>> SendAsync<TAnswer>(AgentName agent, OrderId id, OrderPayload<TAnswer> order, CancellationToken cancel)
+        where TAnswer : class
+    {
+        if (policy.FindAgent(agent) is not { } entry)
+        {
+            return Silent<TAnswer>($"Agent {agent} is not in the policy.", "Put it back, or back the asset up with another agent.", isTransient: false);
+        }
+
+        try
+        {
+            // Read at each order: a replaced identity counts at once, and the file is small.
+            var identity = PublicIdentity.Load(Path.Combine(settings.AgentsFolder, $"{agent}.pub"));
+            var request = sealer.Seal(identity, id, order);
+            var call = new RelayCall { Suffix = OrdersPath, Body = request.Envelope, AnswerBytesMax = SealingLimits.AnswerBytesMax };
+            return await relay.SendAsync(EntityPath.Parse(entry.RelayPath), call, cancel).ConfigureAwait(false) switch
+            {
+                RelayReply.Answered { StatusCode: StatusOk } answered => Open(request, answered),
+                RelayReply.Answered { StatusCode: >= StatusServerFault or StatusTooMany } busy => Silent<TAnswer>(
+                    $"Agent {agent} answered with status {busy.StatusCode}.", "It may be starting or stopping; see its log.", isTransient: true),
+                RelayReply.Answered other => Silent<TAnswer>(
+                    $"Agent {agent} could not open the order (status {other.StatusCode}).",
+                    "Compare the identities on both sides and the clocks of both machines.",
+                    isTransient: false),
+                RelayReply.NotDelivered lost => Silent<TAnswer>(Summary(lost.Failure), lost.Failure.Hint, lost.Failure.IsTransient),
+                RelayReply.OutcomeUnknown unknown => Silent<TAnswer>(Summary(unknown.Failure), unknown.Failure.Hint, isTransient: true),
+                var reply => throw new InvalidOperationException($"The relay sender answered {reply.GetType().Name}, which is new"),
+            };
+        }
+        catch (AgentApiException e)
+        {
+            return Silent<TAnswer>(e.Message.Split('\n')[0], e.Hint, e.IsTransient);
+        }
+    }
+
+    private static AgentReply<TAnswer> Silent<TAnswer>(string text, string hint, bool isTransient)
+        where TAnswer : class => new(null, null, new AgentSilence(text, hint, isTransient));
+
+    private static string Summary(RelayException e) => e.Message.Split('\n')[0];
+
+    private AgentReply<TAnswer> Open<TAnswer>(SealedOrder<TAnswer> request, RelayReply.Answered answered)
+        where TAnswer : class
+    {
+        var answer = sealer.Open(request, answered.Body.Span);
+        return new AgentReply<TAnswer>(answer.Value, answer.Refusal, null);
+    }
+}

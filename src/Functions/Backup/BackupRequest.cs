@@ -1,0 +1,113 @@
+using Backup.Functions.Agents;
+
+namespace Backup.Functions.Backups;
+
+/// <summary>A backup to run. Plain data: the input of an orchestration.</summary>
+public sealed record BackupRequest
+{
+    /// <summary>The asset's name.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>Who asked: the schedule, or the API.</summary>
+    public required string RequestedBy { get; init; }
+}
+
+/// <summary>Several backups to run. Plain data: the input of an orchestration.</summary>
+public sealed record FleetRequest
+{
+    /// <summary>The minute that names the runs, <c>yyyyMMddTHHmm</c> in UTC.</summary>
+    public required string Slot { get; init; }
+
+    /// <summary>Who asked.</summary>
+    public required string RequestedBy { get; init; }
+
+    /// <summary>What to back up, most urgent first.</summary>
+    public required FleetMember[] Members { get; init; }
+}
+
+/// <summary>One asset of a fleet.</summary>
+/// <param name="Asset">Its name.</param>
+/// <param name="Agent">Its agent's name.</param>
+/// <param name="Concurrency">How many backups that agent runs at once.</param>
+public sealed record FleetMember(string Asset, string Agent, int Concurrency);
+
+/// <summary>How a run ended; the output of an orchestration.</summary>
+public sealed record RunOutcome
+{
+    /// <summary>The run; when the asset was busy, the run that kept it so.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>The asset.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>A final run state in small letters, or <c>skipped</c>.</summary>
+    public required string State { get; init; }
+
+    /// <summary>The recovery point, if there is one.</summary>
+    public string? RecoveryPoint { get; init; }
+
+    /// <summary>Why it is not a success.</summary>
+    public JobFailure? Reason { get; init; }
+}
+
+/// <summary>What a run does: the policy as it was when the run was opened, so that a changed policy never changes a run under way.</summary>
+public sealed record BackupPlan
+{
+    /// <summary>The run.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>The agent.</summary>
+    public required string Agent { get; init; }
+
+    /// <summary>What the agent shall do.</summary>
+    public required BackupTask Task { get; init; }
+
+    /// <summary>Where copies go.</summary>
+    public required ReplicaPlace[] Places { get; init; }
+
+    /// <summary>How long to put up with silence and failure.</summary>
+    public required JobPatience Patience { get; init; }
+}
+
+/// <summary>Opening a run led to a plan, or to an outcome at once; exactly one is set.</summary>
+public sealed record RunOpened
+{
+    /// <summary>What to do.</summary>
+    public BackupPlan? Plan { get; init; }
+
+    /// <summary>Nothing is left to do.</summary>
+    public RunOutcome? Outcome { get; init; }
+}
+
+/// <summary>A receipt to publish.</summary>
+public sealed record PublishRequest
+{
+    /// <summary>The plan.</summary>
+    public required BackupPlan Plan { get; init; }
+
+    /// <summary>The agent's result.</summary>
+    public required AgentApi.BackupResult Result { get; init; }
+}
+
+/// <summary>The recovery point, or why there is none; exactly one is set.</summary>
+public sealed record PublishOutcome
+{
+    /// <summary>The recovery point's id.</summary>
+    public string? RecoveryPoint { get; init; }
+
+    /// <summary>Why there is none.</summary>
+    public JobFailure? Refusal { get; init; }
+}
+
+/// <summary>How to end a run.</summary>
+public sealed record RunEnding
+{
+    /// <summary>The run.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>A final run state in small letters.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Why; null only for a success.</summary>
+    public JobFailure? Reason { get; init; }
+}

@@ -1,0 +1,50 @@
+using Backup.Catalog;
+using Backup.Catalog.Runs;
+using Backup.Policy;
+using Backup.Policy.Scheduling;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Functions.Backups;
+
+/// <summary>Decides each minute what is due, and starts it. Everything begins here.</summary>
+/// <remarks>(1) close runs whose orchestration is gone (2) what is due, by the policy alone (3) one fleet per minute</remarks>
+/// <param name="policy">What to protect.</param>
+/// <param name="runs">What has happened.</param>
+/// <param name="reconciliation">Closes what nobody will close.</param>
+/// <param name="clock">Names the minute.</param>
+/// <param name="logger">Hears of fleets.</param>
+public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunReconciliation reconciliation, TimeProvider clock, ILogger<ScheduleTimer> logger)
+{
+    /// <summary>Runs at every firing. A second firing in the same minute finds the minute's fleet and does nothing.</summary>
+    [Function(nameof(ScheduleTimer))]
+    public async Task RunAsync([TimerTrigger("%Schedule:Timer%")] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancel)
+    {
+        try
+        {
+            await reconciliation.RunAsync(client, cancel).ConfigureAwait(false);                                                            // (1)
+            var now = clock.GetUtcNow();
+            var facts = await runs.FactsAsync([.. policy.Assets.Select(a => a.Name)], cancel).ConfigureAwait(false);
+            var due = BackupSchedule.DueAssets(policy, now, facts);                                                                         // (2)
+            if (due.Count == 0)
+            {
+                return;
+            }
+
+            var slot = InstanceIds.SlotOf(now);
+            var request = new FleetRequest { Slot = slot, RequestedBy = "schedule", Members = [.. due.Select(d => Member(d.Asset))] };
+            if (await client.StartOnceAsync(nameof(FleetBackup), InstanceIds.Fleet(slot), request, cancel).ConfigureAwait(false))           // (3)
+            {
+                Log.FleetStarted(logger, InstanceIds.Fleet(slot), due.Count, string.Join(", ", due.Select(d => d.Asset.Name)));
+            }
+        }
+        catch (CatalogException e) when (e.IsTransient)
+        {
+            // The next minute asks again; failing the function would only say the same more loudly.
+            Log.ScheduleSkipped(logger, e.Message.Split('\n')[0]);
+        }
+    }
+
+    internal FleetMember Member(Asset asset) => new(asset.Name.Value, asset.Agent.Value, policy.AgentOf(asset).Concurrency);
+}

@@ -1,0 +1,101 @@
+using Backup.AgentApi;
+using Backup.Catalog;
+using Backup.Catalog.Assets;
+using Backup.Catalog.RecoveryPoints;
+using Backup.Functions.Agents;
+using Backup.Policy;
+using Microsoft.Azure.Functions.Worker;
+using SourceKind = Backup.Policy.SourceKind;
+
+namespace Backup.Functions.Rebuilding;
+
+/// <summary>A page of a vault's snapshots to adopt.</summary>
+public sealed record AdoptRequest(VaultPlace Vault, string? After, string RequestedBy);
+
+/// <summary>What came of a page.</summary>
+public sealed record AdoptedPage
+{
+    /// <summary>Recovery points that the catalog lacked.</summary>
+    public int Adopted { get; init; }
+
+    /// <summary>Recovery points that it had.</summary>
+    public int Known { get; init; }
+
+    /// <summary>Snapshots of runs that are still open.</summary>
+    public int LeftToTheirRuns { get; init; }
+
+    /// <summary>Where the next page begins; null after the last.</summary>
+    public string? Next { get; init; }
+
+    /// <summary>Why the agent did not answer.</summary>
+    public JobFailure? Failure { get; init; }
+
+    /// <summary>Asking again later may help.</summary>
+    public bool IsTransient { get; init; }
+}
+
+/// <summary>A complete listing to compare with.</summary>
+public sealed record MissingRequest(VaultPlace Vault, DateTimeOffset ListedSince, string RequestedBy);
+
+/// <summary>Asks an agent for a page of a vault's snapshots and takes them in.</summary>
+/// <param name="link">The way to the agent.</param>
+/// <param name="assets">Where assets that only the vault knows are noted.</param>
+/// <param name="points">Where recovery points are recorded.</param>
+public sealed class AdoptSnapshots(IAgentLink link, AssetStore assets, RecoveryPointStore points)
+{
+    /// <summary>Safe to repeat: a snapshot is adopted once.</summary>
+    [Function(nameof(AdoptSnapshots))]
+    public async Task<AdoptedPage> RunAsync([ActivityTrigger] AdoptRequest request, CancellationToken cancel)
+    {
+        var (agent, vault) = (new AgentName(request.Vault.Agent), new VaultName(request.Vault.Vault));
+        var reply = await link.SendAsync(agent, OrderId.NewRandom(), new SnapshotsQuery { Vault = vault.Value, After = request.After }, cancel).ConfigureAwait(false);
+        if (reply.Answer is not { } page)
+        {
+            return reply.Refusal is { } refusal
+                ? new AdoptedPage { Failure = JobProgression.Translate(refusal), IsTransient = refusal.IsTransient }
+                : new AdoptedPage { Failure = new JobFailure(ReasonCodes.AgentUnreachable, reply.Silence!.Text, reply.Silence.Hint), IsTransient = reply.Silence.IsTransient };
+        }
+
+        var counts = new Dictionary<Adoption, int>();
+        foreach (var snapshot in page.Snapshots)
+        {
+            await assets.NoteAsync(new AssetName(snapshot.Asset), Enum.Parse<SourceKind>(snapshot.SourceKind.ToString()), agent, vault, cancel).ConfigureAwait(false);
+            var found = new FoundSnapshot(new AssetName(snapshot.Asset), snapshot.RunId is { } run ? new RunId(run) : null, agent, vault, Facts(snapshot));
+            var adoption = await points.AdoptAsync(found, request.RequestedBy, cancel).ConfigureAwait(false);
+            counts[adoption] = counts.GetValueOrDefault(adoption) + 1;
+        }
+
+        return new AdoptedPage
+        {
+            Adopted = counts.GetValueOrDefault(Adoption.Adopted),
+            Known = counts.GetValueOrDefault(Adoption.Known),
+            LeftToTheirRuns = counts.GetValueOrDefault(Adoption.LeftToItsRun),
+            Next = page.Next,
+        };
+    }
+
+    private static SnapshotFacts Facts(SnapshotSummary s) => new(
+        s.VaultId,
+        s.SnapshotId,
+        Enum.Parse<SourceKind>(s.SourceKind.ToString()),
+        s.EndedAt,
+        s.StartedAt,
+        s.BytesRead,
+        s.BytesNew,
+        s.BytesStored,
+        s.FilesTotal,
+        s.FilesUnreadableTotal,
+        [],
+        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal) : null);
+}
+
+/// <summary>Marks the recovery points that a complete listing of their vault did not show.</summary>
+/// <param name="points">Where recovery points are recorded.</param>
+public sealed class MarkMissingPoints(RecoveryPointStore points)
+{
+    /// <summary>Safe to repeat: a marked point is not marked again.</summary>
+    /// <returns>How many were marked by this call.</returns>
+    [Function(nameof(MarkMissingPoints))]
+    public Task<int> RunAsync([ActivityTrigger] MissingRequest request, CancellationToken cancel) => points.MarkMissingAsync(
+        new AgentName(request.Vault.Agent), new VaultName(request.Vault.Vault), request.ListedSince, request.RequestedBy, cancel);
+}

@@ -1,0 +1,120 @@
+using Backup.Catalog.Assets;
+using Backup.Catalog.RecoveryPoints;
+using Backup.Catalog.Replicas;
+using Backup.Catalog.Runs;
+using Backup.Functions.Rebuilding;
+using Backup.Functions.Startup;
+using Backup.Policy;
+using Backup.Policy.Scheduling;
+using Backup.Policy.States;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Functions.Http;
+
+/// <summary>What the catalog knows, over HTTP, and how to refill it.</summary>
+/// <param name="policy">What is promised.</param>
+/// <param name="settings">The patience now.</param>
+/// <param name="assets">Assets, also those that left the policy.</param>
+/// <param name="runs">What scheduling goes by.</param>
+/// <param name="points">What can be restored.</param>
+/// <param name="replicas">Where copies are.</param>
+/// <param name="clock">Tells how old things are.</param>
+/// <param name="logger">Hears of failed requests.</param>
+public sealed class CatalogHttp(
+    PolicyDocument policy, ControlPlaneSettings settings, AssetStore assets, RunStore runs, RecoveryPointStore points, ReplicaStore replicas, TimeProvider clock, ILogger<CatalogHttp> logger)
+{
+    /// <summary>Assets by name, each with its protection; <c>?limit=&amp;continuation=</c>.</summary>
+    [Function(nameof(GetAssets))]
+    public Task<IResult> GetAssets([HttpTrigger(AuthorizationLevel.Function, "get", Route = "assets")] HttpRequest request, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            // Names are not secret and never change place: the last name is token enough.
+            var (limit, continuation) = HttpInput.Page(request);
+            var list = await assets.ListAsync(continuation is null ? null : new AssetName(continuation), limit + 1, cancel).ConfigureAwait(false);
+            var shown = list.Take(limit).ToArray();
+            var facts = (await runs.FactsAsync([.. shown.Select(a => a.Name)], cancel).ConfigureAwait(false)).ToDictionary(f => f.Asset);
+            return HttpAnswer.Ok(new PageView<AssetView>([.. shown.Select(a => View(a, facts[a.Name]))], list.Count > limit ? shown[^1].Name.Value : null));
+        });
+
+    /// <summary>Recovery points with their replicas, newest first; <c>?asset=&amp;limit=&amp;continuation=</c>.</summary>
+    [Function(nameof(GetRecoveryPoints))]
+    public Task<IResult> GetRecoveryPoints([HttpTrigger(AuthorizationLevel.Function, "get", Route = "recovery-points")] HttpRequest request, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            var (limit, continuation) = HttpInput.Page(request);
+            var asset = (string?)request.Query["asset"];
+            var page = await points.ListAsync(string.IsNullOrEmpty(asset) ? null : new AssetName(asset), continuation, limit, cancel).ConfigureAwait(false);
+            var copies = await replicas.ListAsync([.. page.Items.Select(p => p.Id)], cancel).ConfigureAwait(false);
+            return HttpAnswer.Ok(new PageView<RecoveryPointView>([.. page.Items.Select(p => RecoveryPointView.Of(p, copies))], page.Next));
+        });
+
+    /// <summary>Refills the catalog from the vaults, or answers the rebuild of this minute. Needs the admin key.</summary>
+    [Function(nameof(PostCatalogRebuild))]
+    public Task<IResult> PostCatalogRebuild(
+        [HttpTrigger(AuthorizationLevel.Admin, "post", Route = "catalog/rebuild")] HttpRequest request, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            var id = InstanceIds.Rebuild(InstanceIds.SlotOf(clock.GetUtcNow()));
+            var input = new RebuildRequest
+            {
+                RequestedBy = "api",
+                Vaults = [.. policy.Assets.Select(a => new VaultPlace(a.Agent.Value, a.Vault.Value)).Distinct()],
+                OfflineSeconds = settings.Patience.OfflineSeconds,
+            };
+            var isNew = await client.StartOnceAsync(nameof(CatalogRebuild), id, input, cancel).ConfigureAwait(false);
+            return HttpAnswer.Accepted($"/api/catalog/rebuild/{id}", new StartedView(id, $"/api/catalog/rebuild/{id}", isNew));
+        });
+
+    /// <summary>How a rebuild goes: counts per vault when it has ended.</summary>
+    [Function(nameof(GetCatalogRebuild))]
+    public Task<IResult> GetCatalogRebuild(
+        [HttpTrigger(AuthorizationLevel.Admin, "get", Route = "catalog/rebuild/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+            await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no rebuild \"{id}\".", "POST /api/catalog/rebuild starts one."));
+
+    /// <summary>Whether the app can do its work. For load balancers: no key, and no detail that would help an attacker.</summary>
+    [Function(nameof(GetHealth))]
+    public async Task<IResult> GetHealth([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health")] HttpRequest request, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        try
+        {
+            await assets.ListAsync(null, 1, cancel).ConfigureAwait(false);
+            return HttpAnswer.Ok(new HealthView("ok"));
+        }
+        catch (Backup.Catalog.CatalogException e)
+        {
+            Log.RequestFailed(logger, e, request.Method, request.Path);
+            return new HttpAnswer(StatusCodes.Status503ServiceUnavailable, new HealthView("unavailable"));
+        }
+    }
+
+    private AssetView View(CatalogAsset asset, AssetFacts facts)
+    {
+        var now = clock.GetUtcNow();
+        var entry = policy.FindAsset(asset.Name);
+        var rpo = entry is null ? (TimeSpan?)null : policy.ServiceClassOf(entry).Rpo;
+        return new AssetView(
+            asset.Name.Value,
+            asset.Kind.ToString().ToLowerInvariant(),
+            asset.Agent.Value,
+            asset.Vault.Value,
+            entry is not null,
+            entry?.Enabled,
+            entry?.ServiceClass.Value,
+            entry?.DataClass.Value,
+            entry is null ? null : [.. policy.TiersOf(entry).Select(t => t.Name.Value)],
+            rpo is { } objective ? ProtectionStates.Assess(now, facts.LastRecoveryPoint, objective).ToString().ToLowerInvariant() : "unscheduled",
+            rpo?.TotalSeconds,
+            facts.LastRecoveryPoint,
+            (now - facts.LastRecoveryPoint)?.TotalSeconds,
+            rpo is { } o && facts.LastRecoveryPoint is not null ? BackupSchedule.DueAt(facts, o) : null,
+            facts.ConsecutiveFailures,
+            facts.IsRunning);
+    }
+
+    private sealed record HealthView(string Status);
+}

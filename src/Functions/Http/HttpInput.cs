@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Backup.Catalog.Paging;
+using Microsoft.AspNetCore.Http;
+
+namespace Backup.Functions.Http;
+
+/// <summary>Reads requests strictly: what is not understood is refused, with the reason.</summary>
+internal static partial class HttpInput
+{
+    /// <summary>Bytes of a request's body; the largest valid one lists patterns of files.</summary>
+    public const int BodyBytesMax = 256 * 1024;
+
+    public static async Task<T> BodyAsync<T>(HttpRequest request, CancellationToken cancel)
+        where T : class
+    {
+        using var body = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        int read;
+        while ((read = await request.Body.ReadAsync(buffer, cancel).ConfigureAwait(false)) > 0)
+        {
+            if (body.Length + read > BodyBytesMax)
+            {
+                throw new HttpProblemException(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {BodyBytesMax} bytes.", "Ask for less at once.");
+            }
+
+            body.Write(buffer, 0, read);
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize<T>(body.GetBuffer().AsSpan(0, (int)body.Length), HttpAnswer.Json) ?? throw Bad("The body is null.", "Send a JSON object.");
+        }
+        catch (JsonException e)
+        {
+            throw Bad($"The body is not what this address takes{(e.Path is { Length: > 1 } path ? $" (at {path})" : "")}: {Shown(e)}", "Send a JSON object with the fields that the README lists.");
+        }
+    }
+
+    /// <summary>The <c>limit</c> and <c>continuation</c> of a list.</summary>
+    public static (int Limit, string? Continuation) Page(HttpRequest request)
+    {
+        var text = (string?)request.Query["limit"];
+        var continuation = (string?)request.Query["continuation"];
+        if (string.IsNullOrEmpty(text))
+        {
+            return (PageCursor.LimitDefault, continuation);
+        }
+
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is >= 1 and <= PageCursor.LimitMax
+            ? (limit, continuation)
+            : throw Bad($"\"limit\" is a whole number from 1 to {PageCursor.LimitMax}.", "Correct it or leave it out.");
+    }
+
+    /// <summary>An optional value out of an enumeration, in small letters.</summary>
+    public static T? Choice<T>(HttpRequest request, string name)
+        where T : struct, Enum
+    {
+        var text = (string?)request.Query[name];
+        if (string.IsNullOrEmpty(text))
+        {
+            return null;
+        }
+
+        foreach (var value in Enum.GetValues<T>())
+        {
+            if (string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase))
+            {
+                return value;
+            }
+        }
+
+        throw Bad($"\"{name}\" is one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}.", "Correct it or leave it out.");
+    }
+
+    /// <summary>The slot that names what is started: the caller's, or the present minute.</summary>
+    public static string Slot(string? given, DateTimeOffset now)
+    {
+        if (given is null)
+        {
+            return InstanceIds.SlotOf(now);
+        }
+
+        return SlotPattern().IsMatch(given) ? given : throw Bad("\"slot\" is 1 to 24 letters, digits and dashes.", "It names the request: the same slot means the same request.");
+    }
+
+    public static HttpProblemException Bad(string title, string detail) => new(StatusCodes.Status400BadRequest, title, detail);
+
+    public static HttpProblemException NotFound(string title, string detail) => new(StatusCodes.Status404NotFound, title, detail);
+
+    public static HttpProblemException Conflict(string title, string detail) => new(StatusCodes.Status409Conflict, title, detail);
+
+    /// <summary>The parser's sentence, without the position that its message repeats and without type names of ours.</summary>
+    private static string Shown(JsonException e)
+    {
+        var text = e.Message.Split(" Path:")[0];
+        return text.Contains("Backup.", StringComparison.Ordinal) ? TypeName().Replace(text, "this object") : text;
+    }
+
+    [GeneratedRegex(@"\A[A-Za-z0-9-]{1,24}\z")]
+    private static partial Regex SlotPattern();
+
+    [GeneratedRegex(@"(?:type )?'Backup\.[^']*'")]
+    private static partial Regex TypeName();
+}

@@ -1,0 +1,168 @@
+using Backup.Catalog;
+using Backup.Catalog.Assets;
+using Backup.Catalog.RecoveryPoints;
+using Backup.Catalog.Replicas;
+using Backup.Catalog.Restores;
+using Backup.Functions.Agents;
+using Backup.Functions.Restores;
+using Backup.Functions.Startup;
+using Backup.Policy;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Functions.Http;
+
+/// <summary>The body of <c>POST /api/restores</c>.</summary>
+/// <param name="Asset">What to bring back.</param>
+/// <param name="Target">An absolute path on the agent's machine, below one of its restore roots.</param>
+/// <param name="RecoveryPoint">Which point; the newest unless given.</param>
+/// <param name="At">The newest point not after this instant; not together with <paramref name="RecoveryPoint"/>.</param>
+/// <param name="From"><c>vault</c>, or the tier whose replica to read. The vault unless given.</param>
+/// <param name="Agent">Another agent than the one that backed the asset up; it needs the vault's restore key, and the replica's tier or the vault itself.</param>
+/// <param name="Include">Patterns of what to bring back; everything unless given.</param>
+/// <param name="Overwrite">Existing files may be replaced.</param>
+/// <param name="Slot">Names the request: the same request and slot are the same restore. The present minute unless given.</param>
+public sealed record RestoreBody(
+    string Asset, string Target, string? RecoveryPoint = null, DateTimeOffset? At = null, string? From = null, string? Agent = null, string[]? Include = null, bool Overwrite = false, string? Slot = null);
+
+/// <summary>Restores over HTTP.</summary>
+/// <param name="policy">Knows agents and tiers.</param>
+/// <param name="settings">The patience now.</param>
+/// <param name="assets">Knows assets, also those that left the policy.</param>
+/// <param name="points">Knows what can be restored.</param>
+/// <param name="replicas">Knows from where.</param>
+/// <param name="restores">What has happened.</param>
+/// <param name="clock">Names the minute.</param>
+/// <param name="logger">Hears of failed requests.</param>
+public sealed class RestoreHttp(
+    PolicyDocument policy, ControlPlaneSettings settings, AssetStore assets, RecoveryPointStore points, ReplicaStore replicas, RestoreStore restores, TimeProvider clock, ILogger<RestoreHttp> logger)
+{
+    private const string FromVault = "vault";
+    private const int IncludeMax = 1000;
+    private const int PathCharsMax = 4096;
+
+    /// <summary>Starts a restore, or answers the one that is the same.</summary>
+    [Function(nameof(PostRestore))]
+    public Task<IResult> PostRestore(
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "restores")] HttpRequest request, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            var body = await HttpInput.BodyAsync<RestoreBody>(request, cancel).ConfigureAwait(false);
+            CheckForm(body);
+            var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
+            var point = await FindPointAsync(body, cancel).ConfigureAwait(false);
+            var place = await FindPlaceAsync(body, point, cancel).ConfigureAwait(false);
+            var agent = FindAgent(body.Agent ?? point.Agent.Value);
+            var id = InstanceIds.Restore(
+                body.Asset, slot, point.Id.Value, place?.Tier ?? FromVault, agent.Value, body.Target, body.Overwrite ? "overwrite" : "keep", string.Join('\n', body.Include ?? []));
+            var input = new RestoreRequest
+            {
+                RecoveryPoint = point.Id.Value,
+                Agent = agent.Value,
+                RequestedBy = "api",
+                Patience = settings.Patience,
+                Task = new RestoreTask
+                {
+                    Restore = id,
+                    Asset = body.Asset,
+                    Kind = point.Snapshot.Kind.ToString().ToLowerInvariant(),
+                    Vault = point.Vault.Value,
+                    VaultId = point.Snapshot.VaultId,
+                    SnapshotId = point.Snapshot.SnapshotId,
+                    From = place,
+                    Target = body.Target,
+                    Include = body.Include ?? [],
+                    Overwrite = body.Overwrite,
+                },
+            };
+            var isNew = await client.StartOnceAsync(RestoreAsset.FunctionName, id, input, cancel).ConfigureAwait(false);
+            return HttpAnswer.Accepted($"/api/restores/{id}", new StartedView(id, $"/api/restores/{id}", isNew));
+        });
+
+    /// <summary>One restore; also one that was only just asked for.</summary>
+    [Function(nameof(GetRestore))]
+    public Task<IResult> GetRestore(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "restores/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            if (await restores.FindAsync(new(id), cancel).ConfigureAwait(false) is { } restore)
+            {
+                return HttpAnswer.Ok(RestoreView.Of(restore));
+            }
+
+            return await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no restore \"{id}\".", "GET /api/restores lists them.");
+        });
+
+    /// <summary>Restores, newest first; <c>?limit=&amp;continuation=</c>.</summary>
+    [Function(nameof(GetRestores))]
+    public Task<IResult> GetRestores([HttpTrigger(AuthorizationLevel.Function, "get", Route = "restores")] HttpRequest request, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            var (limit, continuation) = HttpInput.Page(request);
+            var page = await restores.ListAsync(continuation, limit, cancel).ConfigureAwait(false);
+            return HttpAnswer.Ok(new PageView<RestoreView>([.. page.Items.Select(RestoreView.Of)], page.Next));
+        });
+
+    private static void CheckForm(RestoreBody body)
+    {
+        if (body.Target is not ['/', ..] || body.Target.Length > PathCharsMax || body.Target.Contains('\0', StringComparison.Ordinal) || body.Target.Split('/').Contains(".."))
+        {
+            throw HttpInput.Bad("\"target\" is not an absolute path without \"..\".", $"Give a path on the agent's machine, of at most {PathCharsMax} characters.");
+        }
+
+        if (body.RecoveryPoint is not null && body.At is not null)
+        {
+            throw HttpInput.Bad("\"recoveryPoint\" and \"at\" exclude each other.", "Give one of them, or neither for the newest point.");
+        }
+
+        if (body.Include is { } include && (include.Length > IncludeMax || include.Any(p => p.Length is 0 or > PathCharsMax)))
+        {
+            throw HttpInput.Bad($"\"include\" holds at most {IncludeMax} patterns of 1 to {PathCharsMax} characters.", "Restore more at once, or leave it out for everything.");
+        }
+    }
+
+    private async Task<RecoveryPoint> FindPointAsync(RestoreBody body, CancellationToken cancel)
+    {
+        var asset = new AssetName(body.Asset);
+        if (await assets.FindAsync(asset, cancel).ConfigureAwait(false) is null)
+        {
+            throw HttpInput.NotFound($"There is no asset \"{asset}\".", "GET /api/assets lists them.");
+        }
+
+        if (body.RecoveryPoint is { } id)
+        {
+            var point = await points.FindAsync(new RecoveryPointId(id), cancel).ConfigureAwait(false);
+            return point?.Asset == asset ? point : throw HttpInput.NotFound($"Asset \"{asset}\" has no recovery point \"{id}\".", $"GET /api/recovery-points?asset={asset} lists them.");
+        }
+
+        return await points.FindNewestAsync(asset, body.At?.ToUniversalTime(), cancel).ConfigureAwait(false)
+            ?? throw HttpInput.Conflict(
+                body.At is null ? $"Asset \"{asset}\" has no recovery point." : $"Asset \"{asset}\" has no recovery point from before that instant.",
+                "Back it up first, or rebuild the catalog (POST /api/catalog/rebuild) if its vault holds snapshots.");
+    }
+
+    private async Task<ReplicaPlace?> FindPlaceAsync(RestoreBody body, RecoveryPoint point, CancellationToken cancel)
+    {
+        if (body.From is null or FromVault)
+        {
+            return point.MissingSince is null
+                ? null
+                : throw HttpInput.Conflict($"The vault no longer holds recovery point \"{point.Id}\".", "Restore from a tier: GET /api/recovery-points shows its replicas.");
+        }
+
+        if (policy.FindTier(new TierName(body.From)) is not { } tier)
+        {
+            throw HttpInput.NotFound($"There is no tier \"{body.From}\" in the policy.", "\"from\" is vault, or the name of a tier.");
+        }
+
+        var replica = (await replicas.ListAsync([point.Id], cancel).ConfigureAwait(false)).FirstOrDefault(r => r.Tier == tier.Name);
+        return replica is { State: not ReplicaState.Failed }
+            ? ReplicaPlace.Of(tier, replica.ContainerUri.Segments[^1].Trim('/'))
+            : throw HttpInput.Conflict($"Recovery point \"{point.Id}\" has no replica in tier \"{tier.Name}\".", "GET /api/recovery-points shows where its replicas are.");
+    }
+
+    private AgentName FindAgent(string name) =>
+        policy.FindAgent(new AgentName(name))?.Name ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "Name an agent of the policy that may restore.");
+}

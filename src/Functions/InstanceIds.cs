@@ -1,0 +1,39 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Backup.Functions;
+
+/// <summary>
+/// The ids of orchestration instances. They follow from what is asked and from a slot, so that asking twice is asking once.
+/// At most 100 characters, which is what Durable Functions allows.
+/// </summary>
+public static class InstanceIds
+{
+    /// <summary>The slot of an instant: its minute.</summary>
+    public static string SlotOf(DateTimeOffset instant) => instant.UtcDateTime.ToString("yyyyMMdd'T'HHmm", CultureInfo.InvariantCulture);
+
+    /// <summary>A scheduled fleet.</summary>
+    public static string Fleet(string slot) => $"fleet-{slot}";
+
+    /// <summary>A fleet of every asset, on request.</summary>
+    public static string WholeFleet(string slot) => $"fleet-all-{slot}";
+
+    /// <summary>A backup of one asset; also its run's id.</summary>
+    public static string Backup(string asset, string slot) => $"backup-{asset}-{slot}";
+
+    /// <summary>A restore; also its id in the catalog. The parts are hashed, because a target may be any path.</summary>
+    public static string Restore(string asset, string slot, params ReadOnlySpan<string> parts)
+    {
+        var text = new StringBuilder();
+        foreach (var part in parts)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{part.Length}:{part}");
+        }
+
+        return $"restore-{asset}-{slot}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 8))}";
+    }
+
+    /// <summary>A rebuild of the catalog.</summary>
+    public static string Rebuild(string slot) => $"rebuild-{slot}";
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Functions;
+
+/// <summary>Log events of the control plane: 6000 to 6999.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(6001, LogLevel.Information, "Fleet {InstanceId} started with {AssetCount} assets: {Assets}")]
+    internal static partial void FleetStarted(ILogger logger, string instanceId, int assetCount, string assets);
+
+    [LoggerMessage(6002, LogLevel.Warning, "Run {RunId} was open, but its orchestration is {Status}: closed as {State}")]
+    internal static partial void RunAbandoned(ILogger logger, string runId, string status, string state);
+
+    [LoggerMessage(6003, LogLevel.Warning, "The schedule was skipped: {Reason}")]
+    internal static partial void ScheduleSkipped(ILogger logger, string reason);
+
+    [LoggerMessage(6004, LogLevel.Error, "Request {Method} {Path} failed")]
+    internal static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
+
+    [LoggerMessage(6005, LogLevel.Warning, "Restore {RestoreId} was open, but its orchestration is {Status}: closed as failed")]
+    internal static partial void RestoreAbandoned(ILogger logger, string restoreId, string status);
+}

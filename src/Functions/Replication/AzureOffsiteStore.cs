@@ -1,0 +1,109 @@
+using Azure;
+using Azure.Identity;
+using Azure.Storage.Blobs;
+using Azure.Storage.Sas;
+using Backup.Functions.Startup;
+using Backup.Policy;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+using Microsoft.Extensions.Configuration;
+
+namespace Backup.Functions.Replication;
+
+/// <summary>Blob storage: by connection string (Azurite), or by the app's own identity, which signs with a user delegation key.</summary>
+/// <param name="configuration">Holds <c>Offsite:…</c> and <c>Offsite:{tier}:…</c>.</param>
+/// <param name="clock">Sets the ends of grants.</param>
+public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider clock) : IOffsiteStore
+{
+    /// <summary>Long enough to copy a day's packs over a slow line; a copy that outlives it is ordered again with a fresh grant.</summary>
+    public static readonly TimeSpan GrantLifetime = TimeSpan.FromHours(4);
+
+    /// <summary>A grant begins this much earlier, because the storage's clock may be behind ours.</summary>
+    public static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(10);
+
+    private const int StatusForbidden = 403;
+    private const int StatusUnauthorized = 401;
+    private const int StatusBadRequest = 400;
+
+    /// <inheritdoc/>
+    public Uri AddressOf(TierName tier, string container) => Connect(tier).Service.GetBlobContainerClient(container).Uri;
+
+    /// <inheritdoc/>
+    public async Task<ReplicaGrant> GrantAsync(TierName tier, string container, ReplicaRights rights, CancellationToken cancel)
+    {
+        var (service, usesIdentity) = Connect(tier);
+        var client = service.GetBlobContainerClient(container);
+        try
+        {
+            if (rights is ReplicaRights.Copy)
+            {
+                await client.CreateIfNotExistsAsync(cancellationToken: cancel).ConfigureAwait(false);
+            }
+
+            var (begin, end) = (clock.GetUtcNow() - ClockSkew, clock.GetUtcNow() + GrantLifetime);
+            var builder = new BlobSasBuilder(Permissions(rights), end) { BlobContainerName = container, Resource = "c", StartsOn = begin };
+            if (!usesIdentity)
+            {
+                return new ReplicaGrant(client.Uri, client.GenerateSasUri(builder).Query.TrimStart('?'));
+            }
+
+            var key = await service.GetUserDelegationKeyAsync(begin, end, cancel).ConfigureAwait(false);
+            return new ReplicaGrant(client.Uri, builder.ToSasQueryParameters(key.Value, service.AccountName).ToString());
+        }
+        catch (Exception e) when (e is RequestFailedException or AuthenticationFailedException or AggregateException or IOException)
+        {
+            throw Explain(tier, container, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel)
+    {
+        if (!VaultId.TryParse(vaultId, out var vault))
+        {
+            return new ReplicaLook(IsSound: false, 0, 0, 0, "The agent's receipt names no vault id.");
+        }
+
+        var grant = await GrantAsync(tier, container, ReplicaRights.Read, cancel).ConfigureAwait(false);
+        try
+        {
+            var report = await ReplicaCheck.RunAsync(
+                BlobLocation.Parse(grant.Container.ToString()), vault, BlobCredential.FromSas(grant.Sas), manifestName, manifestSha256, options: null, cancel).ConfigureAwait(false);
+            return new ReplicaLook(report.IsSound, report.ObjectsTotal, report.ObjectsHashed, report.BytesHashed, Describe(report));
+        }
+        catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
+        {
+            return new ReplicaLook(IsSound: false, 0, 0, 0, e.Message.Split('\n')[0]);
+        }
+        catch (VaultException e)
+        {
+            throw new ControlPlaneException(
+                e.IsTransient ? ControlPlaneFault.OffsiteUnavailable : ControlPlaneFault.OffsiteRefused, $"The replica in {container} could not be looked at: {e.Message.Split('\n')[0]}", e.Hint, e);
+        }
+    }
+
+    private static string Describe(ReplicaCheckReport report) => report.IsSound
+        ? $"{report.ObjectsTotal} objects are there; {report.ObjectsHashed} of {report.ObjectsNew} new ones were hashed{(report.ObjectsArchived > 0 ? $", {report.ObjectsArchived} lie in the archive" : "")}."
+        : $"{report.FaultsTotal} faults: {string.Join("; ", report.Faults)}";
+
+    private static BlobContainerSasPermissions Permissions(ReplicaRights rights) => rights is ReplicaRights.Copy
+        ? BlobContainerSasPermissions.Create | BlobContainerSasPermissions.Write | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read
+        : BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read;
+
+    private static ControlPlaneException Explain(TierName tier, string container, Exception e)
+    {
+        var refusal = e as RequestFailedException;
+        var isRefused = refusal?.Status is StatusForbidden or StatusUnauthorized or StatusBadRequest || e is AuthenticationFailedException;
+        return new ControlPlaneException(
+            isRefused ? ControlPlaneFault.OffsiteRefused : ControlPlaneFault.OffsiteUnavailable,
+            $"Container {container} of tier {tier} cannot be used ({refusal?.ErrorCode ?? e.GetType().Name}).",
+            isRefused ? "Check the tier's settings and the rights of the app's identity." : "Check that the storage answers; the job is tried again.",
+            e);
+    }
+
+    private (BlobServiceClient Service, bool UsesIdentity) Connect(TierName tier)
+    {
+        var (connection, service) = ControlPlaneSettings.Offsite(configuration, tier);
+        return connection is null ? (new BlobServiceClient(service, new DefaultAzureCredential()), true) : (new BlobServiceClient(connection), false);
+    }
+}

@@ -1,0 +1,90 @@
+using Backup.AgentApi;
+using Backup.Catalog;
+using Backup.Catalog.Assets;
+using Backup.Catalog.Audit;
+using Backup.Catalog.Database;
+using Backup.Catalog.Migrations;
+using Backup.Catalog.RecoveryPoints;
+using Backup.Catalog.Replicas;
+using Backup.Catalog.Restores;
+using Backup.Catalog.Runs;
+using Backup.Functions.Agents;
+using Backup.Functions.Backups;
+using Backup.Functions.Replication;
+using Backup.Policy;
+using Backup.Relay;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Npgsql;
+
+namespace Backup.Functions.Startup;
+
+/// <summary>Puts the app's services together. Whatever a person must correct is found before anything starts.</summary>
+public static class ControlPlane
+{
+    /// <summary>Reads settings and policy, and registers everything the functions need.</summary>
+    /// <exception cref="ControlPlaneException">A setting is missing or wrong.</exception>
+    /// <exception cref="PolicyException">The policy is wrong.</exception>
+    public static async Task AddControlPlaneAsync(this IServiceCollection services, IConfiguration configuration)
+    {
+        var settings = ControlPlaneSettings.Read(configuration);
+        var policy = await PolicyParser.LoadAsync(settings.PolicyFile, CancellationToken.None).ConfigureAwait(false);
+        foreach (var tier in policy.Tiers)
+        {
+            ControlPlaneSettings.Offsite(configuration, tier.Name);
+        }
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(settings);
+        services.AddSingleton(policy);
+        services.AddCatalog(settings.CatalogConnection);
+
+        // Factories run at the first resolution; PrepareAsync resolves them all, so that a bad key file stops the start.
+        services.AddSingleton(_ => PrivateIdentity.Load(settings.IdentityFile));
+        services.AddSingleton<OrderSealer>();
+        services.AddSingleton(s => new RelaySender(RelayOf(settings, s.GetRequiredService<TimeProvider>())));
+        services.TryAddSingleton<IAgentLink, RelayAgentLink>();
+        services.TryAddSingleton<IOffsiteStore, AzureOffsiteStore>();
+        services.AddSingleton<OrderWriter>();
+        services.AddSingleton<RunReconciliation>();
+    }
+
+    /// <summary>Registers the catalog's stores over one connection pool.</summary>
+    public static void AddCatalog(this IServiceCollection services, string connection)
+    {
+        services.AddSingleton(_ => NpgsqlDataSource.Create(connection));
+        services.AddSingleton<CatalogDatabase>();
+        services.AddSingleton<AuditTrail>();
+        services.AddSingleton<AssetStore>();
+        services.AddSingleton<RunStore>();
+        services.AddSingleton<RecoveryPointStore>();
+        services.AddSingleton<ReplicaStore>();
+        services.AddSingleton<RestoreStore>();
+    }
+
+    /// <summary>Migrates the catalog, tells it of the policy's assets, and builds what could still fail.</summary>
+    /// <exception cref="CatalogException">The database cannot be used.</exception>
+    /// <exception cref="AgentApiException">The control plane's identity cannot be used.</exception>
+    /// <exception cref="RelayException">The relay's settings cannot be used.</exception>
+    public static async Task PrepareAsync(IServiceProvider services)
+    {
+        await CatalogSchema.MigrateAsync(services.GetRequiredService<CatalogDatabase>(), CancellationToken.None).ConfigureAwait(false);
+        await services.GetRequiredService<AssetStore>().SyncAsync(services.GetRequiredService<PolicyDocument>(), "start", CancellationToken.None).ConfigureAwait(false);
+        _ = services.GetRequiredService<IAgentLink>();
+        _ = services.GetRequiredService<IOffsiteStore>();
+    }
+
+    /// <summary>True for failures that a person corrects: their message says all there is to say, and a stack trace would hide it.</summary>
+    public static bool IsStartProblem(Exception e) => e is ControlPlaneException or PolicyException or CatalogException or AgentApiException or RelayException;
+
+    private static RelayConnection RelayOf(ControlPlaneSettings settings, TimeProvider clock) => new()
+    {
+        Endpoint = RelayEndpoint.Parse(settings.RelayEndpoint),
+        Tokens = settings.RelayKey is { Length: > 0 } key
+            ? new SasTokens(settings.RelayKeyName, key, clock)
+            : SasTokens.FromKeyFile(settings.RelayKeyName, settings.RelayKeyFile!, clock),
+        Trust = RelayTrust.FromOptionalCertificateFile(settings.RelayTrustedCertificateFile),
+        Clock = clock,
+    };
+}
