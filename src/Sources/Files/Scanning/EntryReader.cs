@@ -16,7 +16,7 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
     private const int TypedFileBytesMin = 32 * 1024;
 
     private readonly AccountNames _names = new();
-    private readonly ConcurrentDictionary<FileIdentity, (FileStamp Stamp, TreeEntry Entry)> _hardLinked = new();
+    private readonly ConcurrentDictionary<FileIdentity, HardLinked> _hardLinked = new();
 
     /// <summary>Null when there is nothing to store. <paramref name="stamp"/> is what the result is valid for.</summary>
     internal TreeEntry? Read(DirectoryJob job, int index, out FileStamp? stamp)
@@ -143,43 +143,56 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
                 return null;
             }
 
-            if (before.Links > 1 && _hardLinked.TryGetValue(before.Identity, out var same) && same.Stamp == FileStamp.Of(before))
+            if (before.Links == 1)
+                return ReadContent(directory, file, folder, name, before, ref stamp);
+            // Another thread may be at another name of the same file: wait for it rather than read everything twice.
+            var linked = _hardLinked.GetOrAdd(before.Identity, static _ => new HardLinked());
+            lock (linked)
             {
-                counters.AddBytes(before.Size);
-                counters.AddItem();
-                stamp = same.Stamp;
-                return same.Entry with { Name = name };
-            }
-
-            for (var attempt = 1; ; attempt++)
-            {
-                var extents = SparseMap.Read(file, before);
-                error = AddContent(file, before, extents, out var content);
-                if (error.IsError)
-                    return Unreadable(directory, folder, name, error);
-                error = file.Status(out var after);
-                if (error.IsError)
-                    return Unreadable(directory, folder, name, error);
-                var isSame = after.SameContentAs(before) && content.Length == DataBytes(before, extents);
-                if (!isSame && attempt < AttemptsMax)
+                if (linked.Entry is { } same && linked.Stamp == FileStamp.Of(before))
                 {
-                    before = after;
-                    continue;
+                    counters.AddBytes(same.Content!.Length);
+                    counters.AddItem();
+                    stamp = linked.Stamp;
+                    return same with { Name = name };
                 }
 
-                counters.AddItem();
-                var entry = Describe(name, before) with { Content = content, Extents = Fit(extents, content.Length), Attributes = AttributesOf(file, folder, name) };
-                if (!isSame)
-                {
-                    problems.Add(ByteText.Join(folder, name), ItemProblemKind.ChangedWhileRead, "It changed while it was read.");
-                    return entry with { Notes = EntryNotes.ChangedWhileRead, Size = entry.Extents is null ? content.Length : entry.Size };
-                }
-
-                stamp = FileStamp.Of(before);
-                if (before.Links > 1)
-                    _hardLinked.TryAdd(before.Identity, (stamp.Value, entry));
+                var entry = ReadContent(directory, file, folder, name, before, ref stamp);
+                // Without a stamp it is flagged or unreadable, and the next name gets its own chance.
+                (linked.Entry, linked.Stamp) = stamp is null ? (null, null) : (entry, stamp);
                 return entry;
             }
+        }
+    }
+
+    private TreeEntry? ReadContent(Descriptor directory, Descriptor file, byte[] folder, byte[] name, FileStatus before, ref FileStamp? stamp)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var extents = SparseMap.Read(file, before);
+            var error = AddContent(file, before, extents, out var content);
+            if (error.IsError)
+                return Unreadable(directory, folder, name, error);
+            error = file.Status(out var after);
+            if (error.IsError)
+                return Unreadable(directory, folder, name, error);
+            var isSame = after.SameContentAs(before) && content.Length == DataBytes(before, extents);
+            if (!isSame && attempt < AttemptsMax)
+            {
+                before = after;
+                continue;
+            }
+
+            counters.AddItem();
+            var entry = Describe(name, before) with { Content = content, Extents = Fit(extents, content.Length), Attributes = AttributesOf(file, folder, name) };
+            if (!isSame)
+            {
+                problems.Add(ByteText.Join(folder, name), ItemProblemKind.ChangedWhileRead, "It changed while it was read.");
+                return entry with { Notes = EntryNotes.ChangedWhileRead, Size = entry.Extents is null ? content.Length : entry.Size };
+            }
+
+            stamp = FileStamp.Of(before);
+            return entry;
         }
     }
 
@@ -247,5 +260,13 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         counters.AddItem();
         problems.Add(ByteText.Join(folder, name), ItemProblemKind.Unreadable, $"{error}.");
         return Describe(name, status) with { Notes = EntryNotes.Unreadable };
+    }
+
+    /// <summary>A file with several names; its own lock.</summary>
+    private sealed class HardLinked
+    {
+        internal FileStamp? Stamp { get; set; }
+
+        internal TreeEntry? Entry { get; set; }
     }
 }
