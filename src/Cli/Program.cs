@@ -1,1 +1,4 @@
-return 0;
+using Backup.Cli;
+using Backup.Cli.Output;
+
+return await Backupctl.RunAsync(args, Terminal.OfProcess(), CancellationToken.None).ConfigureAwait(false);

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
+using Backup.Cli.Completion;
+using Backup.Cli.Identities;
+using Backup.Cli.Output;
+using Backup.Cli.Snapshots;
+using Backup.Cli.Stores;
+using Backup.Cli.Vaults;
+
+namespace Backup.Cli;
+
+/// <summary>The whole program, apart from the process it runs in.</summary>
+internal static class Backupctl
+{
+    public static async Task<int> RunAsync(string[] arguments, Terminal terminal, CancellationToken cancel)
+    {
+        var context = new CliContext(terminal);
+        var parsed = CreateRoot(context).Parse(arguments);
+        if (parsed.Action is ParseErrorAction)
+        {
+            return TellMistakes(parsed, terminal);
+        }
+
+        var configuration = new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error, EnableDefaultExceptionHandler = false };
+        var code = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
+        await terminal.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        return code;
+    }
+
+    internal static RootCommand CreateRoot(CliContext context)
+    {
+        var root = new RootCommand("Encrypted, deduplicated backups: the operator's tool.");
+        root.Options.Add(context.Json);
+        root.Options.Add(context.Quiet);
+        foreach (var command in (Command[])
+        [
+            VaultCommands.Create(context),
+            SnapshotsCommand.Create(context),
+            BrowseCommands.Ls(context),
+            BrowseCommands.Find(context),
+            DiffCommand.Create(context),
+            BrowseCommands.Cat(context),
+            ProbeCommand.Create(context),
+            IdentityCommands.Create(context),
+            CompletionCommand.Create(context),
+        ])
+        {
+            root.Subcommands.Add(command);
+        }
+
+        return root;
+    }
+
+    private static int TellMistakes(ParseResult parsed, Terminal terminal)
+    {
+        foreach (var message in parsed.Errors.Select(e => e.Message).Distinct())
+        {
+            terminal.Error.WriteLine($"backupctl: {message}");
+        }
+
+        var path = string.Join(' ', parsed.CommandResult.Path());
+        terminal.Error.WriteLine($"Try '{path} --help'.");
+        return (int)ExitCode.Usage;
+    }
+
+    private static Stack<string> Path(this CommandResult command)
+    {
+        var names = new Stack<string>();
+        for (SymbolResult? at = command; at is not null; at = at.Parent)
+        {
+            if (at is CommandResult { Command: var known })
+            {
+                names.Push(known is RootCommand ? "backupctl" : known.Name);
+            }
+        }
+
+        return names;
+    }
+}

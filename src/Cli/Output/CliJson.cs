@@ -1,0 +1,25 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Backup.Cli.Output;
+
+/// <summary>An error as machines read it.</summary>
+internal sealed record ErrorLine(string Error, int ExitCode, string Message, string Hint);
+
+/// <summary>Everything <c>--json</c> prints. Field names are relied upon by scripts: add, never rename.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ErrorLine))]
+[JsonSerializable(typeof(Identities.IdentityMade))]
+[JsonSerializable(typeof(Vaults.VaultMade))]
+[JsonSerializable(typeof(Stores.ProbeLine))]
+[JsonSerializable(typeof(Snapshots.SnapshotLine))]
+[JsonSerializable(typeof(Snapshots.EntryLine))]
+[JsonSerializable(typeof(Snapshots.ChangeLine))]
+internal sealed partial class CliJson : JsonSerializerContext;
+
+/// <summary>One JSON value per line, so that long listings can be read as they come.</summary>
+internal static class JsonLines
+{
+    public static void WriteJson<T>(this TextWriter writer, T value, JsonTypeInfo<T> type) => writer.WriteLine(JsonSerializer.Serialize(value, type));
+}

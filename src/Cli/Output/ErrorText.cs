@@ -1,0 +1,38 @@
+using System.Text.Json;
+
+namespace Backup.Cli.Output;
+
+/// <summary>Tells a failure: message, hint, and the exit code's name.</summary>
+internal static class ErrorText
+{
+    public static void Write(Terminal terminal, Exception failure, ExitCode code, bool asJson)
+    {
+        var (message, hint) = Split(failure);
+        if (asJson)
+        {
+            terminal.Error.WriteJson(new ErrorLine(NameOf(code), (int)code, message, hint), CliJson.Default.ErrorLine);
+            return;
+        }
+
+        terminal.Error.WriteLine($"backupctl: {message}");
+        if (hint.Length > 0)
+        {
+            terminal.Error.WriteLine($"Hint: {hint}");
+        }
+    }
+
+    /// <summary>The code's name as scripts see it, for example <c>wrong-key</c>.</summary>
+    public static string NameOf(ExitCode code) => JsonNamingPolicy.KebabCaseLower.ConvertName(code.ToString());
+
+    // Our exceptions end their message with a line that begins "Hint: "; foreign ones have no hint.
+    private static (string Message, string Hint) Split(Exception failure)
+    {
+        if (failure is OperationCanceledException)
+        {
+            return ("interrupted", "");
+        }
+
+        var parts = failure.Message.Split("\nHint: ", 2);
+        return (parts[0], parts.Length == 2 ? parts[1] : "");
+    }
+}

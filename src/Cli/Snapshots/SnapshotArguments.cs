@@ -1,0 +1,110 @@
+using System.CommandLine;
+using System.Text;
+using Backup.Cli.Vaults;
+using Backup.Vault;
+using Backup.Vault.Restoring;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Cli.Snapshots;
+
+/// <summary>Which snapshot of which vault: the same on every command that looks into one.</summary>
+internal sealed class SnapshotArguments
+{
+    public VaultArguments Vault { get; } = new();
+
+    public Option<string> Snapshot { get; } = new("--snapshot")
+    {
+        Description = "'latest', an id, or the beginning of one.", HelpName = "ID", DefaultValueFactory = _ => "latest",
+    };
+
+    public Option<string> Asset { get; } = new("--asset") { Description = "The asset whose snapshot is meant.", HelpName = "NAME" };
+
+    public IEnumerable<Symbol> All => [.. Vault.All, Snapshot, Asset];
+
+    public async Task<OpenSnapshot> OpenAsync(Invocation invocation, CancellationToken cancel)
+    {
+        var vault = await Vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
+        var found = await FindAsync(vault, invocation.Require(Snapshot), invocation.Get(Asset), cancel).ConfigureAwait(false);
+        return new OpenSnapshot(vault, found, await vault.OpenReaderAsync(cancel).ConfigureAwait(false));
+    }
+
+    /// <summary>Finds a snapshot as people name it; the root comes with it only under a restore key.</summary>
+    public static async Task<SnapshotInfo> FindAsync(OpenVault vault, string text, string? asset, CancellationToken cancel)
+    {
+        try
+        {
+            return await vault.FindSnapshotAsync(text, asset, cancel).ConfigureAwait(false);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CliException(CliFault.OptionInvalid, $"'{text}' names no snapshot.", "Give 'latest' or at least four digits of an id; 'backupctl snapshots' lists them.", e);
+        }
+    }
+}
+
+/// <summary>A snapshot that can be read.</summary>
+internal sealed record OpenSnapshot(OpenVault Vault, SnapshotInfo Info, VaultReader Reader) : IDisposable
+{
+    public TreeId Root => Info.Root ?? throw new VaultException(VaultFault.KeyRole, "A backup key cannot look into snapshots.", "Use a restore key.");
+
+    public void Dispose() => Reader.Dispose();
+}
+
+/// <summary>One entry and its path within the snapshot.</summary>
+/// <param name="Path">Absolute; bytes that are no UTF-8 are shown as the replacement character.</param>
+/// <param name="Entry">What the tree says.</param>
+internal readonly record struct PathEntry(string Path, TreeEntry Entry);
+
+/// <summary>Walks snapshots' trees.</summary>
+internal static class TreeWalk
+{
+    public static string NameOf(TreeEntry entry) => Encoding.UTF8.GetString(entry.Name.Span);
+
+    /// <summary>Everything below a tree, parents before children, in byte order.</summary>
+    public static async IAsyncEnumerable<PathEntry> BelowAsync(
+        VaultReader reader, TreeId tree, string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    {
+        var pending = new Stack<PathEntry>();
+        await PushAsync(tree, path).ConfigureAwait(false);
+        while (pending.TryPop(out var next))
+        {
+            yield return next;
+            if (next.Entry.Subtree is { } subtree)
+            {
+                await PushAsync(subtree, next.Path).ConfigureAwait(false);
+            }
+        }
+
+        async Task PushAsync(TreeId folder, string below)
+        {
+            foreach (var entry in (await reader.ReadTreeAsync(folder, cancel).ConfigureAwait(false)).Reverse())
+            {
+                pending.Push(new PathEntry($"{below}/{NameOf(entry)}", entry));
+            }
+        }
+    }
+
+    /// <summary>The entry at a path, or null; the root of the snapshot has none.</summary>
+    public static async Task<TreeEntry?> FindAsync(VaultReader reader, TreeId root, string path, CancellationToken cancel)
+    {
+        TreeEntry? found = null;
+        TreeId? folder = root;
+        foreach (var part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            found = folder is { } tree
+                ? (await reader.ReadTreeAsync(tree, cancel).ConfigureAwait(false)).FirstOrDefault(e => NameOf(e) == part)
+                : null;
+            if (found is null)
+            {
+                return null;
+            }
+
+            folder = found.Subtree;
+        }
+
+        return found;
+    }
+
+    public static VaultException NoSuchPath(string path, SnapshotInfo snapshot) => new(
+        VaultFault.NotFound, $"Snapshot {snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown]} holds no {path}.", "'backupctl ls' shows what it holds; paths begin at the root.");
+}

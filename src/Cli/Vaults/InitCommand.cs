@@ -1,0 +1,95 @@
+using System.CommandLine;
+using Backup.Cli.Output;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+using Backup.Vault.Encryption;
+
+namespace Backup.Cli.Vaults;
+
+/// <summary>A vault just made.</summary>
+internal sealed record VaultMade(string VaultId, string Vault, string RestoreKeyFile, string? BackupKeyFile, string? RecoveryKit);
+
+/// <summary><c>vault init</c>: makes a vault and saves its keys, which exist nowhere else.</summary>
+internal static class InitCommand
+{
+    public static Command Create(CliContext context)
+    {
+        var place = new VaultArguments();
+        var restoreKey = new Option<string>("--restore-key-file", "--key-file")
+        {
+            Description = "Where to save the restore key, which reads everything. Keep it off the machines it protects.", HelpName = "FILE", Required = true,
+        };
+        var backupKey = new Option<string>("--backup-key-file") { Description = "Where to save the backup key, which adds and cannot read: for agents.", HelpName = "FILE" };
+        var kit = new Option<string>("--recovery-kit") { Description = "Where to save the recovery kit, a page to print. Delete the file afterwards.", HelpName = "FILE" };
+        return context.Leaf(
+            "init", "Make a vault and its keys.", [place.Vault, .. place.Store.All, restoreKey, backupKey, kit],
+            (invocation, cancel) => RunAsync(invocation, place, invocation.Require(restoreKey), invocation.Get(backupKey), invocation.Get(kit), cancel));
+    }
+
+    private static async Task<ExitCode> RunAsync(
+        Invocation invocation, VaultArguments place, string restoreKey, string? backupKey, string? kit, CancellationToken cancel)
+    {
+        // Before anything is made: a vault whose keys could not be saved would be of no use to anyone.
+        foreach (var file in new[] { restoreKey, backupKey, kit }.OfType<string>())
+        {
+            RequireNew(file);
+        }
+
+        var store = place.OpenStore(invocation);
+        if (store is AzureBlobObjectStore blobs)
+        {
+            await blobs.EnsureContainerAsync(cancel).ConfigureAwait(false);
+        }
+
+        var made = await VaultCreation.CreateAsync(store, invocation.Terminal.Time, cancel).ConfigureAwait(false);
+        VaultKeyFile.Save(restoreKey, made.RestoreKey);
+        if (backupKey is not null)
+        {
+            VaultKeyFile.Save(backupKey, made.BackupKey);
+        }
+
+        if (kit is not null)
+        {
+            PrivateText.Save(kit, RecoveryKit.Print(made.RecoveryKey, store.Description));
+        }
+
+        Tell(invocation, new VaultMade(made.Id.ToString(), store.Description, restoreKey, backupKey, kit));
+        return ExitCode.Success;
+    }
+
+    private static void RequireNew(string file)
+    {
+        if (Path.Exists(file))
+        {
+            throw new VaultException(VaultFault.AlreadyExists, $"{file} exists already.", "Choose another path; a key is never overwritten.");
+        }
+
+        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
+        {
+            throw new CliException(CliFault.OptionInvalid, $"The folder {folder} does not exist.", "Make it first, readable by its owner only.");
+        }
+    }
+
+    private static void Tell(Invocation invocation, VaultMade made)
+    {
+        if (invocation.IsJson)
+        {
+            invocation.Out.WriteJson(made, CliJson.Default.VaultMade);
+            return;
+        }
+
+        invocation.Out.WriteLine($"Vault {made.VaultId} made in {made.Vault}.");
+        invocation.Out.WriteLine($"Restore key: {made.RestoreKeyFile}");
+        if (made.BackupKeyFile is not null)
+        {
+            invocation.Out.WriteLine($"Backup key:  {made.BackupKeyFile}");
+        }
+
+        if (made.RecoveryKit is not null)
+        {
+            invocation.Out.WriteLine($"Recovery kit: {made.RecoveryKit}");
+        }
+
+        invocation.Note("Without the restore key or a recovery kit nobody can read this vault, ever. Keep copies in two places.");
+    }
+}

@@ -1,0 +1,108 @@
+using System.CommandLine;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+using Backup.Vault.Encryption;
+using Backup.Vault.Storage;
+
+namespace Backup.Cli.Vaults;
+
+/// <summary>Which vault and which key: the same options on every command that opens one.</summary>
+internal sealed class VaultArguments
+{
+    public const string VaultVariable = "BACKUP_VAULT";
+    public const string KeyVariable = "BACKUP_KEY_FILE";
+    public const string PassphraseVariable = "BACKUP_PASSPHRASE_FILE";
+
+    public Option<string> Vault { get; } = new("--vault")
+    {
+        Description = $"The vault: a folder, or the URL of a blob container (also {VaultVariable}).",
+        HelpName = "DIR|URL",
+    };
+
+    public Option<string> KeyFile { get; } = new("--key-file")
+    {
+        Description = $"The key file that opens it (also {KeyVariable}).",
+        HelpName = "FILE",
+    };
+
+    public Option<string> PassphraseFile { get; } = new("--passphrase-file")
+    {
+        Description = $"A file holding the passphrase that opens it, instead of a key file (also {PassphraseVariable}).",
+        HelpName = "FILE",
+    };
+
+    public StoreArguments Store { get; } = new();
+
+    public IEnumerable<Symbol> All => [Vault, KeyFile, PassphraseFile, .. Store.All];
+
+    public string PlaceOf(Invocation invocation) =>
+        invocation.Get(Vault) ?? invocation.Terminal.Environment(VaultVariable)
+        ?? throw new CliException(CliFault.OptionInvalid, "No vault is named.", $"Give --vault DIR|URL, or set {VaultVariable}.");
+
+    public IObjectStore OpenStore(Invocation invocation) => Store.Open(invocation, PlaceOf(invocation));
+
+    public Task<OpenVault> OpenAsync(Invocation invocation, CancellationToken cancel) =>
+        OpenVault.OpenAsync(OpenStore(invocation), LoadKey(invocation), invocation.Terminal.Time, cancel);
+
+    public VaultKey LoadKey(Invocation invocation)
+    {
+        if (invocation.Get(KeyFile) is { } named)
+        {
+            return VaultKeyFile.Load(named);
+        }
+
+        if (invocation.Get(PassphraseFile) is { } passphraseFile)
+        {
+            return Passphrases.Load(passphraseFile);
+        }
+
+        if (invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } file)
+        {
+            return VaultKeyFile.Load(file);
+        }
+
+        return invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase
+            ? Passphrases.Load(passphrase)
+            : throw new CliException(
+                CliFault.KeyMissing, "No key is named.", $"Give --key-file FILE, or set {KeyVariable}. Keys are never taken from the command line itself.");
+    }
+}
+
+/// <summary>Passphrases come from files: arguments are visible to every user of the machine.</summary>
+internal static class Passphrases
+{
+    public static PassphraseKey Load(string file)
+    {
+        var text = File.ReadAllText(file).TrimEnd('\r', '\n');
+        return text.Length > 0 ? new PassphraseKey(text) : throw new CliException(CliFault.KeyMissing, $"{file} holds no passphrase.", "Write the passphrase on its first line.");
+    }
+}
+
+/// <summary>How to reach a store in blob storage.</summary>
+internal sealed class StoreArguments(string credentialOption = "--credential-file")
+{
+    private const string CredentialVariable = "BACKUP_STORE_CREDENTIAL_FILE";
+    private const string ConnectionVariable = "AZURE_STORAGE_CONNECTION_STRING";
+    private const string SasVariable = "AZURE_STORAGE_SAS_TOKEN";
+
+    public Option<string> CredentialFile { get; } = new(credentialOption)
+    {
+        Description = $"For a URL: a file holding a SAS or a storage connection string (also {CredentialVariable}, {ConnectionVariable} or {SasVariable}). Without: this machine's Azure identity.",
+        HelpName = "FILE",
+    };
+
+    public IEnumerable<Symbol> All => [CredentialFile];
+
+    public IObjectStore Open(Invocation invocation, string place) =>
+        BlobLocation.IsUrl(place) ? OpenBlobs(invocation, place) : new FileSystemObjectStore(place);
+
+    // Apart from the caller, so that a vault in a folder never loads the Azure libraries.
+    private AzureBlobObjectStore OpenBlobs(Invocation invocation, string place)
+    {
+        var environment = invocation.Terminal.Environment;
+        var text = (invocation.Get(CredentialFile) ?? environment(CredentialVariable)) is { Length: > 0 } file
+            ? File.ReadAllText(file)
+            : environment(ConnectionVariable) ?? environment(SasVariable);
+        return new AzureBlobObjectStore(BlobLocation.Parse(place), string.IsNullOrWhiteSpace(text) ? BlobCredential.MachineIdentity : BlobCredential.Parse(text));
+    }
+}
