@@ -1,3 +1,5 @@
+using Backup.AgentApi;
+
 namespace Backup.Agent;
 
 /// <summary>What kind of thing went wrong in the agent itself. Failures of jobs are reported with the codes of the agent API.</summary>
@@ -17,6 +19,9 @@ public enum AgentFault
 
     /// <summary>The state folder cannot be written (permissions, disk full).</summary>
     StateFolderUnavailable,
+
+    /// <summary>One job cannot be done; <see cref="AgentException.Failure"/> is what its report will say.</summary>
+    Job,
 }
 
 /// <summary>A failure that keeps the agent from working at all, said with what to do about it.</summary>
@@ -33,6 +38,13 @@ public sealed class AgentException(AgentFault fault, string message, string hint
     /// <summary>What a person can do about it.</summary>
     public string Hint { get; } = hint;
 
+    /// <summary>What the job's report says; set exactly with <see cref="AgentFault.Job"/>.</summary>
+    public Failure? Failure { get; private init; }
+
     /// <summary>Whether the same call may succeed later with nothing else changed.</summary>
-    public bool IsTransient => Fault is AgentFault.StateFolderInUse or AgentFault.StateFolderUnavailable;
+    public bool IsTransient => Fault is AgentFault.StateFolderInUse or AgentFault.StateFolderUnavailable || Failure?.IsTransient == true;
+
+    /// <summary>A job's failure on its way to the job's report.</summary>
+    internal static AgentException OfJob(Failure failure, Exception? cause = null) =>
+        new(AgentFault.Job, failure.Message, failure.Hint, cause) { Failure = failure };
 }

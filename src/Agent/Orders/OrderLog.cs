@@ -6,6 +6,9 @@ namespace Backup.Agent.Orders;
 /// <summary>What arrives at the agent. Events 4000 to 4099.</summary>
 internal static partial class OrderLog
 {
+    [LoggerMessage(4000, LogLevel.Information, "Listening for orders as {Agent} at {Endpoint}/{Path}")]
+    internal static partial void Listening(ILogger logger, string agent, string endpoint, string path);
+
     [LoggerMessage(4001, LogLevel.Warning, "A message was not accepted: {Fault}")]
     internal static partial void NotAccepted(ILogger logger, AgentApiFault fault);
 

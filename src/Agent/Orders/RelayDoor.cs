@@ -12,13 +12,16 @@ internal sealed class RelayDoor : BackgroundService
     /// <summary>Orders are posted here, below the agent's entity.</summary>
     public const string OrdersPath = "/v1/orders";
 
+    private readonly AgentSettings _settings;
     private readonly OrderDesk _desk;
     private readonly RelayListener _listener;
+    private readonly ILogger<RelayDoor> _log;
 
     /// <exception cref="RelayException">The relay's settings cannot be used.</exception>
-    public RelayDoor(RelaySettings settings, OrderDesk desk, TimeProvider time, ILogger<RelayListener> log)
+    public RelayDoor(AgentSettings agent, OrderDesk desk, TimeProvider time, ILogger<RelayDoor> log, ILogger<RelayListener> listenerLog)
     {
-        _desk = desk;
+        (_settings, _desk, _log) = (agent, desk, log);
+        var settings = agent.Relay;
         var options = new RelayListenerOptions
         {
             Connection = new RelayConnection
@@ -30,7 +33,7 @@ internal sealed class RelayDoor : BackgroundService
             },
             Entity = EntityPath.Parse(settings.Path),
         };
-        _listener = new RelayListener(options, AnswerAsync, log);
+        _listener = new RelayListener(options, AnswerAsync, listenerLog);
     }
 
     /// <summary>Completes when orders can arrive.</summary>
@@ -42,7 +45,16 @@ internal sealed class RelayDoor : BackgroundService
         base.Dispose();
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _listener.RunAsync(stoppingToken);
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var listening = _listener.RunAsync(stoppingToken);
+        if (await Task.WhenAny(listening, _listener.WaitUntilOnlineAsync(stoppingToken)).ConfigureAwait(false) != listening && !stoppingToken.IsCancellationRequested)
+        {
+            OrderLog.Listening(_log, _settings.Name, _settings.Relay.Endpoint.OriginalString, _settings.Relay.Path);
+        }
+
+        await listening.ConfigureAwait(false);
+    }
 
     private async Task<RelayResponse> AnswerAsync(RelayRequest request, CancellationToken cancel)
     {

@@ -1,0 +1,54 @@
+using Backup.Agent.Access;
+using Backup.Agent.Jobs;
+using Backup.Agent.Orders;
+using Backup.Agent.Settings;
+using Backup.Agent.Vaults;
+using Backup.Agent.Work;
+using Backup.AgentApi;
+using Backup.Relay;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Agent.Hosting;
+
+/// <summary>Puts the agent together.</summary>
+internal static class AgentHost
+{
+    /// <summary>How long running jobs may take to notice that the agent stops. Whatever has not by then begins again after the restart.</summary>
+    public static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(30);
+
+    /// <summary>Takes the state folder, reads the journal and prepares everything; nothing runs before the host is started.</summary>
+    /// <exception cref="AgentException">The state folder or the journal cannot be used.</exception>
+    /// <exception cref="AgentApiException">An identity cannot be used.</exception>
+    /// <exception cref="RelayException">The relay's settings cannot be used.</exception>
+    public static IHost Build(AgentSettings settings, TimeProvider time)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSystemd();
+        builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true).SetMinimumLevel(LogLevel.Information);
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopGrace);
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(_ => StateFolder.Take(settings.StateFolder));
+        builder.Services.AddSingleton(services => JobBook.Open(
+            services.GetRequiredService<StateFolder>().JournalFile, time, services.GetRequiredService<ILogger<JobBook>>()));
+        builder.Services.AddSingleton(_ => PrivateIdentity.Load(settings.IdentityFile));
+        builder.Services.AddSingleton(services => new OrderOpener(
+            services.GetRequiredService<PrivateIdentity>(), PublicIdentity.Load(settings.ControlPlaneFile), time));
+        builder.Services.AddSingleton(_ => new PathGuard(settings.AllowedSources, settings.RestoreRoots));
+        builder.Services.AddSingleton<VaultShelf>();
+        builder.Services.AddSingleton<IAgentFacts, AgentFacts>();
+        builder.Services.AddSingleton<BackupWork>();
+        builder.Services.AddSingleton<RestoreWork>();
+        builder.Services.AddSingleton<ReplicateWork>();
+        builder.Services.AddSingleton<IOrderWork, OrderWork>();
+        builder.Services.AddSingleton<OrderDesk>();
+        builder.Services.AddHostedService(services => new JobRunner(
+            services.GetRequiredService<JobBook>(), services.GetRequiredService<IOrderWork>(), settings.ConcurrentJobs, time, services.GetRequiredService<ILogger<JobRunner>>()));
+        builder.Services.AddSingleton<RelayDoor>();
+        // Last in, first out: at the stop the door closes before the jobs are interrupted.
+        builder.Services.AddHostedService(services => services.GetRequiredService<RelayDoor>());
+        return builder.Build();
+    }
+}

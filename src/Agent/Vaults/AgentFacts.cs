@@ -1,0 +1,104 @@
+using System.Reflection;
+using Backup.Agent.Jobs;
+using Backup.Agent.Orders;
+using Backup.Agent.Settings;
+using Backup.Agent.Work;
+using Backup.AgentApi;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Agent.Vaults;
+
+/// <summary>What the agent tells about itself and its vaults.</summary>
+internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, TimeProvider time) : IAgentFacts
+{
+    /// <summary>The tag that ties a snapshot to the run that made it.</summary>
+    public const string RunTag = "run";
+
+    /// <summary>The tag that names the machine a snapshot was taken on.</summary>
+    public const string HostTag = "host";
+
+    private readonly DateTimeOffset _startedAt = time.GetUtcNow();
+
+    public async Task<AgentHealth> HealthAsync(CancellationToken cancel)
+    {
+        var health = await Task.WhenAll(vaults.Names.Select(name => HealthOfAsync(name, cancel))).ConfigureAwait(false);
+        var (running, queued) = book.Counts();
+        return new AgentHealth
+        {
+            Agent = settings.Name,
+            Version = Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
+            StartedAt = _startedAt,
+            Now = time.GetUtcNow(),
+            JobsRunning = running,
+            JobsQueued = queued,
+            Vaults = [.. health.OrderBy(v => v.Name, StringComparer.Ordinal)],
+        };
+    }
+
+    public async Task<(SnapshotPage? Page, Failure? Refusal)> SnapshotsAsync(SnapshotsQuery query, CancellationToken cancel)
+    {
+        try
+        {
+            var vault = await vaults.OpenForBackupAsync(query.Vault, cancel).ConfigureAwait(false);
+            // Kinds of a newer release are left out: this one could not restore them either.
+            var all = (await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false)).Where(s => KindOf(s) is not null).ToList();
+            var from = 0;
+            if (query.After is { } after)
+            {
+                from = all.Index().Where(s => s.Item.Id.ToString() == after).Select(s => s.Index + 1).DefaultIfEmpty(-1).First();
+                if (from < 0)
+                {
+                    return (null, new Failure { Code = FailureCode.SnapshotMissing, Message = $"There is no snapshot {after} to go on after.", Hint = "Ask from the beginning: it was dropped meanwhile." });
+                }
+            }
+
+            var page = all.Skip(from).Take(SnapshotsQuery.PageItemsMax).Select(s => Summarise(s, vault.Id)).ToList();
+            return (new SnapshotPage { Snapshots = page, Next = from + page.Count < all.Count ? page[^1].SnapshotId : null }, null);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
+        {
+            return (null, JobFailures.Of(e, JobSide.Vault, isRestore: false));
+        }
+    }
+
+    private async Task<VaultHealth> HealthOfAsync(string name, CancellationToken cancel)
+    {
+        try
+        {
+            var vault = await vaults.OpenForBackupAsync(name, cancel).ConfigureAwait(false);
+            return new VaultHealth { Name = name, VaultId = vault.Id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = BytesFree(name) };
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
+        {
+            return new VaultHealth { Name = name, Failure = JobFailures.Of(e, JobSide.Vault, isRestore: false) };
+        }
+    }
+
+    private long? BytesFree(string name)
+    {
+        var place = settings.Vaults[name].Location;
+        return BlobLocation.IsUrl(place) ? null : new DriveInfo(place).AvailableFreeSpace;
+    }
+
+    private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;
+
+    private static SnapshotSummary Summarise(SnapshotInfo s, VaultId vault) => new()
+    {
+        SnapshotId = s.Id.ToString(),
+        Asset = s.Asset,
+        SourceKind = KindOf(s)!.Value,
+        VaultId = vault.ToString(),
+        StartedAt = s.StartedAt,
+        EndedAt = s.ConsistentAt,
+        Host = s.Tags.GetValueOrDefault(HostTag),
+        RunId = s.Tags.GetValueOrDefault(RunTag),
+        BytesRead = s.Statistics.BytesRead,
+        BytesNew = s.Statistics.BytesNew,
+        BytesStored = s.Statistics.BytesStored,
+        FilesTotal = s.ItemsTotal,
+        FilesUnreadableTotal = s.ItemsUnreadable,
+        Tags = s.Tags,
+    };
+}

@@ -1,0 +1,26 @@
+using Backup.AgentApi;
+
+namespace Backup.Agent.Work;
+
+/// <summary>Hands each job order to the work for its operation and turns expected exceptions into outcomes.</summary>
+internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate) : IOrderWork
+{
+    public async Task<JobOutcome> RunAsync(OrderId id, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
+    {
+        var side = order is RestoreOrder { From.Kind: RestoreOriginKind.Replica } ? JobSide.Replica : JobSide.Vault;
+        try
+        {
+            return order switch
+            {
+                BackupOrder o => await backup.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
+                RestoreOrder o => await restore.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
+                ReplicateOrder o => await replicate.RunAsync(o, progress, cancel).ConfigureAwait(false),
+                _ => throw new ArgumentException($"{order.Operation} is no job.", nameof(order)),
+            };
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, side, order is RestoreOrder) is not null)
+        {
+            return JobOutcome.Failed(JobFailures.Of(e, side, order is RestoreOrder)!);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using Backup.Agent.Vaults;
+using Backup.AgentApi;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+
+namespace Backup.Agent.Work;
+
+/// <summary>Copies what a replica lacks. Needs no key of the vault, so an agent that only backs up can replicate.</summary>
+internal sealed class ReplicateWork(VaultShelf vaults, TimeProvider time)
+{
+    public async Task<JobOutcome> RunAsync(ReplicateOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
+    {
+        if (!SnapshotId.TryParse(order.SnapshotId, out var snapshot))
+        {
+            return JobOutcome.Failed(SnapshotMissing(order.SnapshotId, order.Vault));
+        }
+
+        var source = new WatchedStore(vaults.OpenStore(order.Vault));
+        try
+        {
+            var vault = await OpenVault.IdentifyAsync(source, cancel).ConfigureAwait(false);
+            if (await source.FindLengthAsync(snapshot.Name, cancel).ConfigureAwait(false) is null)
+            {
+                return JobOutcome.Failed(SnapshotMissing(order.SnapshotId, order.Vault));
+            }
+
+            var replica = Replica.Open(
+                BlobLocation.Parse(order.Replica.ContainerUri.ToString()), vault, BlobCredential.FromSas(order.Replica.Sas.Reveal()),
+                new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(order.Replica.AccessTier.ToString()) });
+            var outcome = await new Replicator(source, replica, time).RunAsync(vault, snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
+            return new JobOutcome
+            {
+                State = JobState.Succeeded,
+                Replicate = new ReplicateResult
+                {
+                    ObjectsTotal = outcome.ObjectsTotal,
+                    ObjectsCopied = outcome.ObjectsCopied,
+                    BytesTotal = outcome.BytesTotal,
+                    BytesCopied = outcome.BytesCopied,
+                    ManifestName = outcome.ManifestName,
+                    ManifestSha256 = outcome.ManifestHash.ToString(),
+                },
+            };
+        }
+        catch (VaultException e) when (!cancel.IsCancellationRequested)
+        {
+            return JobOutcome.Failed(JobFailures.Of(e, source.HasFailed ? JobSide.Vault : JobSide.Replica, isRestore: false)!);
+        }
+    }
+
+    private static Failure SnapshotMissing(string id, string vault) => new()
+    {
+        Code = FailureCode.SnapshotMissing,
+        Message = $"The vault '{vault}' holds no snapshot {id}.",
+        Hint = "It may have been dropped by retention; list the vault's snapshots.",
+    };
+
+    private sealed class CopyNote(IProgress<JobProgress> progress) : IProgress<ReplicationProgress>
+    {
+        public void Report(ReplicationProgress value) => progress.Report(new JobProgress
+        {
+            Phase = "replicating",
+            BytesDone = value.BytesDone,
+            BytesTotal = value.BytesTotal,
+            ItemsDone = value.ObjectsDone,
+        });
+    }
+}
