@@ -39,6 +39,7 @@ internal static class AgentHost
         builder.Services.AddSingleton(_ => new PathGuard(settings.AllowedSources, settings.RestoreRoots));
         builder.Services.AddSingleton<VaultShelf>();
         builder.Services.AddSingleton<IAgentFacts, AgentFacts>();
+        builder.Services.AddSingleton<RestoreNotes>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
         builder.Services.AddSingleton<ReplicateWork>();

@@ -219,9 +219,9 @@ internal sealed class JobBook : IDisposable
         {
             await job.Ended.Task.WaitAsync(wait, _time, cancel).ConfigureAwait(false);
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
-            // The answer is then where the job stands now.
+            // The wait is over, or the agent stops: the answer is then where the job stands now.
         }
 
         lock (_gate)

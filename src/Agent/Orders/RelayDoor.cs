@@ -16,6 +16,7 @@ internal sealed class RelayDoor : BackgroundService
     private readonly OrderDesk _desk;
     private readonly RelayListener _listener;
     private readonly ILogger<RelayDoor> _log;
+    private readonly CancellationTokenSource _closing = new();
 
     /// <exception cref="RelayException">The relay's settings cannot be used.</exception>
     public RelayDoor(AgentSettings agent, OrderDesk desk, TimeProvider time, ILogger<RelayDoor> log, ILogger<RelayListener> listenerLog)
@@ -42,11 +43,14 @@ internal sealed class RelayDoor : BackgroundService
     public override void Dispose()
     {
         _listener.Dispose();
+        _closing.Dispose();
         base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // Long polls are answered when the agent stops, so that closing does not wait for them.
+        using var closing = stoppingToken.Register(_closing.Cancel);
         var listening = _listener.RunAsync(stoppingToken);
         if (await Task.WhenAny(listening, _listener.WaitUntilOnlineAsync(stoppingToken)).ConfigureAwait(false) != listening && !stoppingToken.IsCancellationRequested)
         {
@@ -78,7 +82,8 @@ internal sealed class RelayDoor : BackgroundService
             return RelayResponse.Empty(413);
         }
 
-        var reply = await _desk.AnswerAsync(envelope, cancel).ConfigureAwait(false);
+        using var answering = CancellationTokenSource.CreateLinkedTokenSource(cancel, _closing.Token);
+        var reply = await _desk.AnswerAsync(envelope, answering.Token).ConfigureAwait(false);
         return reply.Body.IsEmpty ? RelayResponse.Empty(reply.Status) : RelayResponse.FromBytes(reply.Status, reply.Body);
     }
 }

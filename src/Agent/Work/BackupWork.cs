@@ -1,0 +1,115 @@
+using Backup.Agent.Access;
+using Backup.Agent.Settings;
+using Backup.Agent.Vaults;
+using Backup.AgentApi;
+using Backup.Sources;
+using Backup.Sources.Files;
+using Backup.Vault;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Agent.Work;
+
+/// <summary>Backs up one asset into a vault.</summary>
+/// <remarks>
+/// (1) is it allowed (2) open the vault with the backup key (3) was this order's snapshot committed already? (4) read and commit
+/// (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made.
+/// </remarks>
+internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettings settings, StateFolder state, TimeProvider time)
+{
+    /// <summary>The tag that ties a snapshot to the order that made it.</summary>
+    public const string OrderTag = "order";
+
+    public async Task<JobOutcome> RunAsync(OrderId id, BackupOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
+    {
+        if (Refuse(order) is { } refusal)                                                                         // (1)
+        {
+            return JobOutcome.Failed(refusal);
+        }
+
+        var vault = await vaults.OpenForBackupAsync(order.Vault, cancel).ConfigureAwait(false);                   // (2)
+        var snapshots = await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false);
+        if (snapshots.FirstOrDefault(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value) is { } earlier)         // (3)
+        {
+            return Report(order, vault.Id, earlier);
+        }
+
+        var tags = new Dictionary<string, string>(order.Tags)
+        {
+            [OrderTag] = id.Value,
+            [AgentFacts.RunTag] = order.RunId,
+            [AgentFacts.HostTag] = Environment.MachineName,
+        };
+        var outcome = await BackUpAsync(vault, order, tags, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
+        return Report(order, vault.Id, outcome);                                                                  // (5)
+    }
+
+    private Failure? Refuse(BackupOrder order) => order.SourceKind switch
+    {
+        SourceKind.Files => order.Files!.Paths.Select(guard.RefuseSource).FirstOrDefault(refusal => refusal is not null),
+        _ => settings.ConnectionStringFiles.ContainsKey(order.Postgres!.Connection) ? null : new Failure
+        {
+            Code = FailureCode.UnknownConnection,
+            Message = $"The agent knows no connection '{order.Postgres.Connection}'.",
+            Hint = "Compare the asset's connection in the policy with 'connections' in the agent's configuration.",
+        },
+    };
+
+    private Task<BackupOutcome> BackUpAsync(
+        OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
+    {
+        var request = new FilesBackupRequest
+        {
+            Asset = order.Asset,
+            Paths = order.Files!.Paths,
+            Excludes = order.Files.Excludes,
+            OneFileSystem = order.Files.OneFileSystem,
+            CacheFolder = state.CacheFolder,
+            Tags = tags,
+        };
+        return new FilesSource(time).BackupAsync(vault, request, new WriterOptions(), progress, cancel);
+    }
+
+    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupOutcome outcome)
+    {
+        var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
+        return new JobOutcome
+        {
+            State = outcome.IsPartial ? JobState.Partial : JobState.Succeeded,
+            Backup = new BackupResult
+            {
+                SnapshotId = outcome.SnapshotId.ToString(),
+                Asset = order.Asset,
+                SourceKind = order.SourceKind,
+                VaultId = vault.ToString(),
+                StartedAt = outcome.StartedAt,
+                EndedAt = outcome.ConsistentAt,
+                BytesRead = outcome.Statistics.BytesRead,
+                BytesNew = outcome.Statistics.BytesNew,
+                BytesStored = outcome.Statistics.BytesStored,
+                FilesTotal = outcome.ItemsTotal,
+                FilesUnreadableTotal = outcome.ItemsUnreadable,
+                FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
+            },
+        };
+    }
+
+    /// <summary>The same result from the snapshot alone: the process died after the commit and before the report was journaled.</summary>
+    private static JobOutcome Report(BackupOrder order, VaultId vault, SnapshotInfo snapshot) => new()
+    {
+        State = snapshot.ItemsUnreadable > 0 ? JobState.Partial : JobState.Succeeded,
+        Backup = new BackupResult
+        {
+            SnapshotId = snapshot.Id.ToString(),
+            Asset = order.Asset,
+            SourceKind = order.SourceKind,
+            VaultId = vault.ToString(),
+            StartedAt = snapshot.StartedAt,
+            EndedAt = snapshot.ConsistentAt,
+            BytesRead = snapshot.Statistics.BytesRead,
+            BytesNew = snapshot.Statistics.BytesNew,
+            BytesStored = snapshot.Statistics.BytesStored,
+            FilesTotal = snapshot.ItemsTotal,
+            FilesUnreadableTotal = snapshot.ItemsUnreadable,
+        },
+    };
+}

@@ -1,0 +1,113 @@
+using Backup.Agent.Access;
+using Backup.Agent.Vaults;
+using Backup.AgentApi;
+using Backup.Sources;
+using Backup.Sources.Files;
+using Backup.Vault;
+using Backup.Vault.AzureBlob;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Agent.Work;
+
+/// <summary>Brings a snapshot back, from a vault or a replica, to a place its owner allows.</summary>
+/// <remarks>(1) is it allowed (2) open the vault with the restore key (3) find the snapshot (4) write and verify (5) report.</remarks>
+internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNotes notes, TimeProvider time)
+{
+    private const int ProblemsTold = 5;
+
+    public async Task<JobOutcome> RunAsync(OrderId id, RestoreOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
+    {
+        if (guard.RefuseTarget(order.Target) is { } refusal)                                                      // (1)
+        {
+            return JobOutcome.Failed(refusal);
+        }
+
+        var vault = await OpenAsync(order.From, cancel).ConfigureAwait(false);                                    // (2)
+        var (snapshot, missing) = await FindAsync(vault, order, cancel).ConfigureAwait(false);                    // (3)
+        if (snapshot is null)
+        {
+            return JobOutcome.Failed(missing!);
+        }
+
+        bool isOwnTarget;
+        try
+        {
+            isOwnTarget = notes.OwnsTarget(id, order.Target);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return JobOutcome.Failed(new Failure { Code = FailureCode.TargetUnusable, Message = $"{order.Target} cannot be used: {e.Message}", Hint = "Order the restore to a folder that is new or empty." });
+        }
+
+        var overwrite = order.Overwrite || isOwnTarget;
+        var outcome = await RestoreAsync(vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
+        return Report(outcome);                                                                                   // (5)
+    }
+
+    private Task<OpenVault> OpenAsync(RestoreOrigin from, CancellationToken cancel)
+    {
+        if (from.Kind == RestoreOriginKind.Vault)
+        {
+            return vaults.OpenForRestoreAsync(from.Vault!, cancel);
+        }
+
+        if (!VaultId.TryParse(from.VaultId, out var id))
+        {
+            throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{from.VaultId}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
+        }
+
+        var replica = Replica.Open(BlobLocation.Parse(from.ContainerUri!.ToString()), id, BlobCredential.FromSas(from.Sas!.Reveal()));
+        return vaults.OpenReplicaAsync(replica, from.Vault, id, cancel);
+    }
+
+    private static async Task<(SnapshotInfo? Snapshot, Failure? Missing)> FindAsync(OpenVault vault, RestoreOrder order, CancellationToken cancel)
+    {
+        var missing = new Failure
+        {
+            Code = FailureCode.SnapshotMissing,
+            Message = $"There is no snapshot {order.SnapshotId} to restore from.",
+            Hint = "It may have been dropped by retention, or not be replicated yet; list the vault's snapshots.",
+        };
+        if (!SnapshotId.TryParse(order.SnapshotId, out var id))
+        {
+            return (null, missing);
+        }
+
+        try
+        {
+            return (await vault.ReadSnapshotAsync(id, cancel).ConfigureAwait(false), null);
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+        {
+            return (null, missing);
+        }
+    }
+
+    private Task<RestoreOutcome> RestoreAsync(
+        OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
+    {
+        var request = new FilesRestoreRequest { Target = order.Target, Include = order.Include, Overwrite = overwrite };
+        return new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel);
+    }
+
+    private static JobOutcome Report(RestoreOutcome outcome) => new()
+    {
+        State = outcome.IsComplete ? JobState.Succeeded : JobState.Partial,
+        Restore = new RestoreResult
+        {
+            Target = outcome.Target,
+            FilesRestored = outcome.FilesRestored,
+            BytesRestored = outcome.BytesRestored,
+            BytesWritten = outcome.BytesWritten,
+            VerifiedBytes = outcome.BytesVerified,
+            EndedAt = outcome.EndedAt,
+        },
+        Failure = outcome.IsComplete ? null : new Failure
+        {
+            Code = FailureCode.TargetUnusable,
+            Message = $"{outcome.ItemsFailed} items are not in place: "
+                + string.Join("; ", outcome.Problems.Where(p => p.Kind == ItemProblemKind.Unreadable).Take(ProblemsTold).Select(p => $"{p.Path}: {p.Reason}")),
+            Hint = "Mend what the reasons name, then order the restore again with overwriting; only what is missing is written.",
+        },
+    };
+}
