@@ -9,14 +9,14 @@ namespace Backup.Relay.Emulator;
 /// <summary>The configuration file: JSON with comments, paths relative to the file, unknown keys refused, all errors at once.</summary>
 internal sealed record EmulatorConfiguration
 {
-    [JsonPropertyName("listen")] public string Listen { get; init; } = "127.0.0.1";
-    [JsonPropertyName("port")] public int Port { get; init; }
-    [JsonPropertyName("host")] public string Host { get; init; } = "localhost";
+    [JsonPropertyName("listen")] public string Listen { get; set; } = "127.0.0.1";
+    [JsonPropertyName("port")] public int Port { get; set; }
+    [JsonPropertyName("host")] public string Host { get; set; } = "localhost";
     [JsonPropertyName("certificateFile")] public required string CertificateFile { get; init; }
     [JsonPropertyName("certificateKeyFile")] public required string CertificateKeyFile { get; init; }
-    [JsonPropertyName("noListenerStatus")] public int NoListenerStatus { get; init; } = 404;
-    [JsonPropertyName("acceptUnverifiedEntraTokens")] public bool AcceptUnverifiedEntraTokens { get; init; }
-    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; init; } = [];
+    [JsonPropertyName("noListenerStatus")] public int NoListenerStatus { get; set; } = 404;
+    [JsonPropertyName("acceptUnverifiedEntraTokens")] public bool AcceptUnverifiedEntraTokens { get; set; }
+    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; set; } = [];
     [JsonPropertyName("entities")] public required IReadOnlyList<EntityConfiguration> Entities { get; init; }
 
     /// <summary>Reads the file and everything it names.</summary>
@@ -77,7 +77,7 @@ internal sealed record RuleConfiguration
 {
     [JsonPropertyName("name")] public required string Name { get; init; }
     [JsonPropertyName("keyFile")] public required string KeyFile { get; init; }
-    [JsonPropertyName("secondaryKeyFile")] public string? SecondaryKeyFile { get; init; }
+    [JsonPropertyName("secondaryKeyFile")] public string? SecondaryKeyFile { get; set; }
     [JsonPropertyName("rights")] public required IReadOnlyList<string> Rights { get; init; }
 
     public EmulatorRule ToRule(string folder, List<string> errors)
@@ -113,9 +113,9 @@ internal sealed record RuleConfiguration
 internal sealed record EntityConfiguration
 {
     [JsonPropertyName("path")] public required string Path { get; init; }
-    [JsonPropertyName("requiresClientAuthorization")] public bool RequiresClientAuthorization { get; init; } = true;
-    [JsonPropertyName("userMetadata")] public string UserMetadata { get; init; } = "";
-    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; init; } = [];
+    [JsonPropertyName("requiresClientAuthorization")] public bool RequiresClientAuthorization { get; set; } = true;
+    [JsonPropertyName("userMetadata")] public string UserMetadata { get; set; } = "";
+    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; set; } = [];
 
     public EmulatorEntity ToEntity(string folder, List<string> errors)
     {
