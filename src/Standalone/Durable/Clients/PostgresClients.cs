@@ -32,7 +32,10 @@ internal static class PostgresClients
         name,
         services.GetRequiredService<DurableHubs>().Get(name),
         services.GetRequiredService<IOptionsMonitor<DurableTaskClientOptions>>().Get(name),
-        services.GetService<TimeProvider>() ?? TimeProvider.System);
+        services.GetService<TimeProvider>() ?? TimeProvider.System)
+    {
+        ManagementUrls = services.GetService<ClientUrls>() is { } urls ? () => urls.Find(services) : null,
+    };
 
     internal sealed record ClientRegistration(IDurableTaskClientBuilder Builder);
 
@@ -46,3 +49,6 @@ internal static class PostgresClients
             : throw new ArgumentOutOfRangeException(nameof(name), name, "There is no durable task client of this name.");
     }
 }
+
+/// <summary>Finds the management URLs of a functions app once they are asked for: making them needs the running server.</summary>
+internal sealed record ClientUrls(Func<IServiceProvider, Http.ManagementUrls> Find);

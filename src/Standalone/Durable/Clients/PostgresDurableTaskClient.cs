@@ -16,7 +16,8 @@ internal sealed class PostgresDurableTaskClient(string name, DurableHub hub, Dur
         OrchestrationRuntimeStatus.Pending, OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Suspended,
     };
 
-    public DurableHub Hub => hub;
+    /// <summary>Where the management URLs come from; null outside a functions app.</summary>
+    internal Func<Http.ManagementUrls>? ManagementUrls { get; init; }
 
     public override async Task<string> ScheduleNewOrchestrationInstanceAsync(
         TaskName orchestratorName, object? input = null, StartOrchestrationOptions? startOptions = null, CancellationToken cancellation = default)

@@ -122,7 +122,10 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
             return Task.FromCanceled(cancellationToken);
         }
 
-        var at = fireAt.Kind == DateTimeKind.Unspecified ? DateTime.SpecifyKind(fireAt, DateTimeKind.Utc) : fireAt.ToUniversalTime();
+        var asked = fireAt.Kind == DateTimeKind.Unspecified ? DateTime.SpecifyKind(fireAt, DateTimeKind.Utc) : fireAt.ToUniversalTime();
+
+        // PostgreSQL keeps microseconds: rounded up, the timer never fires a fraction before its time.
+        var at = new DateTime(Math.Min((asked.Ticks + 9) / 10 * 10, DateTime.MaxValue.Ticks / 10 * 10), DateTimeKind.Utc);
         var timer = Open<object>(EventType.TimerCreated, "timer", () => new HistoryRecord(EventType.TimerCreated, 0, -1, Time) { FireAt = at });
         cancellationToken.Register(() =>
         {

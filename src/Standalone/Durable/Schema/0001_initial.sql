@@ -96,5 +96,7 @@ CREATE TABLE schedules (
     schedule      text NOT NULL,
     last_at       timestamptz,
     next_at       timestamptz NOT NULL,
-    updated_at    timestamptz NOT NULL
+    updated_at    timestamptz NOT NULL,
+    claimed_by    uuid,
+    claimed_until timestamptz
 );

@@ -1,0 +1,99 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Http;
+using Microsoft.DurableTask;
+using Microsoft.DurableTask.Client;
+
+namespace Backup.Standalone.Tests.Http;
+
+public sealed record Order(string Item, int Count);
+
+public sealed class TimerLedger
+{
+    public ConcurrentQueue<(string Function, TimerInfo Info)> Firings { get; } = new();
+}
+
+/// <summary>Functions as an app of the isolated worker writes them.</summary>
+public sealed class SampleFunctions(TimeProvider time)
+{
+    [Function("Hello")]
+    public IActionResult Hello([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "hello/{name:alpha}")] HttpRequest request, string name) =>
+        new OkObjectResult(new { greeting = $"Hello, {name}", year = time.GetUtcNow().Year > 2000, agent = request.Headers.UserAgent.Count });
+
+    [Function("Number")]
+    public static IResult Number(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", "put", Route = "numbers/{id:int}")] HttpRequest request, int id, FunctionContext context) =>
+        Results.Json(new { id, request.Method, function = context.FunctionDefinition.Name }, statusCode: 201);
+
+    [Function("Secret")]
+    public static string Secret([HttpTrigger(AuthorizationLevel.Function, "get")] HttpRequest request) => $"open {request.Path}";
+
+    [Function("Admin")]
+    public static string Admin([HttpTrigger(AuthorizationLevel.Admin, "get")] HttpRequest request) => $"open {request.Path}";
+
+    [Function("Body")]
+    public static async Task<Order> Body(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post")] HttpRequest request,
+        [Microsoft.Azure.Functions.Worker.Http.FromBody] Order order,
+        CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        cancellationToken.ThrowIfCancellationRequested();
+        return order with { Count = order.Count + (request.HasJsonContentType() ? 1 : 0) };
+    }
+
+    [Function("Broken")]
+    public static IActionResult Broken([HttpTrigger(AuthorizationLevel.Anonymous, "get")] HttpRequest request) =>
+        throw new InvalidOperationException(request.Path);
+
+    [Function("Nothing")]
+    public static Task Nothing([HttpTrigger(AuthorizationLevel.Anonymous, "get")] HttpRequest request) => Task.FromResult(request);
+
+    [Function("Start")]
+    public static async Task<IActionResult> Start(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post")] HttpRequest request, [DurableClient] DurableTaskClient client)
+    {
+        var id = await client.ScheduleNewOrchestrationInstanceAsync(nameof(Shout), new Order("tea", request.Query.Count));
+        return new AcceptedResult((string?)null, client.CreateHttpManagementPayload(id));
+    }
+
+    [Function("StartData")]
+    public static async Task<HttpResponseData> StartData(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post")] HttpRequestData request, [DurableClient] DurableTaskClient client)
+    {
+        var id = await client.ScheduleNewOrchestrationInstanceAsync(nameof(Shout), new Order("tea", 3));
+        return await client.CreateCheckStatusResponseAsync(request, id);
+    }
+
+    [Function(nameof(Shout))]
+    public static async Task<string> Shout([OrchestrationTrigger] TaskOrchestrationContext context, Order order)
+    {
+        var upper = await context.CallActivityAsync<string>(nameof(Upper), order);
+        return $"{upper} {order.Count} {context.GetInput<Order>()!.Item}";
+    }
+
+    [Function(nameof(Upper))]
+    public static string Upper([ActivityTrigger] Order order, FunctionContext context, string instanceId) =>
+        instanceId.Length > 0 && context.CancellationToken.CanBeCanceled ? order.Item.ToUpperInvariant() : string.Empty;
+
+    [Function(nameof(WaitForGo))]
+    public static async Task<string> WaitForGo([OrchestrationTrigger] TaskOrchestrationContext context)
+    {
+        context.SetCustomStatus("waiting");
+        return await context.WaitForExternalEvent<string>("go");
+    }
+
+    [Function(nameof(Fails))]
+    public static Task Fails([OrchestrationTrigger] TaskOrchestrationContext context) =>
+        throw new InvalidOperationException($"{context.Name} broke");
+
+    [Function("OnStart")]
+    public static void OnStart([TimerTrigger("%Test:Schedule%", RunOnStartup = true)] TimerInfo timer, FunctionContext context) =>
+        ((TimerLedger?)context.InstanceServices.GetService(typeof(TimerLedger)))?.Firings.Enqueue(("OnStart", timer));
+
+    [Function("Yearly")]
+    public static void Yearly([TimerTrigger("0 0 0 1 1 *")] TimerInfo timer, FunctionContext context) =>
+        ((TimerLedger?)context.InstanceServices.GetService(typeof(TimerLedger)))?.Firings.Enqueue(("Yearly", timer));
+}
