@@ -25,4 +25,7 @@ internal static partial class EmulatorLog
 
     [LoggerMessage(5107, LogLevel.Debug, "A transfer ended early: {Reason}")]
     internal static partial void TransferEnded(ILogger logger, string reason);
+
+    [LoggerMessage(5108, LogLevel.Debug, "Listener {ListenerId} renewed its token")]
+    internal static partial void TokenRenewed(ILogger logger, string listenerId);
 }

@@ -2,6 +2,7 @@ using System.Net.WebSockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Backup.Relay.Emulator;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Backup.Relay.Tests;
@@ -59,10 +60,10 @@ internal sealed class RelayTestBed : IAsyncDisposable
         ],
     };
 
-    public static async Task<RelayTestBed> StartAsync(TimeProvider? clock = null, Func<RelayEmulatorOptions, RelayEmulatorOptions>? change = null)
+    public static async Task<RelayTestBed> StartAsync(TimeProvider? clock = null, Func<RelayEmulatorOptions, RelayEmulatorOptions>? change = null, ILoggerFactory? logs = null)
     {
         var options = Options(clock);
-        return new RelayTestBed(await RelayEmulator.StartAsync(change?.Invoke(options) ?? options, TestContext.Current.CancellationToken), clock ?? TimeProvider.System);
+        return new RelayTestBed(await RelayEmulator.StartAsync(change?.Invoke(options) ?? options, TestContext.Current.CancellationToken, logs), clock ?? TimeProvider.System);
     }
 
     public RelayConnection Connection(string rule, string key) => new()
@@ -128,6 +129,17 @@ internal sealed class RelayTestBed : IAsyncDisposable
     /// <summary>A listener that a test plays by hand.</summary>
     public async Task<ScriptedListener> ScriptAsync(string id = "") =>
         new(await DialAsync($"{Hyco}?sb-hc-action=listen{(id.Length > 0 ? $"&sb-hc-id={id}" : "")}", Token("listen", ListenKey, Hyco)));
+
+    /// <summary>Waits until nothing is pending in the relay; a leak shows as a failure after half a minute.</summary>
+    public async Task BecomesIdleAsync()
+    {
+        var deadline = Task.Delay(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        while (Emulator.OpenAddresses > 0)
+        {
+            if (deadline.IsCompleted) Assert.Fail($"{Emulator.OpenAddresses} rendezvous addresses were left behind.");
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -108,7 +108,7 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
             if (message.IsOversize)
             {
                 // As the real service does: the answer is dropped and its sender hears 504.
-                EmulatorLog.Dropped(logger, id, "a control message that is too long");
+                EmulatorLog.Dropped(logger, ReasonPhrase.Clean(id), "a control message that is too long");
                 continue;
             }
             // Node sends an empty body after saying there is none.
@@ -123,7 +123,7 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
             {
                 if (!await TakeAnswerAsync(socket, response).ConfigureAwait(false)) return await EchoCloseAsync(socket).ConfigureAwait(false);
             }
-            else EmulatorLog.Dropped(logger, id, "a message of a kind that is not known");
+            else EmulatorLog.Dropped(logger, ReasonPhrase.Clean(id), "a message of a kind that is not known");
         }
     }
 
@@ -137,7 +137,7 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
             if (next.IsClose) return false;
             if (next.IsOversize || next.Type != WebSocketMessageType.Binary)
             {
-                EmulatorLog.Dropped(logger, id, "an answer whose body is too long or not binary");
+                EmulatorLog.Dropped(logger, ReasonPhrase.Clean(id), "an answer whose body is too long or not binary");
                 return true;
             }
             body = next.Bytes;
@@ -149,8 +149,10 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
     private bool TryRenew(RenewTokenMessage renewal)
     {
         var (refusal, expiresAt) = gate.Check(renewal.Token, target, entity, RelayRights.Listen);
-        if (refusal is null) SetExpiry(expiresAt);
-        return refusal is null;
+        if (refusal is not null) return false;
+        SetExpiry(expiresAt);
+        EmulatorLog.TokenRenewed(logger, ReasonPhrase.Clean(id));
+        return true;
     }
 
     private void SetExpiry(DateTimeOffset expiresAt)

@@ -105,7 +105,8 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
         var text = ControlText.Write(prefix.Message(request.Id));
         if (prefix.FitsControl && text.Length <= ControlText.JsonBytesMax)
         {
-            await channel.SendAsync(text, prefix.HasBody ? prefix.Start : null, _abandoned.Token).ConfigureAwait(false);
+            // The cast keeps null null: without it an empty body would be sent where none was announced.
+            await channel.SendAsync(text, prefix.HasBody ? prefix.Start : (ReadOnlyMemory<byte>?)null, _abandoned.Token).ConfigureAwait(false);
             return;
         }
         using var socket = await rendezvous.DialAsync(request.Address, null, _abandoned.Token).ConfigureAwait(false);

@@ -26,8 +26,8 @@ public sealed class RequestRoundTripTests
         });
         var reply = (await bed.PostAsync(sent)).ShouldBeOfType<RelayReply.Answered>();
         reply.StatusCode.ShouldBe(201);
-        reply.Body.ToArray().ShouldBe(returned);
-        bed.Emulator.OpenAddresses.ShouldBe(0);
+        reply.Body.Span.SequenceEqual(returned).ShouldBeTrue();
+        await bed.BecomesIdleAsync();
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public sealed class RequestRoundTripTests
         var random = new Random(20260301);
         var bodies = Enumerable.Range(0, 60).Select(n => Bytes(random.Next(0, 200_000), n)).ToArray();
         var replies = await Task.WhenAll(bodies.Select(body => sender.SendAsync(RelayTestBed.Hyco, new RelayCall { Body = body }, Cancel)));
-        foreach (var (body, reply) in bodies.Zip(replies)) reply.ShouldBeOfType<RelayReply.Answered>().Body.ToArray().ShouldBe(body);
+        foreach (var (body, reply) in bodies.Zip(replies)) reply.ShouldBeOfType<RelayReply.Answered>().Body.Span.SequenceEqual(body).ShouldBeTrue();
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class RequestRoundTripTests
         var stream = await response.Content.ReadAsStreamAsync(Cancel);
         var read = new byte[first.Length];
         await stream.ReadExactlyAsync(read, Cancel);
-        read.ShouldBe(first);
+        read.AsSpan().SequenceEqual(first).ShouldBeTrue();
         // Only now does the source end: the first part cannot have waited for it.
         await pipe.Writer.CompleteAsync();
         (await stream.ReadAsync(read, Cancel)).ShouldBe(0);
