@@ -9,7 +9,7 @@ namespace Backup.Standalone.Durable.Clients;
 internal sealed class PostgresDurableTaskClient(string name, DurableHub hub, DurableTaskClientOptions options, TimeProvider time)
     : DurableTaskClient(name)
 {
-    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(2);
 
     private static readonly IReadOnlySet<OrchestrationRuntimeStatus> Unfinished = new HashSet<OrchestrationRuntimeStatus>
     {

@@ -8,6 +8,10 @@ internal sealed class DurableDatabase : IAsyncDisposable
 {
     private const int PreparedStatementsMax = 100;
 
+    // A process needs few connections, since its commits are grouped; a server has few to give (100 by default).
+    private const int DurableConnectionsMax = 6;
+    private const int RelaxedConnectionsMax = 12;
+
     private readonly SemaphoreSlim _migrating = new(1, 1);
     private volatile bool _ready;
 
@@ -20,7 +24,7 @@ internal sealed class DurableDatabase : IAsyncDisposable
             ApplicationName = "backup-standalone",
             MaxAutoPrepare = PreparedStatementsMax,
             AutoPrepareMinUsages = 2,
-            KeepAlive = 0,
+            MaxPoolSize = DurableConnectionsMax,
             Enlist = false,
         };
         var given = builder.Options;
@@ -28,6 +32,7 @@ internal sealed class DurableDatabase : IAsyncDisposable
 
         // Claims and leases need no flush: what a crash of PostgreSQL forgets of them, the fence at the next commit refuses.
         builder.Options = string.IsNullOrEmpty(given) ? "-c synchronous_commit=off" : given + " -c synchronous_commit=off";
+        builder.MaxPoolSize = RelaxedConnectionsMax;
         Relaxed = NpgsqlDataSource.Create(builder);
     }
 
