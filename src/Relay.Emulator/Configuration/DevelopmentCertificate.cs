@@ -70,9 +70,9 @@ public static class DevelopmentCertificate
             using var certificate = X509Certificate2.CreateFromPemFile(certificateFile, keyFile);
             return certificate.NotAfter.ToUniversalTime() - clock.GetUtcNow().UtcDateTime > RenewBefore && certificate.MatchesHostname(host);
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            // Damaged, or the halves do not belong together: it is made anew.
+            // Damaged, or (as ArgumentException) the halves do not belong together: it is made anew.
             return false;
         }
     }

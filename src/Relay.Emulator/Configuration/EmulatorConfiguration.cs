@@ -54,7 +54,7 @@ internal sealed record EmulatorConfiguration
         {
             certificate = X509Certificate2.CreateFromPemFile(Path.Combine(folder, CertificateFile), Path.Combine(folder, CertificateKeyFile));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             errors.Add($"the certificate cannot be read: {e.Message}");
         }
