@@ -30,6 +30,12 @@ public sealed record JobPatience
     /// <summary>The wait after a first silence; it doubles up to <see cref="SilenceWaitSecondsMax"/>.</summary>
     public const int SilenceWaitSecondsMin = 2;
 
+    /// <summary>The pause between two questions to a working agent, in milliseconds; each question is a long poll besides.</summary>
+    public const int PollMillisecondsDefault = 1000;
+
+    /// <summary>Milliseconds between two questions to a working agent.</summary>
+    public int PollMilliseconds { get; init; } = PollMillisecondsDefault;
+
     /// <summary>Seconds of silence, before an order was accepted, after which the job has failed.</summary>
     public int OfflineSeconds { get; init; } = OfflineSecondsDefault;
 

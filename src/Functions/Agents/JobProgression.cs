@@ -13,9 +13,6 @@ public sealed record JobStep(JobOutcome? Outcome, TimeSpan Wait, AgentJobRequest
 /// <summary>Decides, without a clock of its own, what follows from an agent's words. Pure, so that every path can be tested.</summary>
 public static class JobProgression
 {
-    /// <summary>The pause between two questions to a working agent, which is asked with a long poll besides.</summary>
-    public static readonly TimeSpan PollPause = TimeSpan.FromSeconds(1);
-
     /// <summary>The next step.</summary>
     /// <param name="job">The job before the question.</param>
     /// <param name="says">What came back.</param>
@@ -30,7 +27,7 @@ public static class JobProgression
                 job,
                 new JobFailure(ReasonCodes.TookTooLong, $"The job was stopped after {job.Patience.JobSeconds} seconds.", "See what the agent was doing, or raise Jobs:JobSeconds."),
                 cancel: true),
-            AgentSaysKind.Working => new JobStep(null, PollPause, Heard(job) with { IsAccepted = true }),
+            AgentSaysKind.Working => new JobStep(null, TimeSpan.FromMilliseconds(job.Patience.PollMilliseconds), Heard(job) with { IsAccepted = true }),
             _ when !says.IsTransient => Over(job, says.Failure!),
             _ => AfterSilence(job, says.Failure!, now),
         };

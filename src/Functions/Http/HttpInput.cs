@@ -95,12 +95,12 @@ internal static partial class HttpInput
     private static string Shown(JsonException e)
     {
         var text = e.Message.Split(" Path:")[0];
-        return text.Contains("Backup.", StringComparison.Ordinal) ? TypeName().Replace(text, "this object") : text;
+        return TypeName().Replace(text, "what is expected here");
     }
 
     [GeneratedRegex(@"\A[A-Za-z0-9-]{1,24}\z")]
     private static partial Regex SlotPattern();
 
-    [GeneratedRegex(@"(?:type )?'Backup\.[^']*'")]
+    [GeneratedRegex(@"(?:type )?'?\b(?:Backup|System)\.[\w.+`\[\]]*\w'?")]
     private static partial Regex TypeName();
 }

@@ -1,0 +1,4 @@
+using Backup.Services.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgresFixture))]
+[assembly: AssemblyFixture(typeof(AzuriteFixture))]

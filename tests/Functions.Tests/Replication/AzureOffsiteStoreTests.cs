@@ -1,0 +1,78 @@
+using Azure;
+using Azure.Storage.Blobs;
+using Backup.Functions.Replication;
+using Backup.Policy;
+using Backup.Services.Testing;
+using Microsoft.Extensions.Configuration;
+using Shouldly;
+
+namespace Backup.Functions.Tests.Replication;
+
+/// <summary>Against Azurite.</summary>
+public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
+{
+    private static readonly TierName Tier = new("offsite-hot");
+
+    [Fact]
+    public async Task Grant_Copy_MakesTheContainerAndMayWriteButNotDelete()
+    {
+        var grant = await Store().GrantAsync(Tier, "grant-copy", ReplicaRights.Copy, CancellationToken.None);
+        grant.Container.ToString().ShouldEndWith("/grant-copy");
+        grant.ToString().ShouldNotContain("sig=");
+        var container = Client(grant);
+        await container.UploadBlobAsync("x", BinaryData.FromString("x"));
+        (await container.GetBlobClient("x").DownloadContentAsync()).Value.Content.ToString().ShouldBe("x");
+        (await Should.ThrowAsync<RequestFailedException>(() => container.DeleteBlobAsync("x"))).Status.ShouldBe(403);
+        await Store().GrantAsync(Tier, "grant-copy", ReplicaRights.Copy, CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Grant_Read_MayNotWrite()
+    {
+        await Store().GrantAsync(Tier, "grant-read", ReplicaRights.Copy, CancellationToken.None);
+        var container = Client(await Store().GrantAsync(Tier, "grant-read", ReplicaRights.Read, CancellationToken.None));
+        (await Should.ThrowAsync<RequestFailedException>(() => container.UploadBlobAsync("x", BinaryData.FromString("x")))).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task Grant_StorageIsAway_IsTransient()
+    {
+        var store = Store("DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=AAAA;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;");
+        var fault = await Should.ThrowAsync<ControlPlaneException>(() => store.GrantAsync(Tier, "x-y-z", ReplicaRights.Copy, new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token));
+        (fault.Fault, fault.IsTransient).ShouldBe((ControlPlaneFault.OffsiteUnavailable, true));
+    }
+
+    [Fact]
+    public async Task Grant_WrongKey_IsRefusedForGood()
+    {
+        var wrong = azurite.ConnectionString.Split(';').Select(p => p.StartsWith("AccountKey=", StringComparison.Ordinal) ? "AccountKey=AAAA" : p);
+        var fault = await Should.ThrowAsync<ControlPlaneException>(() => Store(string.Join(';', wrong)).GrantAsync(Tier, "wrong-key", ReplicaRights.Copy, CancellationToken.None));
+        (fault.Fault, fault.IsTransient).ShouldBe((ControlPlaneFault.OffsiteRefused, false));
+    }
+
+    [Fact]
+    public async Task Check_ManifestIsNotThere_IsAFinding()
+    {
+        await Store().GrantAsync(Tier, "check-none", ReplicaRights.Copy, CancellationToken.None);
+        var hash = new string('a', 64);
+        var vault = "00112233445566778899aabbccddeeff";
+        var look = await Store().CheckAsync(Tier, "check-none", vault, $"{vault}/replica-manifests/{hash}", hash, CancellationToken.None);
+        look.IsSound.ShouldBeFalse();
+        look.Finding.Length.ShouldBeGreaterThan(10);
+    }
+
+    [Fact]
+    public void Settings_OfATier_OverrideTheGeneralOnes() =>
+        new AzureOffsiteStore(
+            new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Offsite:ConnectionString"] = azurite.ConnectionString,
+                [$"Offsite:{Tier}:ServiceUri"] = "https://account.blob.core.windows.net",
+            }).Build(),
+            TimeProvider.System).AddressOf(Tier, "c").ToString().ShouldBe("https://account.blob.core.windows.net/c");
+
+    private static BlobContainerClient Client(ReplicaGrant grant) => new(grant.Container, new AzureSasCredential(grant.Sas));
+
+    private AzureOffsiteStore Store(string? connection = null) => new(
+        new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Offsite:ConnectionString"] = connection ?? azurite.ConnectionString }).Build(), TimeProvider.System);
+}

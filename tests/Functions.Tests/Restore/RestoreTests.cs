@@ -1,0 +1,114 @@
+using Backup.AgentApi;
+using Backup.Functions.Agents;
+using Backup.Functions.Http;
+using Backup.Functions.Replication;
+using Backup.Functions.Tests.Scripted;
+using Backup.Policy.States;
+using Backup.Services.Testing;
+using Microsoft.AspNetCore.Http;
+using Shouldly;
+
+namespace Backup.Functions.Tests.Restores;
+
+/// <summary>From the HTTP request to the closed restore.</summary>
+public sealed class RestoreTests(PostgresFixture postgres)
+{
+    [Theory]
+    [InlineData("vault")]
+    [InlineData("offsite-cold")]
+    public async Task Restore_FromEitherCopy_OrdersTheNewestPointAndRecordsTheResult(string from)
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var point = (await app.BackUpAsync("fits-files")).RecoveryPoint!;
+        var reply = await PostAsync(app, new { asset = "fits-files", target = "/restore/x", from, include = new[] { "*.fits" }, slot = "x" });
+
+        reply.Status.ShouldBe(StatusCodes.Status202Accepted);
+        reply.Location.ShouldBe($"/api/restores/{reply.Text("id")}");
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var restore = (await app.Restores.FindAsync(new(reply.Text("id")), CancellationToken.None)).ShouldNotBeNull();
+        (restore.State, restore.RecoveryPoint.Value, restore.Tier?.Value ?? "vault", restore.Result!.Files).ShouldBe((RunState.Succeeded, point, from, 7L));
+
+        var order = app.Agent.Received.Select(r => r.Order).OfType<RestoreOrder>().First();
+        (order.Target, order.From.Kind).ShouldBe(("/restore/x", from == "vault" ? RestoreOriginKind.Vault : RestoreOriginKind.Replica));
+        order.Include.ShouldBe(["*.fits"]);
+        if (from != "vault")
+        {
+            order.From.ContainerUri!.ToString().ShouldEndWith("/replica-cold");
+            order.From.VaultId.ShouldBe(ScriptedAgent.VaultId);
+            app.Offsite.Granted.ShouldContain(ReplicaRights.Read);
+        }
+
+        (await app.DumpAsync()).ShouldNotContain(ScriptedOffsite.SecretMark);
+        var shown = await app.CallAsync(r => app.Function<RestoreHttp>().GetRestore(r, reply.Text("id"), app.Client, CancellationToken.None));
+        (shown.Status, shown.Text("state"), shown.Body.GetProperty("filesRestored").GetInt64()).ShouldBe((200, "succeeded", 7L));
+    }
+
+    [Fact]
+    public async Task Restore_AskedTwice_IsOne()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("config");
+        var body = new { asset = "config", target = "/restore/x", slot = "x" };
+        var first = await PostAsync(app, body);
+        var second = await PostAsync(app, body);
+        second.Text("id").ShouldBe(first.Text("id"));
+        second.Body.GetProperty("isNew").GetBoolean().ShouldBeFalse();
+        (await PostAsync(app, new { asset = "config", target = "/restore/y", slot = "x" })).Text("id").ShouldNotBe(first.Text("id"));
+    }
+
+    [Fact]
+    public async Task Restore_AgentFails_IsRecorded()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("config");
+        app.Agent.Work = (id, _) => ScriptedAgent.Fail(id, FailureCode.TargetUnusable);
+        var reply = await PostAsync(app, new { asset = "config", target = "/restore/x" });
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var restore = (await app.Restores.FindAsync(new(reply.Text("id")), CancellationToken.None))!;
+        (restore.State, restore.Reason!.Code).ShouldBe((RunState.Failed, "target-unusable"));
+    }
+
+    [Fact]
+    public async Task Restore_NothingThere_IsAConflictThatSaysWhatToDo()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var reply = await PostAsync(app, new { asset = "config", target = "/restore/x" });
+        (reply.Status, reply.ContentType).ShouldBe((409, "application/problem+json; charset=utf-8"));
+        reply.Text("detail").ShouldContain("Back it up first");
+    }
+
+    [Fact]
+    public async Task Restore_TierWithoutAReplica_IsAConflict()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("config");
+        (await PostAsync(app, new { asset = "config", target = "/restore/x", from = "offsite-hot" })).Status.ShouldBe(409);
+    }
+
+    [Theory]
+    [InlineData("""{"asset":"nobody","target":"/x"}""", 404)]
+    [InlineData("""{"asset":"config","target":"/x","recoveryPoint":"rp-0"}""", 404)]
+    [InlineData("""{"asset":"config","target":"/x","from":"moon"}""", 404)]
+    [InlineData("""{"asset":"config","target":"/x","agent":"nobody"}""", 404)]
+    [InlineData("""{"asset":"config","target":"x"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x/../../etc"}""", 400)]
+    [InlineData("""{"asset":"config"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","to":"/y"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","slot":"a b"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","recoveryPoint":"rp-0","at":"2026-01-01T00:00:00Z"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","at":"2020-01-01T00:00:00Z"}""", 409)]
+    [InlineData("null", 400)]
+    [InlineData("", 400)]
+    [InlineData("[", 400)]
+    public async Task Restore_BadRequest_IsAProblemWithoutTypeNames(string body, int status)
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("config");
+        var reply = await PostAsync(app, body);
+        reply.Status.ShouldBe(status, reply.Body.ToString());
+        reply.Body.ToString().ShouldNotContain("Backup.");
+        app.Agent.Received.ShouldNotContain(r => r.Order is RestoreOrder);
+    }
+
+    private static Task<HttpReply> PostAsync(TestApp app, object body) => app.CallAsync(r => app.Function<RestoreHttp>().PostRestore(r, app.Client, CancellationToken.None), body);
+}

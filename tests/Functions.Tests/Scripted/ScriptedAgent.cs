@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Backup.AgentApi;
+using Backup.Functions.Agents;
+using Backup.Policy;
+using SourceKind = Backup.AgentApi.SourceKind;
+
+namespace Backup.Functions.Tests.Scripted;
+
+/// <summary>
+/// An agent at the far end of the link: keeps a journal as real agents do (one order id is one job for ever), and does what its
+/// script says.
+/// </summary>
+internal sealed class ScriptedAgent : IAgentLink
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<OrderId, (string Fingerprint, JobReport Report)> _journal = [];
+    private readonly ConcurrentDictionary<OrderId, int> _polls = [];
+    private readonly HashSet<OrderId> _backups = [];
+    private int _silences;
+
+    /// <summary>What a new job becomes. By default everything succeeds at once.</summary>
+    public Func<OrderId, OrderPayload, JobReport> Work { get; set; } = (id, order) => Succeed(id, order);
+
+    /// <summary>The most backups that were ordered and not yet seen to end.</summary>
+    public int BackupsAtOnceMax { get; private set; }
+
+    /// <summary>Every send that reached the agent, in order.</summary>
+    public ConcurrentQueue<(OrderId Id, OrderPayload Order)> Received { get; } = [];
+
+    /// <summary>Distinct jobs, whatever the number of times they were ordered.</summary>
+    public int JobCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _journal.Count;
+            }
+        }
+    }
+
+    /// <summary>The answer of each first sending of a job order gets lost on the way back.</summary>
+    public bool LosesFirstAnswers { get; set; }
+
+    /// <summary>This many questions about a job are answered as still running.</summary>
+    public int PollsBeforeTheEnd { get; set; }
+
+    /// <summary>The journal is lost after this many questions; null for never.</summary>
+    public int? ForgetsAfterPolls { get; set; }
+
+    /// <summary>Snapshots of each vault, in pages.</summary>
+    public IReadOnlyList<SnapshotPage> Pages { get; set; } = [];
+
+    /// <summary>Refuses everything.</summary>
+    public Failure? Refusal { get; set; }
+
+    /// <summary>The next sends do not reach the agent.</summary>
+    public void GoSilent(int sends) => Interlocked.Exchange(ref _silences, sends);
+
+    public Task<AgentReply<TAnswer>> SendAsync<TAnswer>(AgentName agent, OrderId id, OrderPayload<TAnswer> order, CancellationToken cancel)
+        where TAnswer : class
+    {
+        if (Interlocked.Decrement(ref _silences) >= 0)
+        {
+            return Task.FromResult(new AgentReply<TAnswer>(null, null, new AgentSilence("Nobody listens.", "Start the agent.", IsTransient: true)));
+        }
+
+        Received.Enqueue((id, order));
+        if (Refusal is { } refusal)
+        {
+            return Task.FromResult(new AgentReply<TAnswer>(null, refusal, null));
+        }
+
+        object? answer;
+        lock (_gate)
+        {
+            answer = order switch
+            {
+                JobQuery query => Query(query),
+                CancelOrder cancelled => Cancelled(cancelled),
+                SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
+                _ => Submit(id, order),
+            };
+        }
+
+        return Task.FromResult(answer switch
+        {
+            Failure failure => new AgentReply<TAnswer>(null, failure, null),
+            null => new AgentReply<TAnswer>(null, null, new AgentSilence("The answer was lost.", "Ask again.", IsTransient: true)),
+            _ => new AgentReply<TAnswer>((TAnswer)answer, null, null),
+        });
+    }
+
+    public static JobReport Succeed(OrderId id, OrderPayload order, long unreadable = 0) => order switch
+    {
+        BackupOrder backup => new JobReport
+        {
+            OrderId = id,
+            Operation = Operation.Backup,
+            State = unreadable > 0 ? JobState.Partial : JobState.Succeeded,
+            Backup = ResultOf(backup, unreadable),
+        },
+        ReplicateOrder => new JobReport
+        {
+            OrderId = id,
+            Operation = Operation.Replicate,
+            State = JobState.Succeeded,
+            Replicate = new ReplicateResult
+            {
+                ObjectsTotal = 10, ObjectsCopied = 4, BytesTotal = 1000, BytesCopied = 400, ManifestName = $"{VaultId}/replica-manifests/{new string('a', 64)}", ManifestSha256 = new string('a', 64),
+            },
+        },
+        RestoreOrder restore => new JobReport
+        {
+            OrderId = id,
+            Operation = Operation.Restore,
+            State = JobState.Succeeded,
+            Restore = new RestoreResult { Target = restore.Target, FilesRestored = 7, BytesRestored = 100, BytesWritten = 90, VerifiedBytes = 90, EndedAt = DateTimeOffset.UnixEpoch },
+        },
+        _ => throw new ArgumentException($"Not a job: {order}", nameof(order)),
+    };
+
+    public const string VaultId = "00112233445566778899aabbccddeeff";
+
+    public static JobReport Fail(OrderId id, FailureCode code, bool isTransient = false) => new()
+    {
+        OrderId = id, State = JobState.Failed, Failure = new Failure { Code = code, Message = $"It was {code}.", Hint = "Repair it.", IsTransient = isTransient },
+    };
+
+    private static BackupResult ResultOf(BackupOrder order, long unreadable) => new()
+    {
+        SnapshotId = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(order.RunId))),
+        Asset = order.Asset,
+        SourceKind = order.SourceKind,
+        VaultId = VaultId,
+        StartedAt = TimeProvider.System.GetUtcNow().AddSeconds(-1),
+        EndedAt = TimeProvider.System.GetUtcNow(),
+        BytesRead = 100,
+        BytesNew = 50,
+        BytesStored = 40,
+        FilesTotal = 7,
+        FilesUnreadableTotal = unreadable,
+        FilesUnreadable = unreadable == 0 ? [] : [new UnreadableFile { Path = "/data/secret", Reason = "permission denied" }],
+        ConsistencyPoint = order.SourceKind is SourceKind.Postgres ? new ConsistencyPoint { Timeline = 1, StartLsn = "0/3000028", StopLsn = "0/3000100" } : null,
+    };
+
+    private object? Submit(OrderId id, OrderPayload order)
+    {
+        var fingerprint = Fingerprint(order);
+        var isNew = !_journal.TryGetValue(id, out var job);
+        if (isNew)
+        {
+            job = (fingerprint, Work(id, order));
+            _journal.Add(id, job);
+            if (order is BackupOrder)
+            {
+                _backups.Add(id);
+                BackupsAtOnceMax = Math.Max(BackupsAtOnceMax, _backups.Count);
+            }
+        }
+
+        if (job.Fingerprint != fingerprint)
+        {
+            return new Failure { Code = FailureCode.OrderIdReused, Message = "That id is another job's." };
+        }
+
+        return isNew && LosesFirstAnswers ? null : new JobTicket { OrderId = id, State = JobState.Queued };
+    }
+
+    private JobReport Query(JobQuery query)
+    {
+        var polls = _polls.AddOrUpdate(query.OrderId, 1, (_, n) => n + 1);
+        if (polls == ForgetsAfterPolls)
+        {
+            _journal.Clear();
+        }
+
+        if (!_journal.TryGetValue(query.OrderId, out var job))
+        {
+            return new JobReport { OrderId = query.OrderId, State = JobState.Unknown };
+        }
+
+        if (polls > PollsBeforeTheEnd)
+        {
+            _backups.Remove(query.OrderId);
+            return job.Report;
+        }
+
+        return new JobReport { OrderId = query.OrderId, State = JobState.Running, Progress = new JobProgress { Phase = "reading", BytesDone = polls } };
+    }
+
+    private static JobReport Cancelled(CancelOrder order) => new() { OrderId = order.OrderId, State = JobState.Cancelled };
+
+    private static string Fingerprint(OrderPayload order)
+    {
+        // Credentials do not make another job: a repeated order carries a fresh one.
+        var json = JsonSerializer.SerializeToNode(order, order.GetType())!.AsObject();
+        (json["replica"] as System.Text.Json.Nodes.JsonObject)?.Remove("sas");
+        (json["from"] as System.Text.Json.Nodes.JsonObject)?.Remove("sas");
+        return json.ToJsonString();
+    }
+}

@@ -1,0 +1,32 @@
+using System.Collections.Concurrent;
+using Backup.Functions.Replication;
+using Backup.Policy;
+
+namespace Backup.Functions.Tests.Scripted;
+
+/// <summary>Off-site storage as the orchestrations see it; the real one is tested against Azurite.</summary>
+internal sealed class ScriptedOffsite : IOffsiteStore
+{
+    public const string SecretMark = "sig=TOPSECRET";
+
+    /// <summary>What a look finds, by tier.</summary>
+    public ConcurrentDictionary<string, ReplicaLook> Looks { get; } = [];
+
+    /// <summary>Tiers whose storage refuses.</summary>
+    public ConcurrentDictionary<string, ControlPlaneException> Refusals { get; } = [];
+
+    public ConcurrentQueue<ReplicaRights> Granted { get; } = [];
+
+    public Uri AddressOf(TierName tier, string container) => new($"http://127.0.0.1:10000/devstoreaccount1/{container}");
+
+    public Task<ReplicaGrant> GrantAsync(TierName tier, string container, ReplicaRights rights, CancellationToken cancel)
+    {
+        Granted.Enqueue(rights);
+        return Refusals.TryGetValue(tier.Value, out var refusal)
+            ? Task.FromException<ReplicaGrant>(refusal)
+            : Task.FromResult(new ReplicaGrant(AddressOf(tier, container), $"{SecretMark}-{Granted.Count}"));
+    }
+
+    public Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel) =>
+        Task.FromResult(Looks.GetValueOrDefault(tier.Value, new ReplicaLook(IsSound: true, 10, 4, 400, "10 objects are there.")));
+}
