@@ -1,0 +1,3 @@
+using Backup.Services.Testing;
+
+[assembly: AssemblyFixture(typeof(AzuriteFixture))]

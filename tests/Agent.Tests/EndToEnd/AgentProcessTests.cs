@@ -1,0 +1,210 @@
+using System.Diagnostics;
+using Backup.AgentApi;
+using Shouldly;
+
+namespace Backup.Agent.Tests.EndToEnd;
+
+/// <summary>The agent as a real process: killed, stopped, started again, misconfigured.</summary>
+public sealed class AgentProcessTests : IAsyncLifetime
+{
+    private readonly CancellationToken _cancel = TestContext.Current.CancellationToken;
+    private AgentBench _bench = null!;
+
+    public async ValueTask InitializeAsync() => _bench = await AgentBench.StartAsync();
+
+    public ValueTask DisposeAsync() => _bench.DisposeAsync();
+
+    [Fact]
+    public async Task KilledAgainAndAgainWhileItBacksUp_LosesNothingAndCommitsOnce()
+    {
+        _bench.FillData(60, 1 << 20);
+        using (var agent = AgentProcess.Start(_bench.ConfigFile))
+        {
+            await _bench.WaitForListenerAsync();
+            (await _bench.OrderAsync("backup-1", _bench.Backup())).Value.ShouldNotBeNull();
+            await agent.KillAsync(); // The answer was journaled: the job must not be forgotten.
+        }
+
+        for (var kill = 0; kill < 3; kill++)
+        {
+            using var agent = AgentProcess.Start(_bench.ConfigFile);
+            await _bench.WaitForListenerAsync();
+            // Somewhere in the work: each life copies on for as long as one question takes.
+            (await _bench.AskAsync("backup-1", 0)).State.ShouldNotBe(JobState.Unknown);
+            await agent.KillAsync();
+        }
+
+        using var last = AgentProcess.Start(_bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+        var report = await _bench.WaitForEndAsync("backup-1");
+        report.State.ShouldBe(JobState.Succeeded, report.Failure?.Message);
+        (await _bench.SnapshotsAsync()).ShouldHaveSingleItem().Id.ToString().ShouldBe(report.Backup!.SnapshotId);
+        var restore = await _bench.RunAsync("restore-1", AgentBench.Restore(report.Backup.SnapshotId, _bench.Scratch["restore/a"]));
+        restore.State.ShouldBe(JobState.Succeeded, restore.Failure?.Message);
+        _bench.ShouldBeRestored(_bench.Scratch["restore/a"]);
+    }
+
+    [Fact]
+    public async Task Terminated_WhileJobsWait_EndsCleanlyAndGoesOnAfterTheRestart()
+    {
+        _bench.Configure(extra: "concurrentJobs: 1");
+        _bench.FillData(20, 1 << 20);
+        using (var agent = AgentProcess.Start(_bench.ConfigFile))
+        {
+            await _bench.WaitForListenerAsync();
+            foreach (var id in (string[])["backup-1", "backup-2", "backup-3"])
+            {
+                (await _bench.OrderAsync(id, _bench.Backup() with { Asset = id })).Value.ShouldNotBeNull();
+            }
+
+            agent.Terminate();
+            (await agent.WaitAsync(_cancel)).ShouldBe(0, agent.Output);
+        }
+
+        using var again = AgentProcess.Start(_bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+        foreach (var id in (string[])["backup-1", "backup-2", "backup-3"])
+        {
+            (await _bench.WaitForEndAsync(id)).State.ShouldBe(JobState.Succeeded);
+        }
+
+        (await _bench.SnapshotsAsync()).Select(s => s.Asset).Order().ShouldBe(["backup-1", "backup-2", "backup-3"]);
+    }
+
+    [Fact]
+    public async Task Cancel_WaitingJob_NeverRuns()
+    {
+        _bench.Configure(extra: "concurrentJobs: 1");
+        _bench.FillData(30, 1 << 20);
+        using var agent = AgentProcess.Start(_bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+        await _bench.OrderAsync("backup-1", _bench.Backup() with { Asset = "first" });
+        await _bench.OrderAsync("backup-2", _bench.Backup() with { Asset = "second" });
+
+        await _bench.OrderAsync("cancel-2", new CancelOrder { OrderId = OrderId.Parse("backup-2") });
+        await _bench.OrderAsync("cancel-1", new CancelOrder { OrderId = OrderId.Parse("backup-1") });
+
+        // The first may have been faster than its cancellation; then it says so and its snapshot is there.
+        var first = await _bench.WaitForEndAsync("backup-1");
+        first.State.ShouldBeOneOf(JobState.Cancelled, JobState.Succeeded);
+        (await _bench.WaitForEndAsync("backup-2")).State.ShouldBeOneOf(JobState.Cancelled, JobState.Succeeded);
+        var expected = new[] { ("first", first.State), ("second", (await _bench.AskAsync("backup-2", 0)).State) }
+            .Where(job => job.State == JobState.Succeeded).Select(job => job.Item1);
+        (await _bench.SnapshotsAsync()).Select(s => s.Asset).ShouldBe(expected);
+    }
+
+    [Fact]
+    public async Task Start_SecondAgentOnOneStateFolder_IsRefused()
+    {
+        using var first = AgentProcess.Start(_bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+        using var second = AgentProcess.Start(_bench.ConfigFile);
+
+        (await second.WaitAsync(_cancel)).ShouldBe(1);
+        second.Output.ShouldContain("held by another agent process");
+    }
+
+    [Fact]
+    public async Task Start_DamagedJournal_IsRefusedAndSaysWhatToDo()
+    {
+        Directory.CreateDirectory(_bench.Scratch["state"]);
+        await File.WriteAllTextAsync(_bench.Scratch["state/jobs.journal"], "this is not a journal at all", _cancel);
+        using var agent = AgentProcess.Start(_bench.ConfigFile);
+
+        (await agent.WaitAsync(_cancel)).ShouldBe(78);
+        agent.Output.ShouldContain("is damaged at byte 0");
+        agent.Output.ShouldContain("Hint: ");
+    }
+
+    [Theory]
+    [InlineData(2, "Usage: Backup.Agent", "--frobnicate")]
+    [InlineData(2, "Usage: Backup.Agent")]
+    [InlineData(0, "0.1.0", "--version")]
+    [InlineData(78, "cannot be read", "--config", "/does/not/exist.yaml")]
+    public async Task Start_CommandLine_IsAnsweredWithoutRunning(int code, string says, params string[] arguments)
+    {
+        using var agent = AgentProcess.StartWith(arguments);
+
+        (await agent.WaitAsync(_cancel)).ShouldBe(code);
+        agent.Output.ShouldContain(says);
+    }
+
+    [Fact]
+    public async Task Output_OfAWholeBackup_HoldsNoSecret()
+    {
+        _bench.FillData(1, 10);
+        using var agent = AgentProcess.Start(_bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+        await _bench.RunAsync("backup-1", _bench.Backup());
+        agent.Terminate();
+        (await agent.WaitAsync(_cancel)).ShouldBe(0);
+
+        agent.Output.ShouldContain("Listening for orders as lab-agent-1");
+        agent.Output.ShouldContain("backup-1");
+        agent.Output.ShouldNotContain("listen-key");
+        agent.Output.ShouldNotContain("SharedAccessSignature");
+        foreach (var secret in (string[])["agent.identity", "backup.key", "restore.key"])
+        {
+            foreach (var line in (await File.ReadAllLinesAsync(_bench.Scratch[secret], _cancel)).Where(l => l.Length > 40 && !l.StartsWith('#')))
+            {
+                agent.Output.ShouldNotContain(line);
+            }
+        }
+    }
+
+    /// <summary>The program as an operator starts it, with all it prints.</summary>
+    private sealed class AgentProcess : IDisposable
+    {
+        private readonly Process _process;
+        private readonly Task<string> _output;
+        private readonly Task<string> _error;
+
+        private AgentProcess(Process process)
+        {
+            _process = process;
+            _output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+            _error = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        }
+
+        /// <summary>All it printed; only after its end.</summary>
+        public string Output => _output.Result + _error.Result;
+
+        public static AgentProcess Start(string config) => StartWith("--config", config);
+
+        public static AgentProcess StartWith(params string[] arguments)
+        {
+            var program = Path.Combine(AppContext.BaseDirectory, "Backup.Agent.dll");
+            return new AgentProcess(Process.Start(new ProcessStartInfo("dotnet", ["exec", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
+        }
+
+        public void Terminate()
+        {
+            using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+            kill.WaitForExit();
+        }
+
+        public async Task KillAsync()
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+        }
+
+        public async Task<int> WaitAsync(CancellationToken cancel)
+        {
+            await _process.WaitForExitAsync(cancel);
+            await Task.WhenAll(_output, _error);
+            return _process.ExitCode;
+        }
+
+        public void Dispose()
+        {
+            if (!_process.HasExited)
+            {
+                _process.Kill();
+                _process.WaitForExit();
+            }
+
+            _process.Dispose();
+        }
+    }
+}
