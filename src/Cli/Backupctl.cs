@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
+using Backup.Cli.Backing;
 using Backup.Cli.Completion;
 using Backup.Cli.Identities;
 using Backup.Cli.Output;
+using Backup.Cli.Restoring;
 using Backup.Cli.Snapshots;
 using Backup.Cli.Stores;
 using Backup.Cli.Vaults;
@@ -36,11 +38,13 @@ internal static class Backupctl
         foreach (var command in (Command[])
         [
             VaultCommands.Create(context),
+            BackupCommand.Create(context),
             SnapshotsCommand.Create(context),
             BrowseCommands.Ls(context),
             BrowseCommands.Find(context),
             DiffCommand.Create(context),
             BrowseCommands.Cat(context),
+            RestoreCommand.Create(context),
             ProbeCommand.Create(context),
             IdentityCommands.Create(context),
             CompletionCommand.Create(context),
@@ -54,7 +58,9 @@ internal static class Backupctl
 
     private static int TellMistakes(ParseResult parsed, Terminal terminal)
     {
-        foreach (var message in parsed.Errors.Select(e => e.Message).Distinct())
+        // "Required command" beside a more telling message would only be noise.
+        var messages = parsed.Errors.Select(e => e.Message).Distinct().ToList();
+        foreach (var message in messages.Where(m => messages.Count == 1 || !m.StartsWith("Required command", StringComparison.Ordinal)))
         {
             terminal.Error.WriteLine($"backupctl: {message}");
         }

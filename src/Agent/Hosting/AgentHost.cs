@@ -47,9 +47,8 @@ internal static class AgentHost
         builder.Services.AddSingleton<OrderDesk>();
         builder.Services.AddHostedService(services => new JobRunner(
             services.GetRequiredService<JobBook>(), services.GetRequiredService<IOrderWork>(), settings.ConcurrentJobs, time, services.GetRequiredService<ILogger<JobRunner>>()));
-        builder.Services.AddSingleton<RelayDoor>();
         // Last in, first out: at the stop the door closes before the jobs are interrupted.
-        builder.Services.AddHostedService(services => services.GetRequiredService<RelayDoor>());
+        builder.Services.AddHostedService<RelayDoor>();
         return builder.Build();
     }
 }

@@ -16,6 +16,16 @@ internal sealed record ErrorLine(string Error, int ExitCode, string Message, str
 [JsonSerializable(typeof(Snapshots.SnapshotLine))]
 [JsonSerializable(typeof(Snapshots.EntryLine))]
 [JsonSerializable(typeof(Snapshots.ChangeLine))]
+[JsonSerializable(typeof(Backing.BackupLine))]
+[JsonSerializable(typeof(Restoring.RestoreLine))]
+[JsonSerializable(typeof(Vaults.StatsLine))]
+[JsonSerializable(typeof(Vaults.VerifyLine))]
+[JsonSerializable(typeof(Vaults.PruneLine))]
+[JsonSerializable(typeof(Vaults.RepairLine))]
+[JsonSerializable(typeof(Vaults.RebuildLine))]
+[JsonSerializable(typeof(Vaults.CopyLine))]
+[JsonSerializable(typeof(Vaults.KeySlotLine))]
+[JsonSerializable(typeof(Vaults.KeyLine))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <summary>One JSON value per line, so that long listings can be read as they come.</summary>

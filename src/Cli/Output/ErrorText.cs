@@ -22,7 +22,10 @@ internal static class ErrorText
     }
 
     /// <summary>The code's name as scripts see it, for example <c>wrong-key</c>.</summary>
-    public static string NameOf(ExitCode code) => JsonNamingPolicy.KebabCaseLower.ConvertName(code.ToString());
+    public static string NameOf(ExitCode code) => Kebab(code.ToString());
+
+    /// <summary>A word of ours as machines and tables show it.</summary>
+    public static string Kebab(string word) => JsonNamingPolicy.KebabCaseLower.ConvertName(word);
 
     // Our exceptions end their message with a line that begins "Hint: "; foreign ones have no hint.
     private static (string Message, string Hint) Split(Exception failure)

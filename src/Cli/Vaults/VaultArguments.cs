@@ -44,6 +44,10 @@ internal sealed class VaultArguments
     public Task<OpenVault> OpenAsync(Invocation invocation, CancellationToken cancel) =>
         OpenVault.OpenAsync(OpenStore(invocation), LoadKey(invocation), invocation.Terminal.Time, cancel);
 
+    /// <summary>Whether any key is named, by option or environment.</summary>
+    public bool NamesKey(Invocation invocation) =>
+        (invocation.Get(KeyFile) ?? invocation.Get(PassphraseFile) ?? invocation.Terminal.Environment(KeyVariable) ?? invocation.Terminal.Environment(PassphraseVariable)) is { Length: > 0 };
+
     public VaultKey LoadKey(Invocation invocation)
     {
         if (invocation.Get(KeyFile) is { } named)
