@@ -15,11 +15,11 @@ internal static class RepairCommand
         var vault = new VaultArguments();
         var from = new Option<string[]>("--from") { Description = "A replica, or another copy of the vault; several are asked in this order.", HelpName = "DIR|URL", Required = true };
         var replicas = new StoreArguments("--from-credential-file");
-        var depth = new Option<VerifyDepth>("--depth") { Description = "How thoroughly to look for damage first: listing, hashes or data.", DefaultValueFactory = _ => VerifyDepth.Hashes };
-        return context.Leaf("repair", "Repair damaged or missing objects from a replica.", [.. vault.All, from, .. replicas.All, depth], async (invocation, cancel) =>
+        var depth = new DepthOption();
+        return context.Leaf("repair", "Repair damaged or missing objects from a replica.", [.. vault.All, from, .. replicas.All, depth.Option], async (invocation, cancel) =>
         {
             var stores = invocation.Require(from).Select(place => replicas.Open(invocation, place)).ToList();
-            var report = await VerifyCommand.VerifyAsync(invocation, vault, new VerifyRequest { Depth = invocation.Require(depth) }, cancel).ConfigureAwait(false);
+            var report = await VerifyCommand.VerifyAsync(invocation, vault, new VerifyRequest { Depth = depth.Of(invocation) }, cancel).ConfigureAwait(false);
             var outcomes = await Repairer.RepairAsync(vault.OpenStore(invocation), report.Problems, stores, cancel).ConfigureAwait(false);
             Tell(invocation, outcomes);
             return outcomes.Any(o => o.RepairedFrom is null) ? ExitCode.Findings : ExitCode.Success;

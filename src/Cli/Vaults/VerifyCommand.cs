@@ -19,19 +19,15 @@ internal static class VerifyCommand
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
-        var depth = new Option<VerifyDepth>("--depth")
-        {
-            Description = "listing: everything exists with its length. hashes: every object has the hash in its name; needs no key. data: everything decrypts; needs a restore key.",
-            DefaultValueFactory = _ => VerifyDepth.Hashes,
-        };
+        var depth = new DepthOption();
         var sample = new Option<double>("--sample")
         {
             Description = "Percent of the packs to read, those unverified longest first, so that repeated runs cover everything.", HelpName = "PERCENT", DefaultValueFactory = _ => 100,
         };
         var noLedger = new Option<bool>("--no-ledger") { Description = "Do not note in the vault what was verified; needed with a credential that may only read." };
-        return context.Leaf("verify", "Check that the vault is sound.", [.. vault.All, depth, sample, noLedger], async (invocation, cancel) =>
+        return context.Leaf("verify", "Check that the vault is sound.", [.. vault.All, depth.Option, sample, noLedger], async (invocation, cancel) =>
         {
-            var request = new VerifyRequest { Depth = invocation.Require(depth), SamplePercent = invocation.Require(sample), WriteLedger = !invocation.Get(noLedger) };
+            var request = new VerifyRequest { Depth = depth.Of(invocation), SamplePercent = invocation.Require(sample), WriteLedger = !invocation.Get(noLedger) };
             if (request.SamplePercent is not (> 0 and <= 100))
             {
                 throw new CliException(CliFault.OptionInvalid, "--sample is a percentage above 0 and up to 100.", "For a tenth, write --sample 10.");

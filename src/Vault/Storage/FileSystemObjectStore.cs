@@ -123,7 +123,8 @@ public sealed class FileSystemObjectStore : IObjectStore
             // A look first saves writing what is already there; the rename below decides for certain.
             if (File.Exists(path)) return AnswerExisting(path);
             EnsureFolder(name);
-            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, content.Length))
+            // No preallocation: .NET reports a full disk there without an error code, and a full disk must be told as one.
+            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
                 if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 RandomAccess.Write(file, content, 0);
