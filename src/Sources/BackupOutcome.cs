@@ -1,3 +1,4 @@
+using Backup.Sources.Postgres;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
 
@@ -35,6 +36,9 @@ public sealed record BackupOutcome
 
     /// <summary>What happened to single items, by path: the first 1,000 of each kind.</summary>
     public IReadOnlyList<ItemProblem> Problems { get; init; } = [];
+
+    /// <summary>For PostgreSQL, what the snapshot can be recovered to; null for files.</summary>
+    public ConsistencyPoint? ConsistencyPoint { get; init; }
 
     /// <summary>Everything that could be read is in the snapshot, and something could not.</summary>
     public bool IsPartial => ItemsUnreadable > 0;

@@ -29,6 +29,15 @@ internal sealed unsafe class AccountNames
         },
         static entry => ((Libc.PasswordEntry*)entry)->User));
 
+    /// <summary>An account's user and main group; null when the machine knows no such account.</summary>
+    internal (uint User, uint Group)? Find(string name) => Ask<(uint User, uint Group)?>(
+        (entry, buffer, size, found) =>
+        {
+            fixed (byte* pointer = Terminated(name))
+                return Libc.GetUserByName(pointer, (Libc.PasswordEntry*)entry, buffer, size, (Libc.PasswordEntry**)found);
+        },
+        static entry => (((Libc.PasswordEntry*)entry)->User, ((Libc.PasswordEntry*)entry)->Group));
+
     internal uint? GroupId(string name) => _groupIds.GetOrAdd(name, static wanted => Ask<uint?>(
         (entry, buffer, size, found) =>
         {

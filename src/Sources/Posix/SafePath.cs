@@ -20,8 +20,8 @@ internal static class SafePath
         return error;
     }
 
-    /// <summary>Makes a directory and those above it that are missing, for this process's user only.</summary>
-    internal static Errno MakeDirectory(string path)
+    /// <summary>Makes a directory and those above it that are missing, for one user only: the owner, or else this process's own.</summary>
+    internal static Errno MakeDirectory(string path, (uint User, uint Group)? owner = null)
     {
         var error = Descriptor.OpenRoot(out var directory);
         foreach (var component in ByteText.Split(ByteText.Encode(path)))
@@ -30,6 +30,8 @@ internal static class SafePath
                 return error;
             using var parent = directory!;
             error = parent.MakeDirectory(component, 0x1C0);
+            if (!error.IsError && owner is { } account)
+                error = parent.SetOwner(component, account.User, account.Group);
             if (!error.IsError || error == Errno.Exists)
                 error = Descriptor.Open(parent.Number, component, Libc.ReadOnly | Libc.DirectoryOnly, 0, out directory);
         }

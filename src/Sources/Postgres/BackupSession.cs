@@ -54,6 +54,9 @@ internal sealed class BackupSession : IAsyncDisposable
         try
         {
             await connection.OpenAsync(cancel);
+            // The session is idle while files are copied, and the checkpoint at the start takes what it takes.
+            await using (var limits = new NpgsqlCommand("SET idle_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = 0", connection))
+                await limits.ExecuteNonQueryAsync(cancel);
             return new BackupSession(connection, await PrerequisiteCheck.RunAsync(connection, cancel));
         }
         catch (Exception error)

@@ -3,19 +3,16 @@ namespace Backup.Sources.Postgres;
 /// <summary>Where a PostgreSQL restore goes.</summary>
 public sealed record PostgresRestoreRequest
 {
-    /// <summary>Absolute path of the new data directory; made when missing. The server's data_directory afterwards.</summary>
+    /// <summary>
+    /// Absolute path of the new data directory; made when missing, and empty (or what a killed restore of the same
+    /// snapshot left, which is continued): leftovers of another cluster, old log above all, would damage this one.
+    /// </summary>
     public required string Target { get; init; }
 
     /// <summary>
     /// New places by the tablespace's object id; what is not named here goes to <c>TARGET.tablespaces/OID</c>, beside the data directory.
     /// </summary>
     public IReadOnlyDictionary<uint, string> Tablespaces { get; init; } = new Dictionary<uint, string>();
-
-    /// <summary>
-    /// Allow a target that holds something, bringing it to the snapshot's state. Never while a server runs on it: a postmaster.pid
-    /// of a live process is refused.
-    /// </summary>
-    public bool Overwrite { get; init; }
 
     /// <summary>
     /// The account that owns the restored files, when this process is root; null for the owner of the folder that holds the target

@@ -15,7 +15,7 @@ internal static class PrerequisiteCheck
         SELECT current_setting('server_version_num')::int,
                pg_is_in_recovery(),
                current_setting('wal_level'),
-               current_setting('data_directory', true),
+               (SELECT setting FROM pg_settings WHERE name = 'data_directory'),
                current_setting('data_checksums') = 'on',
                (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
                (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),

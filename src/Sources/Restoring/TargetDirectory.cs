@@ -75,9 +75,10 @@ internal sealed class TargetDirectory
     /// <summary>Makes it unless it is there. With overwriting, what is there and no directory goes.</summary>
     internal Errno Make(RestoreSettings settings)
     {
-        if (Exists)
+        // The top of a dry run may be missing; everything else below it is then, too.
+        if (Exists || Parent is null)
             return Errno.None;
-        if (Parent!.Make(settings) is { IsError: true } above)
+        if (Parent.Make(settings) is { IsError: true } above)
             return above;
         if (settings.DryRun && !Parent.Exists)
             return Errno.None;

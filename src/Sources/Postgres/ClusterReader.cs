@@ -1,0 +1,152 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+using Backup.Sources.Posix;
+using Backup.Vault;
+using Backup.Vault.Chunking;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>Reads a cluster's files with several threads, the largest first, and stores the directories' trees.</summary>
+internal sealed class ClusterReader(ServerFacts server, Lsn backupStart, SnapshotWriter writer, ProblemList problems, TransferCounters counters)
+{
+    private const int ControlReadsMax = 100;
+    private const int DamagedBlocksNamedMax = 5;
+
+    private readonly AccountNames _names = new();
+
+    internal async Task ReadFilesAsync(IEnumerable<ClusterFile> files, int workers, CancellationToken cancel)
+    {
+        var queue = new ConcurrentQueue<ClusterFile>(files.OrderByDescending(file => file.Bytes));
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Exception? failure = null;
+        await Task.WhenAll(Enumerable.Range(0, workers).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    while (!stop.IsCancellationRequested && queue.TryDequeue(out var file))
+                        file.Entry = Read(file, stop.Token);
+                }
+                catch (Exception error)
+                {
+                    Interlocked.CompareExchange(ref failure, error, null);
+                    stop.Cancel();
+                }
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
+        cancel.ThrowIfCancellationRequested();
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
+    }
+
+    /// <summary>Last of all, and whole: the server may be rewriting it.</summary>
+    internal TreeEntry ReadControlFile(ClusterDirectory global, CancellationToken cancel)
+    {
+        var name = "pg_control"u8.ToArray();
+        var content = new byte[ControlFile.Bytes];
+        for (var reads = 1; reads <= ControlReadsMax; reads++)
+        {
+            var error = global.Opened.OpenForReading(name, out var file);
+            if (error.IsError)
+                throw error.Failure("open", ClusterListing.ControlFilePath);
+            using (file)
+            {
+                error = file!.ReadFully(content, 0, out _);
+                FileStatus status = default;
+                if (!error.IsError)
+                    error = file.Status(out status);
+                if (error.IsError)
+                    throw error.Failure("read", ClusterListing.ControlFilePath);
+                if (!ControlFile.IsWhole(content))
+                    continue;
+                counters.AddItem();
+                return Describe(status, name, EntryType.File) with { Size = content.Length, Content = writer.AddContent(new MemoryStream(content), new ContentHints { LengthExpected = content.Length }, cancel) };
+            }
+        }
+
+        throw new SourcesException(
+            SourcesFault.DataDamaged, "global/pg_control does not fit its checksum.", "Check the server with pg_controldata; its disk may be failing.");
+    }
+
+    /// <summary>The directory's tree with what was read; <paramref name="extra"/> adds entries to it.</summary>
+    internal TreeId Store(ClusterDirectory directory, params IEnumerable<TreeEntry> extra)
+    {
+        var entries = directory.Files.Select(file => file.Entry).OfType<TreeEntry>().Concat(extra).ToList();
+        foreach (var (name, child) in directory.Directories)
+            entries.Add(Describe(child.Status, ByteText.Encode(name), EntryType.Directory) with { Subtree = Store(child) });
+        entries.Sort(static (left, right) => left.Name.Span.SequenceCompareTo(right.Name.Span));
+        return writer.AddTree(entries);
+    }
+
+    internal TreeEntry Describe(in FileStatus status, byte[] name, EntryType type) => new()
+    {
+        Name = name,
+        Type = type,
+        Mode = status.Permissions,
+        UserId = status.User,
+        GroupId = status.Group,
+        UserName = _names.User(status.User),
+        GroupName = _names.Group(status.Group),
+        ModifiedNanoseconds = status.ModifiedNanoseconds,
+    };
+
+    /// <summary>Null when the server removed the file: its removal is in the log, and so is everything else that happened to it.</summary>
+    private TreeEntry? Read(ClusterFile clusterFile, CancellationToken cancel)
+    {
+        var error = clusterFile.Directory.Opened.OpenForReading(clusterFile.Name, out var file);
+        if (error.IsVanished)
+            return null;
+        if (error.IsError)
+            throw error.Failure("open", clusterFile.Path);
+        using (file)
+        {
+            error = file!.Status(out var status);
+            if (error.IsError)
+                throw error.Failure("read", clusterFile.Path);
+            var content = clusterFile.Relation is { } relation
+                ? ReadPages(clusterFile, file, status, relation, cancel)
+                : ReadPlain(clusterFile, file, status, cancel);
+            counters.AddItem();
+            // Shorter than it was: cut off while we read. Replay cuts it off too, or fills it again.
+            return Describe(status, clusterFile.Name, EntryType.File) with { Size = content.Length, Content = content };
+        }
+    }
+
+    private Content ReadPages(ClusterFile clusterFile, Descriptor file, in FileStatus status, RelationFileName relation, CancellationToken cancel)
+    {
+        using var stream = new PageStream(file, status.Size, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
+        try
+        {
+            var content = writer.AddContent(stream, ContentHints.Pages with { LengthExpected = status.Size }, cancel);
+            if (stream.DamagedBlocks.Count > 0)
+            {
+                problems.Add(
+                    clusterFile.Path,
+                    ItemProblemKind.Unreadable,
+                    $"{stream.DamagedBlocks.Count} pages do not fit their checksums on the server's own disk, block {string.Join(", ", stream.DamagedBlocks.Take(DamagedBlocksNamedMax))}. They are in the backup as they are.");
+            }
+
+            return content;
+        }
+        catch (IOException) when (stream.Error.IsError)
+        {
+            throw stream.Error.Failure("read", clusterFile.Path);
+        }
+    }
+
+    private Content ReadPlain(ClusterFile clusterFile, Descriptor file, in FileStatus status, CancellationToken cancel)
+    {
+        using var stream = new DescriptorStream(file, status.Size, null, counters);
+        try
+        {
+            return writer.AddContent(stream, new ContentHints { LengthExpected = status.Size }, cancel);
+        }
+        catch (IOException) when (stream.Error.IsError)
+        {
+            throw stream.Error.Failure("read", clusterFile.Path);
+        }
+    }
+}

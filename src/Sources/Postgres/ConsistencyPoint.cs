@@ -1,0 +1,12 @@
+namespace Backup.Sources.Postgres;
+
+/// <summary>What a physical backup can be recovered to, and what it needs for that; all of it is inside the snapshot.</summary>
+/// <param name="Start">Replay begins here.</param>
+/// <param name="Stop">From here on the cluster is consistent.</param>
+/// <param name="Timeline">The timeline of the log.</param>
+/// <param name="SystemIdentifier">The cluster's identity.</param>
+/// <param name="ServerVersion">As server_version_num, for example 160004: a restore needs the same major version.</param>
+/// <param name="FirstWalFile">The first write-ahead log file in the snapshot.</param>
+/// <param name="LastWalFile">The last one; all between are there too.</param>
+public sealed record ConsistencyPoint(
+    Lsn Start, Lsn Stop, uint Timeline, ulong SystemIdentifier, int ServerVersion, string FirstWalFile, string LastWalFile);

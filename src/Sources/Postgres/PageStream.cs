@@ -1,0 +1,96 @@
+using Backup.Sources.Posix;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>
+/// A relation file as pages. A page whose checksum is wrong is read again, since the server may have been writing it; one that stays
+/// wrong is counted and passed on as it is, as the server's own base backup does.
+/// </summary>
+internal sealed class PageStream(Descriptor file, long length, uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : Stream
+{
+    private const int BufferBytes = 32 * PageChecksum.PageBytes;
+    private const int ReadsMax = 20;
+
+    private readonly byte[] _pages = new byte[BufferBytes];
+    private int _start;
+    private int _end;
+    private long _offset;
+
+    internal Errno Error { get; private set; }
+
+    /// <summary>Block numbers within the relation, the first few.</summary>
+    internal List<uint> DamagedBlocks { get; } = [];
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        if (_start == _end && !Fill())
+            return 0;
+        var count = Math.Min(buffer.Length, _end - _start);
+        _pages.AsSpan(_start, count).CopyTo(buffer);
+        _start += count;
+        counters.AddBytes(count);
+        return count;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    private bool Fill()
+    {
+        _start = _end = 0;
+        var wanted = (int)Math.Min(BufferBytes, length - _offset);
+        if (wanted <= 0)
+            return false;
+        Error = file.ReadFully(_pages.AsSpan(0, wanted), _offset, out _end);
+        if (Error.IsError)
+            throw new IOException(Error.ToString());
+        if (hasChecksums)
+        {
+            for (var at = 0; at + PageChecksum.PageBytes <= _end; at += PageChecksum.PageBytes)
+                CheckPage(_pages.AsSpan(at, PageChecksum.PageBytes), _offset + at);
+        }
+
+        _offset += _end;
+        return _end > 0;
+    }
+
+    private void CheckPage(Span<byte> page, long offset)
+    {
+        var block = firstBlock + (uint)(offset / PageChecksum.PageBytes);
+        for (var reads = 1; !PageChecksum.IsSound(page, block, backupStart); reads++)
+        {
+            if (reads == ReadsMax)
+            {
+                DamagedBlocks.Add(block);
+                return;
+            }
+
+            // Ended or cut off meanwhile: then replay makes the page anew or drops it.
+            if (file.ReadFully(page, offset, out var count).IsError || count < page.Length)
+                return;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+using Backup.Sources.Posix;
+using Backup.Sources.Postgres.Format;
+using Backup.Vault;
+using Backup.Vault.Chunking;
+using Backup.Vault.Snapshots;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>Backs up a running PostgreSQL server physically: its files as they are, and the log that makes them consistent.</summary>
+/// <remarks>
+/// Killed at any moment it leaves nothing behind: backup mode and the replication slot belong to its session, and without a commit there
+/// is no snapshot. README.md in this folder says what a snapshot holds.
+/// </remarks>
+/// <param name="clock">Stamps the snapshot and paces the log copy.</param>
+public sealed class PostgresSource(TimeProvider clock)
+{
+    /// <summary>What snapshots of this source say in <see cref="SnapshotDescription.SourceKind"/>.</summary>
+    public const string Kind = "postgres";
+
+    internal const string DataName = "data";
+    internal const string WalName = "wal";
+    internal const string TablespacesName = "tablespaces";
+    internal const string LabelName = "backup_label";
+    internal const string MapName = "tablespace_map";
+    internal const string FactsName = "backup.json";
+
+    /// <summary>Backs up and commits.</summary>
+    /// <param name="vault">Where to; a backup key is enough.</param>
+    /// <param name="request">What.</param>
+    /// <param name="options">How the vault compresses and packs.</param>
+    /// <param name="progress">Told a few times per second, from other threads; or null.</param>
+    /// <param name="cancel">Gives up; then there is no snapshot.</param>
+    /// <remarks>
+    /// (1) check the server (2) reserve log (3) enter backup mode (4) read all files (5) leave backup mode (6) collect the log
+    /// (7) commit. Pages that the server's own disk holds damaged make the outcome partial and are named.
+    /// </remarks>
+    /// <exception cref="SourcesException">ServerUnavailable, ServerUnsuitable, WalMissing, or files that this user may not read.</exception>
+    /// <exception cref="VaultException">The vault or its store failed; then there is no snapshot.</exception>
+    public async Task<BackupOutcome> BackupAsync(
+        OpenVault vault, PostgresBackupRequest request, WriterOptions options, IProgress<TransferProgress>? progress, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(vault);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentException.ThrowIfNullOrEmpty(request.Asset);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
+
+        var started = clock.GetUtcNow();
+        var problems = new ProblemList();
+        using var counters = new TransferCounters(progress, clock);
+        await using var session = await BackupSession.OpenAsync(request.ConnectionString, cancel);                   // (1)
+        var server = session.Server;
+        // Before backup mode, so that the server's log is not held up while an index is loaded.
+        await using var writer = await vault.BeginSnapshotAsync(options, cancel);
+        var isLogKept = await session.ReserveLogAsync($"backup_{Guid.NewGuid():N}", cancel);                         // (2)
+        var start = await session.StartAsync($"backup of {request.Asset}", cancel);                                  // (3)
+
+        counters.Enter(TransferPhase.Copying);
+        var listing = new ClusterListing(server);
+        using var data = listing.Read();
+        var reader = new ClusterReader(server, start, writer, problems, counters);
+        var wal = new WalCollector(server, data.Directories[ClusterRules.WalDirectory].Opened, writer, counters, clock);
+        var files = data.AllFiles().Concat(listing.Tablespaces.SelectMany(tablespace => tablespace.Files.AllFiles())).ToList();
+        counters.BytesTotal = files.Sum(file => file.Bytes);
+        try
+        {
+            await ReadAsync(reader, wal, files, start, isLogKept, request.Workers, cancel);                          // (4)
+            var control = reader.ReadControlFile(data.Directories["global"], cancel);
+            var end = await session.StopAsync(cancel);                                                               // (5)
+            var consistentAt = clock.GetUtcNow();
+
+            counters.Enter(TransferPhase.Finishing);
+            var timeline = await session.ReadTimelineAsync(cancel);
+            if (timeline != server.Timeline)
+            {
+                throw new SourcesException(
+                    SourcesFault.WalMissing, $"The server changed from timeline {server.Timeline} to {timeline} during the backup.", "Run the backup again.");
+            }
+
+            var segments = wal.Collect(start, end.Stop, cancel);                                                     // (6)
+            var point = new ConsistencyPoint(
+                start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
+            var root = StoreRoot(writer, reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)), cancel);
+            var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), root, cancel);   // (7)
+            return new BackupOutcome
+            {
+                SnapshotId = snapshot.Id,
+                StartedAt = started,
+                EndedAt = snapshot.CommittedAt,
+                ConsistentAt = consistentAt,
+                BytesTotal = counters.BytesDone,
+                Statistics = writer.Statistics,
+                ItemsTotal = counters.ItemsDone,
+                ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+                Problems = problems.Kept(),
+                ConsistencyPoint = point,
+            };
+        }
+        finally
+        {
+            foreach (var tablespace in listing.Tablespaces)
+                tablespace.Files.Dispose();
+        }
+    }
+
+    private static async Task ReadAsync(
+        ClusterReader reader, WalCollector wal, List<ClusterFile> files, Lsn start, bool isLogKept, int workers, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var follow = isLogKept ? Task.CompletedTask : Task.Run(() => wal.FollowAsync(start, stop.Token), CancellationToken.None);
+        try
+        {
+            await reader.ReadFilesAsync(files, workers, cancel);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await follow;
+        }
+    }
+
+    private static TreeId StoreRoot(
+        SnapshotWriter writer,
+        ClusterReader reader,
+        ClusterDirectory data,
+        ClusterListing listing,
+        TreeEntry control,
+        IReadOnlyList<TreeEntry> segments,
+        BackupEnd end,
+        FactsDocument facts,
+        CancellationToken cancel)
+    {
+        data.Directories["global"].Files.Add(new ClusterFile(data.Directories["global"], control.Name.ToArray(), null, control.Size) { Entry = control });
+        var entries = new List<TreeEntry>
+        {
+            Folder(DataName, reader.Store(data)),
+            Folder(WalName, writer.AddTree(segments)),
+            Text(FactsName, facts.ToBytes()),
+            Text(LabelName, Encoding.UTF8.GetBytes(end.Label)),
+        };
+        if (listing.Tablespaces.Count > 0)
+        {
+            var tablespaces = listing.Tablespaces.Select(tablespace => reader.Describe(tablespace.Files.Status, ByteText.Encode(tablespace.ObjectId.ToString(CultureInfo.InvariantCulture)), EntryType.Directory) with { Subtree = reader.Store(tablespace.Files) });
+            entries.Add(Folder(TablespacesName, writer.AddTree([.. tablespaces.OrderBy(entry => Encoding.ASCII.GetString(entry.Name.Span), StringComparer.Ordinal)])));
+            entries.Add(Text(MapName, Encoding.UTF8.GetBytes(end.TablespaceMap)));
+        }
+
+        return writer.AddTree([.. entries.OrderBy(entry => Encoding.ASCII.GetString(entry.Name.Span), StringComparer.Ordinal)]);
+
+        TreeEntry Folder(string name, TreeId tree) => reader.Describe(data.Status, ByteText.Encode(name), EntryType.Directory) with { Subtree = tree };
+
+        TreeEntry Text(string name, byte[] content) => reader.Describe(data.Status, ByteText.Encode(name), EntryType.File) with
+        {
+            Mode = 0x180,
+            Size = content.Length,
+            Content = writer.AddContent(new MemoryStream(content), new ContentHints { LengthExpected = content.Length }, cancel),
+        };
+    }
+
+    private static Dictionary<string, string> Locations(ClusterListing listing) =>
+        listing.Tablespaces.ToDictionary(tablespace => tablespace.ObjectId.ToString(CultureInfo.InvariantCulture), tablespace => tablespace.Location);
+
+    private static SnapshotDescription Describe(PostgresBackupRequest request, ConsistencyPoint point, DateTimeOffset consistentAt, TransferCounters counters, ProblemList problems) => new()
+    {
+        Asset = request.Asset,
+        SourceKind = Kind,
+        ConsistentAt = consistentAt,
+        Tags = request.Tags,
+        SealedProperties = new Dictionary<string, string>
+        {
+            ["start-lsn"] = point.Start.ToString(),
+            ["stop-lsn"] = point.Stop.ToString(),
+            ["timeline"] = point.Timeline.ToString(CultureInfo.InvariantCulture),
+            ["system-identifier"] = point.SystemIdentifier.ToString(CultureInfo.InvariantCulture),
+            ["server-version"] = point.ServerVersion.ToString(CultureInfo.InvariantCulture),
+        },
+        ItemsTotal = counters.ItemsDone,
+        ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+    };
+
+    private static string NameOf(TreeEntry segment) => Encoding.ASCII.GetString(segment.Name.Span);
+}
