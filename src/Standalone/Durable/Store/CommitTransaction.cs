@@ -132,21 +132,8 @@ internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
         }
 
         rows.AddTurn(turn);
-        foreach (var message in turn.Messages)
-        {
-            rows.AddMessage(message);
-        }
 
-        foreach (var child in locked.Children.GetValueOrDefault(claim.InstanceId) ?? [])
-        {
-            rows.AddMessage(new InboxMessage(child, EventType.ExecutionTerminated)
-            {
-                Name = "The calling orchestration was terminated.",
-                Data = turn.Change?.Output,
-                Recursive = true,
-            });
-        }
-
+        // First the new instances: a message of the same turn may be for one of them.
         foreach (var started in turn.Started)
         {
             if (locked.TryTake(started, Active))
@@ -166,6 +153,21 @@ internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
                         null),
                 });
             }
+        }
+
+        foreach (var message in turn.Messages)
+        {
+            rows.AddMessage(message);
+        }
+
+        foreach (var child in locked.Children.GetValueOrDefault(claim.InstanceId) ?? [])
+        {
+            rows.AddMessage(new InboxMessage(child, EventType.ExecutionTerminated)
+            {
+                Name = "The calling orchestration was terminated.",
+                Data = turn.Change?.Output,
+                Recursive = true,
+            });
         }
     }
 
