@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -10,6 +11,8 @@ internal sealed class HttpForwarder(EntityTable entities, TokenGate gate, Rendez
     /// <summary>"Comfortably under" the 64 KiB at which the .NET listener stops working: larger descriptions go by rendezvous.</summary>
     private const int ControlJsonBytes = 48 * 1024;
 
+    private readonly ConcurrentDictionary<string, bool> _idsInUse = new(StringComparer.Ordinal);
+
     public async Task<Refusal?> HandleAsync(HttpContext context, RequestTarget target)
     {
         var entity = entities.Find(target);                                                               // (1)
@@ -18,7 +21,7 @@ internal sealed class HttpForwarder(EntityTable entities, TokenGate gate, Rendez
         if (isRequired && gate.Check(token, target, entity, RelayRights.Send).Refusal is { } refusal) return refusal;
         if (entity is null) return Refusal.UnknownEntity;
 
-        using var pending = new PendingRequest($"{target.Parameter("sb-hc-id") ?? Guid.NewGuid().ToString()}_G0");
+        using var pending = NewPending(target);
         using var address = rendezvous.Open("request", pending.Id, target.Stripped, (arrived, _) => pending.ArriveAsync(arrived));
         var upload = new RequestUpload(context, options);
         var request = RequestDescription.Of(context, target, pending.Id, address.Text, options.Host, consumesAuthorization, upload.HasBody);    // (2)
@@ -42,6 +45,21 @@ internal sealed class HttpForwarder(EntityTable entities, TokenGate gate, Rendez
         finally
         {
             listener.Forget(pending);
+        }
+    }
+
+    /// <summary>
+    /// A request under the id its sender chose, so that both sides' logs agree; under another one when that id is in use, or a
+    /// sender could take the answer to somebody else's request.
+    /// </summary>
+    private PendingRequest NewPending(RequestTarget target)
+    {
+        var given = target.Parameter("sb-hc-id") is { Length: > 0 and <= 128 } text ? text : Guid.NewGuid().ToString();
+        while (true)
+        {
+            var id = $"{given}_G0";
+            if (_idsInUse.TryAdd(id, true)) return new PendingRequest(id, () => _idsInUse.TryRemove(id, out _));
+            given = Guid.NewGuid().ToString();
         }
     }
 

@@ -17,7 +17,7 @@ internal abstract record ListenerReply
 }
 
 /// <summary>A request whose listener has not answered. The first reply counts; later ones are dropped.</summary>
-internal sealed class PendingRequest(string id) : IDisposable
+internal sealed class PendingRequest(string id, Action release) : IDisposable
 {
     private readonly TaskCompletionSource<ListenerReply> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -39,6 +39,10 @@ internal sealed class PendingRequest(string id) : IDisposable
         await _finished.Task.ConfigureAwait(false);
     }
 
-    /// <summary>Lets the rendezvous connection end.</summary>
-    public void Dispose() => _finished.TrySetResult();
+    /// <summary>Lets the rendezvous connection end and the id be used again.</summary>
+    public void Dispose()
+    {
+        _finished.TrySetResult();
+        release();
+    }
 }

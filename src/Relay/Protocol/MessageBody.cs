@@ -112,19 +112,38 @@ internal static class MessageBodySender
 {
     private const int FrameBytes = 64 * 1024;
 
+    /// <summary>
+    /// Sends what is there and does not wait for more: bytes that are already available travel in one frame, because small frames
+    /// cost a TLS record each, but a slow producer's bytes leave at once.
+    /// </summary>
     public static async Task SendAsync(WebSocket socket, Stream body, CancellationToken cancel)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(FrameBytes);
-        try
+        // Not from a pool: when a send fails, a read into this buffer may still be going on.
+        var buffer = new byte[FrameBytes];
+        var filled = 0;
+        while (true)
         {
-            int read;
-            while ((read = await body.ReadAsync(buffer, cancel).ConfigureAwait(false)) > 0)
-                await socket.SendAsync(buffer.AsMemory(0, read), WebSocketMessageType.Binary, endOfMessage: false, cancel).ConfigureAwait(false);
-            await socket.SendAsync(ReadOnlyMemory<byte>.Empty, WebSocketMessageType.Binary, endOfMessage: true, cancel).ConfigureAwait(false);
+            var reading = body.ReadAsync(buffer.AsMemory(filled), cancel);
+            if (filled > 0 && !reading.IsCompleted)
+            {
+                await SendPartAsync(buffer.AsMemory(0, filled)).ConfigureAwait(false);
+                var late = await reading.ConfigureAwait(false);
+                if (late == 0) break;
+                await SendPartAsync(buffer.AsMemory(filled, late)).ConfigureAwait(false);
+                filled = 0;
+                continue;
+            }
+            var read = await reading.ConfigureAwait(false);
+            filled += read;
+            if (filled > 0 && (read == 0 || filled == FrameBytes))
+            {
+                await SendPartAsync(buffer.AsMemory(0, filled)).ConfigureAwait(false);
+                filled = 0;
+            }
+            if (read == 0) break;
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        await socket.SendAsync(ReadOnlyMemory<byte>.Empty, WebSocketMessageType.Binary, endOfMessage: true, cancel).ConfigureAwait(false);
+
+        ValueTask SendPartAsync(ReadOnlyMemory<byte> part) => socket.SendAsync(part, WebSocketMessageType.Binary, endOfMessage: false, cancel);
     }
 }

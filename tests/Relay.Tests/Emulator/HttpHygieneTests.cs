@@ -209,6 +209,24 @@ public sealed class HttpHygieneTests
     }
 
     [Fact]
+    public async Task TwoSendersWithOneId_EachGetTheirOwnAnswer()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var listener = await bed.ScriptAsync();
+        var http = bed.Http();
+        var first = http.SendAsync(Message(bed, HttpMethod.Get, "site/agent7?sb-hc-id=same", null), Cancel);
+        var firstId = (await listener.ReadAsync()).Request!.Id;
+        firstId.ShouldBe("same_G0");
+        var second = http.SendAsync(Message(bed, HttpMethod.Get, "site/agent7?sb-hc-id=same", null), Cancel);
+        var secondId = (await listener.ReadAsync()).Request!.Id;
+        secondId.ShouldNotBe(firstId);
+        await listener.AnswerAsync(firstId, "201");
+        await listener.AnswerAsync(secondId, "202");
+        (await first).StatusCode.ShouldBe(HttpStatusCode.Created);
+        (await second).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+    }
+
+    [Fact]
     public async Task SenderThatLeaves_IsForgotten()
     {
         await using var bed = await RelayTestBed.StartAsync();
