@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -86,29 +85,12 @@ public sealed record LocalPackages(string Modules)
 
     private static async Task RunNpmAsync(string folder, CancellationToken cancel)
     {
-        var start = new ProcessStartInfo("npm") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
         try
         {
-            using var npm = await SpawningThread.StartAsync(start).ConfigureAwait(false);
-            var printed = Task.WhenAll(npm.StandardOutput.ReadToEndAsync(CancellationToken.None), npm.StandardError.ReadToEndAsync(CancellationToken.None));
-            try
-            {
-                await npm.WaitForExitAsync(cancel).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                npm.Kill(entireProcessTree: true);
-                throw;
-            }
-
+            var npm = await ProgramRun.OfAsync("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cancel).ConfigureAwait(false);
             if (npm.ExitCode != 0)
             {
-                throw new LocalStackException(LocalStackFault.Prerequisite, $"`npm ci` in {folder} failed: {string.Concat(await printed.ConfigureAwait(false)).Trim()}",
+                throw new LocalStackException(LocalStackFault.Prerequisite, $"`npm ci` in {folder} failed: {npm.Output}{npm.Errors}".Trim(),
                     "Check that npm can reach its registry, then start again.");
             }
         }

@@ -1,0 +1,20 @@
+namespace Backup.LocalStack.Run;
+
+/// <summary>What the person asked for on the command line.</summary>
+internal sealed record StackOptions
+{
+    /// <summary>End after the result instead of serving until Ctrl-C.</summary>
+    public bool Once { get; init; }
+
+    /// <summary>Folders of the user's to protect besides the sample data; absolute.</summary>
+    public IReadOnlyList<string> Protect { get; init; } = [];
+
+    /// <summary>A database server of the user's to protect besides the sample one.</summary>
+    public string? Postgres { get; init; }
+
+    /// <summary>Everything the stack keeps; absolute.</summary>
+    public required string StateFolder { get; init; }
+
+    /// <summary>The port of the Functions app; a free one when not set.</summary>
+    public int? HttpPort { get; init; }
+}
