@@ -1,0 +1,52 @@
+using Backup.LocalStack.Services;
+
+namespace Backup.LocalStack.Run;
+
+/// <summary>Writes what our programs read at start: policy, agent configuration, emulator configuration. Rewritten at every start, since ports may change.</summary>
+internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
+{
+    public string Policy => Path.Combine(folders.Settings, "policy.yaml");
+
+    public string Agent => Path.Combine(folders.Settings, "agent.yaml");
+
+    public string Emulator => Path.Combine(folders.Settings, "relay-emulator.yaml");
+
+    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, CancellationToken cancel)
+    {
+        var sample = await File.ReadAllTextAsync(Path.Combine(Checkout.LocalInfrastructure, "policy.yaml"), cancel).ConfigureAwait(false);
+        await File.WriteAllTextAsync(Policy, ProtectedAssets.Policy(sample, folders, assets), cancel).ConfigureAwait(false);
+        foreach (var (name, connectionString) in connections)
+        {
+            await PrivateFile.WriteAsync(secrets.Connection(name), connectionString, cancel).ConfigureAwait(false);
+        }
+
+        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys), cancel).ConfigureAwait(false);
+    }
+
+    private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections) =>
+        $"""
+        name: {Stack.AgentName}
+        site: lab
+        relay:
+          endpoint: "sb://localhost:{relayPort}"
+          path: agents/{Stack.AgentName}
+          keyName: listen
+          keyFile: {Q(secrets.RelayListenKey)}
+          trustedCertificateFile: {Q(Stack.CertificateFile(secrets))}
+        identityFile: {Q(secrets.AgentIdentity)}
+        controlPlaneFile: {Q(secrets.ControlPlanePublic)}
+        stateFolder: {Q(folders.Agent)}
+        vaults:
+          main:
+            path: {Q(folders.Vault)}
+            backupKeyFile: {Q(secrets.BackupKey)}
+            restoreKeyFile: {Q(secrets.RestoreKey)}
+        connections:
+        {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}"))}
+        allowedSources: [ {string.Join(", ", assets.Where(a => !a.IsDatabase).Select(a => Q(a.Original!)))} ]
+        restoreRoots: [ {Q(folders.Restores)} ]
+
+        """;
+
+    private static string Q(string text) => ProtectedAssets.Quoted(text);
+}
