@@ -7,6 +7,7 @@ namespace Backup.LocalStack.Progress;
 internal sealed class Step(string title, Board board)
 {
     private readonly Stopwatch _elapsed = Stopwatch.StartNew();
+    private bool _failed;
 
     public string Title { get; } = title;
 
@@ -26,10 +27,17 @@ internal sealed class Step(string title, Board board)
         }
     }
 
+    /// <summary>Shows the step as failed when it ends, although it ends without an exception.</summary>
+    public void Fail(string detail)
+    {
+        _failed = true;
+        Say(detail);
+    }
+
     internal void End(bool succeeded)
     {
         _elapsed.Stop();
-        Succeeded = succeeded;
+        Succeeded = succeeded && !_failed;
         board.Changed(this);
     }
 }

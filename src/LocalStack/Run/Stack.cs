@@ -30,6 +30,8 @@ internal sealed class Stack : IAsyncDisposable
         Settings = new SettingsFiles(Folders, Secrets);
         Assets = ProtectedAssets.Of(options, Folders);
         _ports = new StackPorts(Path.Combine(Folders.Settings, "ports"));
+        Folders.Create();
+        FunctionsAddress = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HttpPort ?? _ports.For("functions")}"));
     }
 
     public StackOptions Options { get; }
@@ -57,20 +59,19 @@ internal sealed class Stack : IAsyncDisposable
     public Supervised Functions { get; private set; } = null!;
 
     /// <summary>Where the Functions app answers, without a slash at the end.</summary>
-    public Uri FunctionsAddress { get; private set; } = null!;
+    public Uri FunctionsAddress { get; }
 
     /// <summary>Connects to the sample database.</summary>
     public string SampleConnection => SampleDatabase.ConnectionString(VoidCatalogue.Database) + ";Pooling=false";
 
-    /// <summary>Starts everything, making what is missing.</summary>
-    public static async Task<Stack> StartAsync(StackOptions options, Board board, CancellationToken cancel)
+    /// <summary>Starts the services and makes sample data and keys where they are missing.</summary>
+    public static async Task<Stack> StartServicesAsync(StackOptions options, Board board, CancellationToken cancel)
     {
         var packages = await board.StepAsync("Local services (PostgreSQL, Azurite) from npm", step =>
             LocalPackages.InstallAsync(new Progress<string>(step.Say), cancel)).ConfigureAwait(false);
         var stack = new Stack(options, packages);
         try
         {
-            stack.Folders.Create();
             await stack.Secrets.EnsureRandomKeysAsync(cancel).ConfigureAwait(false);
             await Task.WhenAll(
                 board.StepAsync("PostgreSQL for catalog and orchestrations", _ => stack.StartControlDatabaseAsync(cancel)),
@@ -78,7 +79,6 @@ internal sealed class Stack : IAsyncDisposable
                 board.StepAsync("Azurite (blob storage)", _ => stack.StartAzuriteAsync(cancel)),
                 board.StepAsync("Sample files (FITS archive, host configuration)", _ => stack.MakeSampleFilesAsync(cancel)),
                 board.StepAsync("Keys, identities, vault", _ => stack.MakeKeysAsync(cancel))).ConfigureAwait(false);
-            await board.StepAsync("Relay, agent, Functions app", _ => stack.StartProgramsAsync(cancel)).ConfigureAwait(false);
             return stack;
         }
         catch
@@ -90,6 +90,27 @@ internal sealed class Stack : IAsyncDisposable
 
     /// <summary>The relay's certificate, to be trusted by path.</summary>
     public static string CertificateFile(Secrets secrets) => Path.Combine(secrets.Certificate, "relay.pem");
+
+    /// <summary>Starts our programs: relay emulator, agent, Functions app. From here on the schedule fires.</summary>
+    public async Task StartProgramsAsync(CancellationToken cancel)
+    {
+        var relayPort = _ports.For("relay");
+        Dictionary<string, string> connections = new() { [ProtectedAssets.SampleDatabase] = SampleDatabase.ConnectionString() };
+        if (Options.Postgres is not null)
+        {
+            connections[ProtectedAssets.UserDatabase] = Options.Postgres;
+        }
+
+        await Settings.WriteAsync(Assets, relayPort, connections, cancel).ConfigureAwait(false);
+        Relay = Program("relay emulator", "Relay.Emulator", ["--config", Settings.Emulator], [], "Listening");
+        Agent = Program("agent", "Agent", ["--config", Settings.Agent], [], "Listening");
+        Functions = Program("Functions app", "Functions", [], await FunctionsEnvironmentAsync(relayPort, cancel).ConfigureAwait(false), "Now listening");
+        foreach (var program in (Supervised[])[Relay, Agent, Functions])
+        {
+            Register(program, () => program.Child);
+            await program.StartAsync(cancel).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Completes when a child ends that nobody told to, with what happened; never otherwise.</summary>
     public async Task<LocalStackException> FirstCrashAsync()
@@ -186,28 +207,6 @@ internal sealed class Stack : IAsyncDisposable
     {
         File.Delete(privateFile);
         await ProgramRun.OfOurOwnAsync("Cli", ["identity", "new", "--name", name, "--private", privateFile, "--public", publicFile], cancel).ConfigureAwait(false);
-    }
-
-    private async Task StartProgramsAsync(CancellationToken cancel)
-    {
-        var relayPort = _ports.For("relay");
-        Dictionary<string, string> connections = new() { [ProtectedAssets.SampleDatabase] = SampleDatabase.ConnectionString() };
-        if (Options.Postgres is not null)
-        {
-            connections[ProtectedAssets.UserDatabase] = Options.Postgres;
-        }
-
-        await Settings.WriteAsync(Assets, relayPort, connections, cancel).ConfigureAwait(false);
-        Relay = Program("relay emulator", "Relay.Emulator", ["--config", Settings.Emulator], [], "Listening");
-        Agent = Program("agent", "Agent", ["--config", Settings.Agent], [], "Listening");
-        var port = Options.HttpPort ?? _ports.For("functions");
-        FunctionsAddress = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}"));
-        Functions = Program("Functions app", "Functions", [], await FunctionsEnvironmentAsync(relayPort, cancel).ConfigureAwait(false), "Now listening");
-        foreach (var program in (Supervised[])[Relay, Agent, Functions])
-        {
-            Register(program, () => program.Child);
-            await program.StartAsync(cancel).ConfigureAwait(false);
-        }
     }
 
     private async Task<Dictionary<string, string>> FunctionsEnvironmentAsync(int relayPort, CancellationToken cancel) => new()

@@ -1,0 +1,83 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Backup.LocalStack.Run;
+
+/// <summary>A run as the Functions app tells of it.</summary>
+internal sealed record RunInfo(string Id, string Asset, string State, DateTimeOffset OpenedAt, DateTimeOffset? EndedAt, ReasonInfo? Reason, string? RecoveryPoint)
+{
+    public bool HasEnded => EndedAt is not null;
+}
+
+/// <summary>Why something did not succeed.</summary>
+internal sealed record ReasonInfo(string Code, string Text, string Hint);
+
+/// <summary>A recovery point as the Functions app tells of it.</summary>
+internal sealed record RecoveryPointInfo(string Id, string Asset, string Run, DateTimeOffset Instant, DateTimeOffset ReadingBeganAt, long BytesRead, long BytesNew, long BytesStored,
+    long FilesTotal, long FilesUnreadableTotal, IReadOnlyList<ReplicaInfo> Replicas);
+
+/// <summary>A copy of a recovery point in one tier.</summary>
+internal sealed record ReplicaInfo(string Tier, string State, long BytesTotal, long BytesCopied);
+
+/// <summary>A restore as the Functions app tells of it.</summary>
+internal sealed record RestoreInfo(string Id, string Asset, string State, string Target, ReasonInfo? Reason, DateTimeOffset? EndedAt)
+{
+    public bool HasEnded => EndedAt is not null;
+}
+
+/// <summary>What to restore where.</summary>
+internal sealed record RestoreWish(string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Tier = null);
+
+/// <summary>The HTTP interface of the Functions app, as an administrator's script would use it.</summary>
+internal sealed class ControlPlane(Uri address, string functionKey) : IDisposable
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    private readonly HttpClient _http = new() { BaseAddress = address, DefaultRequestHeaders = { { "x-functions-key", functionKey } } };
+
+    public async Task<IReadOnlyList<RunInfo>> RunsAsync(string? asset, CancellationToken cancel) =>
+        (await GetAsync<Page<RunInfo>>("api/runs?limit=100" + Filter(asset), cancel).ConfigureAwait(false)).Items;
+
+    public Task<RunInfo> RunAsync(string id, CancellationToken cancel) => GetAsync<RunInfo>($"api/runs/{Uri.EscapeDataString(id)}", cancel);
+
+    public async Task<IReadOnlyList<RecoveryPointInfo>> RecoveryPointsAsync(string? asset, CancellationToken cancel) =>
+        (await GetAsync<Page<RecoveryPointInfo>>("api/recovery-points?limit=100" + Filter(asset), cancel).ConfigureAwait(false)).Items;
+
+    public Task<RestoreInfo> RestoreAsync(string id, CancellationToken cancel) => GetAsync<RestoreInfo>($"api/restores/{Uri.EscapeDataString(id)}", cancel);
+
+    public async Task<string> StartBackupAsync(IReadOnlyList<string> assets, CancellationToken cancel) =>
+        (await PostAsync("api/backups", new { assets }, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
+
+    public async Task<string> StartRestoreAsync(RestoreWish wish, CancellationToken cancel) =>
+        (await PostAsync("api/restores", wish, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
+
+    public void Dispose() => _http.Dispose();
+
+    private static string Filter(string? asset) => asset is null ? string.Empty : "&asset=" + Uri.EscapeDataString(asset);
+
+    private async Task<T> GetAsync<T>(string path, CancellationToken cancel)
+    {
+        using var answer = await _http.GetAsync(new Uri(path, UriKind.Relative), cancel).ConfigureAwait(false);
+        await RequireSuccessAsync(answer, "GET " + path, cancel).ConfigureAwait(false);
+        return (await answer.Content.ReadFromJsonAsync<T>(Json, cancel).ConfigureAwait(false))!;
+    }
+
+    private async Task<JsonElement> PostAsync<T>(string path, T body, CancellationToken cancel)
+    {
+        using var answer = await _http.PostAsJsonAsync(new Uri(path, UriKind.Relative), body, Json, cancel).ConfigureAwait(false);
+        await RequireSuccessAsync(answer, "POST " + path, cancel).ConfigureAwait(false);
+        return await answer.Content.ReadFromJsonAsync<JsonElement>(Json, cancel).ConfigureAwait(false);
+    }
+
+    private static async Task RequireSuccessAsync(HttpResponseMessage answer, string request, CancellationToken cancel)
+    {
+        if (!answer.IsSuccessStatusCode)
+        {
+            throw new LocalStackException(LocalStackFault.UnexpectedResult,
+                $"{request} was answered {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false)}", "The log of the Functions app says more.");
+        }
+    }
+
+    private sealed record Page<T>(IReadOnlyList<T> Items);
+}

@@ -1,0 +1,206 @@
+using System.Globalization;
+using Backup.LocalStack.Comparison;
+using Backup.LocalStack.Progress;
+using Backup.LocalStack.SampleData;
+using Backup.LocalStack.Services;
+using Npgsql;
+
+namespace Backup.LocalStack.Run;
+
+/// <summary>What became of one asset: its backup, its copies and its restores.</summary>
+internal sealed record AssetResult(ProtectedAsset Asset, RunInfo Run, RecoveryPointInfo? Point, IReadOnlyList<RestoreResult> Restores)
+{
+    /// <summary>Backed up, restored at least once, and every restore verified.</summary>
+    public bool IsProven => Point is not null && Restores.Count > 0 && Restores.All(r => r.Verdict.IsVerified);
+}
+
+/// <summary>One restore and what comparing it showed.</summary>
+/// <param name="From">The vault, or the tier whose replica was read.</param>
+/// <param name="Duration">From asking for it to its end.</param>
+/// <param name="Verdict">The comparison.</param>
+internal sealed record RestoreResult(string From, TimeSpan Duration, RestoreVerdict Verdict);
+
+/// <summary>The demonstration: one fleet backup by the timer, restores of everything, comparisons.</summary>
+internal sealed class Demonstration : IAsyncDisposable
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan TimerPatience = TimeSpan.FromSeconds(20);
+
+    private readonly Stack _stack;
+    private readonly Board _board;
+    private readonly TimeProvider _time;
+    private readonly ObservationWriter _writer;
+    private readonly CatalogueFingerprint _before;
+    private readonly DateTimeOffset _began;
+    private readonly ControlPlane _control;
+
+    private Demonstration(Stack stack, Board board, TimeProvider time, ObservationWriter writer, CatalogueFingerprint before, string functionKey)
+    {
+        (_stack, _board, _time, _writer, _before) = (stack, board, time, writer, before);
+        _control = new ControlPlane(stack.FunctionsAddress, functionKey);
+        _began = time.GetUtcNow();
+    }
+
+    /// <summary>Starts writing to the sample database and notes what it holds. To be called before the schedule can fire.</summary>
+    public static async Task<Demonstration> PrepareAsync(Stack stack, Board board, TimeProvider time, CancellationToken cancel)
+    {
+        var writer = await ObservationWriter.StartAsync(stack.SampleConnection, time, cancel).ConfigureAwait(false);
+        try
+        {
+            var before = await CatalogueFingerprint.ReadAsync(stack.SampleConnection, cancel).ConfigureAwait(false);
+            return new Demonstration(stack, board, time, writer, before, await File.ReadAllTextAsync(stack.Secrets.FunctionKey, cancel).ConfigureAwait(false));
+        }
+        catch
+        {
+            await writer.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Waits for the backups, restores and compares.</summary>
+    public async Task<IReadOnlyList<AssetResult>> RunAsync(CancellationToken cancel)
+    {
+        var runs = await Task.WhenAll(_stack.Assets.Select(asset => BackUpAsync(asset, cancel))).ConfigureAwait(false);
+        if (_writer.Writing.IsFaulted)
+        {
+            await _writer.Writing.ConfigureAwait(false);
+        }
+
+        return await Task.WhenAll(runs.Select(run => RestoreAsync(run.Asset, run.Run, cancel))).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _writer.DisposeAsync().ConfigureAwait(false);
+        _control.Dispose();
+    }
+
+    /// <summary>Waits for the schedule to back the asset up; asks for it where the newest recovery point is too fresh for the schedule.</summary>
+    private Task<(ProtectedAsset Asset, RunInfo Run)> BackUpAsync(ProtectedAsset asset, CancellationToken cancel) =>
+        _board.StepAsync($"Back up {asset.Name}", async step =>
+        {
+            step.Say("waiting for the schedule");
+            var run = await NewRunAsync(asset, _began + TimerPatience, cancel).ConfigureAwait(false);
+            if (run is null)
+            {
+                step.Say("not due yet by its schedule: asked for");
+                await _control.StartBackupAsync([asset.Name], cancel).ConfigureAwait(false);
+                run = (await NewRunAsync(asset, DateTimeOffset.MaxValue, cancel).ConfigureAwait(false))!;
+            }
+
+            while (!run.HasEnded)
+            {
+                step.Say(run.State);
+                await Task.Delay(PollInterval, _time, cancel).ConfigureAwait(false);
+                run = await _control.RunAsync(run.Id, cancel).ConfigureAwait(false);
+            }
+
+            if (run.State == "succeeded")
+            {
+                step.Say(run.State);
+            }
+            else
+            {
+                step.Fail($"{run.State}: {run.Reason?.Text}");
+            }
+
+            return (asset, run);
+        });
+
+    private async Task<RunInfo?> NewRunAsync(ProtectedAsset asset, DateTimeOffset until, CancellationToken cancel)
+    {
+        while (_time.GetUtcNow() < until)
+        {
+            var runs = await _control.RunsAsync(asset.Name, cancel).ConfigureAwait(false);
+            if (runs.Where(r => r.OpenedAt >= _began).MaxBy(r => r.OpenedAt) is { } found)
+            {
+                return found;
+            }
+
+            await Task.Delay(PollInterval, _time, cancel).ConfigureAwait(false);
+        }
+
+        return null;
+    }
+
+    private async Task<AssetResult> RestoreAsync(ProtectedAsset asset, RunInfo run, CancellationToken cancel)
+    {
+        var point = (await _control.RecoveryPointsAsync(asset.Name, cancel).ConfigureAwait(false)).FirstOrDefault(p => p.Run == run.Id);
+        if (point is null)
+        {
+            return new AssetResult(asset, run, null, []);
+        }
+
+        // From the vault always; from a replica where there is one and the content is ours to judge exactly.
+        List<string?> origins = [null];
+        if (asset.IsSample && asset.Name != ProtectedAssets.HostConfiguration && point.Replicas is [var replica, ..])
+        {
+            origins.Add(replica.Tier);
+        }
+
+        List<RestoreResult> results = [];
+        foreach (var tier in origins)
+        {
+            results.Add(await RestoreFromAsync(asset, point, tier, cancel).ConfigureAwait(false));
+        }
+
+        return new AssetResult(asset, run, point, results);
+    }
+
+    private Task<RestoreResult> RestoreFromAsync(ProtectedAsset asset, RecoveryPointInfo point, string? tier, CancellationToken cancel)
+    {
+        var from = tier ?? "the vault";
+        return _board.StepAsync($"Restore {asset.Name} from {from} and compare", async step =>
+        {
+            var target = Path.Combine(_stack.Folders.Restores, $"{asset.Name}-{tier ?? "vault"}");
+            await RemoveTree.IfExistsAsync(target, cancel).ConfigureAwait(false);
+            var asked = _time.GetTimestamp();
+            var id = await _control.StartRestoreAsync(new RestoreWish(point.Id, target, tier), cancel).ConfigureAwait(false);
+            var restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
+            while (!restore.HasEnded)
+            {
+                step.Say(restore.State);
+                await Task.Delay(PollInterval, _time, cancel).ConfigureAwait(false);
+                restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
+            }
+
+            var duration = _time.GetElapsedTime(asked);
+            if (restore.State != "succeeded")
+            {
+                step.Fail($"{restore.State}: {restore.Reason?.Text}");
+                return new RestoreResult(from, duration, new RestoreVerdict("nothing", [$"the restore {restore.State}: {restore.Reason?.Text}"]));
+            }
+
+            step.Say("comparing");
+            var verdict = await JudgeAsync(asset, point, target, cancel).ConfigureAwait(false);
+            if (verdict.IsVerified)
+            {
+                step.Say(verdict.Proof);
+            }
+            else
+            {
+                step.Fail(string.Join("; ", verdict.Differences));
+            }
+
+            return new RestoreResult(from, duration, verdict);
+        });
+    }
+
+    private Task<RestoreVerdict> JudgeAsync(ProtectedAsset asset, RecoveryPointInfo point, string target, CancellationToken cancel)
+    {
+        var log = Path.Combine(_stack.Folders.Logs, string.Create(CultureInfo.InvariantCulture, $"restored-{Path.GetFileName(target)}.log"));
+        if (!asset.IsDatabase)
+        {
+            return Task.Run(() => RestoreVerdict.OfTree(asset.Original!, RestoredFolder(target, asset), asset.IsSample ? null : point.ReadingBeganAt), cancel);
+        }
+
+        return asset.IsSample
+            ? RestoreVerdict.OfSampleClusterAsync(_stack.Packages, DataFolder(target), _before, log, cancel)
+            : RestoreVerdict.OfUserClusterAsync(_stack.Packages, DataFolder(target), new NpgsqlConnectionStringBuilder(_stack.Options.Postgres).Username ?? PostgresServer.Superuser, log, cancel);
+    }
+
+    private static string RestoredFolder(string target, ProtectedAsset asset) => target + asset.Original;
+
+    private static string DataFolder(string target) => Path.Combine(target, "data");
+}
