@@ -9,6 +9,9 @@ namespace Backup.LocalStack.Run;
 /// <param name="IsSample">Whether its content is ours, so that every byte of a restore can be judged.</param>
 internal sealed record ProtectedAsset(string Name, string? Original, bool IsSample)
 {
+    /// <summary>The vault it goes to, by its name in the agent's configuration.</summary>
+    public string Vault { get; init; } = "main";
+
     public bool IsDatabase => Original is null;
 }
 
@@ -34,6 +37,7 @@ internal static partial class ProtectedAssets
             new(FitsArchive, folders.Fits, IsSample: true),
             new(HostConfiguration, folders.Configuration, IsSample: true),
         ];
+        assets.AddRange(options.ExtraAssets);
         foreach (var path in options.Protect)
         {
             var name = "my-" + NotKebab().Replace(Path.GetFileName(Path.TrimEndingDirectorySeparator(path)).ToLowerInvariant(), "-").Trim('-');
@@ -58,7 +62,7 @@ internal static partial class ProtectedAssets
         foreach (var asset in assets.Where(a => !a.IsSample))
         {
             var what = asset.IsDatabase ? $"kind: postgres, connection: {asset.Name}" : $"kind: files, paths: [{Quoted(asset.Original!)}]";
-            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: main, serviceClass: research, dataClass: active }}");
+            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: {asset.Vault}, serviceClass: research, dataClass: active }}");
         }
 
         return policy.Append('\n').ToString();

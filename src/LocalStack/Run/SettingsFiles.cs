@@ -11,7 +11,7 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
 
     public string Emulator => Path.Combine(folders.Settings, "relay-emulator.yaml");
 
-    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, CancellationToken cancel)
+    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, IReadOnlyDictionary<string, VaultPlace> extraVaults, CancellationToken cancel)
     {
         var sample = await File.ReadAllTextAsync(Path.Combine(Checkout.LocalInfrastructure, "policy.yaml"), cancel).ConfigureAwait(false);
         await File.WriteAllTextAsync(Policy, ProtectedAssets.Policy(sample, folders, assets), cancel).ConfigureAwait(false);
@@ -20,10 +20,11 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
             await PrivateFile.WriteAsync(secrets.Connection(name), connectionString, cancel).ConfigureAwait(false);
         }
 
-        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys), cancel).ConfigureAwait(false);
+        Dictionary<string, VaultPlace> vaults = new(extraVaults) { ["main"] = new VaultPlace(folders.Vault, secrets.BackupKey, secrets.RestoreKey) };
+        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults), cancel).ConfigureAwait(false);
     }
 
-    private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections) =>
+    private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections, IReadOnlyDictionary<string, VaultPlace> vaults) =>
         $"""
         name: {Stack.AgentName}
         site: lab
@@ -37,10 +38,7 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         controlPlaneFile: {Q(secrets.ControlPlanePublic)}
         stateFolder: {Q(folders.Agent)}
         vaults:
-          main:
-            path: {Q(folders.Vault)}
-            backupKeyFile: {Q(secrets.BackupKey)}
-            restoreKeyFile: {Q(secrets.RestoreKey)}
+        {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}"))}
         connections:
         {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}"))}
         allowedSources: [ {string.Join(", ", assets.Where(a => !a.IsDatabase).Select(a => Q(a.Original!)))} ]

@@ -101,7 +101,7 @@ internal sealed class Stack : IAsyncDisposable
             connections[ProtectedAssets.UserDatabase] = Options.Postgres;
         }
 
-        await Settings.WriteAsync(Assets, relayPort, connections, cancel).ConfigureAwait(false);
+        await Settings.WriteAsync(Assets, relayPort, connections, Options.ExtraVaults, cancel).ConfigureAwait(false);
         Relay = Program("relay emulator", "Relay.Emulator", ["--config", Settings.Emulator], [], "Listening");
         Agent = Program("agent", "Agent", ["--config", Settings.Agent], [], "Listening");
         Functions = Program("Functions app", "Functions", [], await FunctionsEnvironmentAsync(relayPort, cancel).ConfigureAwait(false), "Now listening");
@@ -221,7 +221,7 @@ internal sealed class Stack : IAsyncDisposable
         ["ControlPlane__IdentityFile"] = Secrets.ControlPlaneIdentity,
         ["ControlPlane__AgentsFolder"] = Secrets.AgentsFolder,
         ["Offsite__ConnectionString"] = Azurite.ConnectionString,
-        ["Schedule__Timer"] = "*/5 * * * * *",
+        ["Schedule__Timer"] = Options.Timer,
         ["FunctionKeys__local"] = await Secrets.HashOfAsync(Secrets.FunctionKey, cancel).ConfigureAwait(false),
         ["ASPNETCORE_URLS"] = FunctionsAddress.ToString(),
     };

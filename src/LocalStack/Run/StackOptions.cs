@@ -17,4 +17,16 @@ internal sealed record StackOptions
 
     /// <summary>The port of the Functions app; a free one when not set.</summary>
     public int? HttpPort { get; init; }
+
+    /// <summary>When the schedule looks for what is due, as NCRONTAB. Often here, so that nobody waits.</summary>
+    public string Timer { get; init; } = "*/5 * * * * *";
+
+    /// <summary>Further file trees to protect, beyond sample and command line: assets made to fail, in tests.</summary>
+    public IReadOnlyList<ProtectedAsset> ExtraAssets { get; init; } = [];
+
+    /// <summary>Further vaults of the agent, by name.</summary>
+    public IReadOnlyDictionary<string, VaultPlace> ExtraVaults { get; init; } = new Dictionary<string, VaultPlace>();
 }
+
+/// <summary>A vault and the keys to it, as files.</summary>
+internal sealed record VaultPlace(string Folder, string BackupKey, string RestoreKey);

@@ -19,6 +19,9 @@ internal sealed class Supervised(ChildSpec spec, Func<ChildProcess, Cancellation
         await becomeReady(child, cancel).ConfigureAwait(false);
     }
 
+    /// <summary>Another program that counts as ready by the same sign.</summary>
+    public Supervised With(ChildSpec other) => new(other, becomeReady);
+
     public Task KillAsync() => Child.KillAsync();
 
     public Task StopAsync() => Child.StopAsync();
