@@ -20,7 +20,7 @@ public static class Checkout
         // .../{src|tests}/{this project}/bin/{configuration}/{framework}/ : the tail is the same for every project of one build.
         var below = Path.GetRelativePath(Root, AppContext.BaseDirectory).Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
         var bin = Array.IndexOf(below, "bin");
-        var path = bin < 0 ? null : Path.Combine([Root, "src", project, .. below[bin..], $"Backup.{project}"]);
+        var path = bin < 0 ? null : Path.Combine([Root, "src", project, .. below[bin..], project == "Cli" ? "backupctl" : $"Backup.{project}"]);
         return path is not null && File.Exists(path)
             ? path
             : throw new LocalStackException(LocalStackFault.Prerequisite, $"src/{project} is not built: {path ?? "this program runs outside its bin folder"}",

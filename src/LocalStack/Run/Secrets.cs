@@ -27,7 +27,12 @@ internal sealed record Secrets(string Folder)
 
     public string RestoreKey => Path.Combine(Folder, "vault-restore.key");
 
-    public string Certificate => Path.Combine(Folder, "relay");
+    public string RelayCertificateFolder => Path.Combine(Folder, "relay");
+
+    /// <summary>The relay's certificate, to be trusted by path.</summary>
+    public string RelayCertificate => Path.Combine(RelayCertificateFolder, "certificate.pem");
+
+    public string RelayCertificateKey => Path.Combine(RelayCertificateFolder, "certificate.key");
 
     /// <summary>The connection string file of a connection in the agent's configuration.</summary>
     public string Connection(string name) => Path.Combine(Folder, $"connection-{name}");

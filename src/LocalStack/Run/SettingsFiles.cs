@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backup.LocalStack.Services;
 
 namespace Backup.LocalStack.Run;
@@ -5,11 +6,13 @@ namespace Backup.LocalStack.Run;
 /// <summary>Writes what our programs read at start: policy, agent configuration, emulator configuration. Rewritten at every start, since ports may change.</summary>
 internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
 {
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
     public string Policy => Path.Combine(folders.Settings, "policy.yaml");
 
     public string Agent => Path.Combine(folders.Settings, "agent.yaml");
 
-    public string Emulator => Path.Combine(folders.Settings, "relay-emulator.yaml");
+    public string Emulator => Path.Combine(folders.Settings, "relay-emulator.json");
 
     public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, IReadOnlyDictionary<string, VaultPlace> extraVaults, CancellationToken cancel)
     {
@@ -20,6 +23,7 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
             await PrivateFile.WriteAsync(secrets.Connection(name), connectionString, cancel).ConfigureAwait(false);
         }
 
+        await File.WriteAllTextAsync(Emulator, EmulatorSettings(relayPort), cancel).ConfigureAwait(false);
         Dictionary<string, VaultPlace> vaults = new(extraVaults) { ["main"] = new VaultPlace(folders.Vault, secrets.BackupKey, secrets.RestoreKey) };
         await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults), cancel).ConfigureAwait(false);
     }
@@ -30,10 +34,10 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         site: lab
         relay:
           endpoint: "sb://localhost:{relayPort}"
-          path: agents/{Stack.AgentName}
-          keyName: listen
+          path: {Stack.AgentPath}
+          keyName: {Stack.RelayListenRule}
           keyFile: {Q(secrets.RelayListenKey)}
-          trustedCertificateFile: {Q(Stack.CertificateFile(secrets))}
+          trustedCertificateFile: {Q(secrets.RelayCertificate)}
         identityFile: {Q(secrets.AgentIdentity)}
         controlPlaneFile: {Q(secrets.ControlPlanePublic)}
         stateFolder: {Q(folders.Agent)}
@@ -45,6 +49,19 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         restoreRoots: [ {Q(folders.Restores)} ]
 
         """;
+
+    private string EmulatorSettings(int port) => JsonSerializer.Serialize(
+        new
+        {
+            port,
+            certificateFile = secrets.RelayCertificate,
+            certificateKeyFile = secrets.RelayCertificateKey,
+            rules = new[] { Rule(Stack.RelayListenRule, secrets.RelayListenKey, "Listen"), Rule(Stack.RelaySendRule, secrets.RelaySendKey, "Send") },
+            entities = new[] { new { path = Stack.AgentPath } },
+        },
+        Indented);
+
+    private static object Rule(string name, string keyFile, string right) => new { name, keyFile, rights = new[] { right } };
 
     private static string Q(string text) => ProtectedAssets.Quoted(text);
 }

@@ -9,6 +9,7 @@ namespace Backup.LocalStack.Run;
 internal sealed class Stack : IAsyncDisposable
 {
     public const string AgentName = "lab-agent-1";
+    public const string AgentPath = "agents/" + AgentName;
     public const string RelayListenRule = "listen";
     public const string RelaySendRule = "send";
 
@@ -87,9 +88,6 @@ internal sealed class Stack : IAsyncDisposable
             throw;
         }
     }
-
-    /// <summary>The relay's certificate, to be trusted by path.</summary>
-    public static string CertificateFile(Secrets secrets) => Path.Combine(secrets.Certificate, "relay.pem");
 
     /// <summary>Starts our programs: relay emulator, agent, Functions app. From here on the schedule fires.</summary>
     public async Task StartProgramsAsync(CancellationToken cancel)
@@ -188,10 +186,8 @@ internal sealed class Stack : IAsyncDisposable
             await MakeIdentityAsync("control-plane", Secrets.ControlPlaneIdentity, Secrets.ControlPlanePublic, cancel).ConfigureAwait(false);
         }
 
-        if (!File.Exists(CertificateFile(Secrets)))
-        {
-            await ProgramRun.OfOurOwnAsync("Relay.Emulator", ["--make-certificate", Secrets.Certificate], cancel).ConfigureAwait(false);
-        }
+        // Every time: it keeps a certificate that is still good, and renews one that is about to end.
+        await ProgramRun.OfOurOwnAsync("Relay.Emulator", ["--make-certificate", Secrets.RelayCertificateFolder], cancel).ConfigureAwait(false);
 
         if (!File.Exists(Secrets.BackupKey))
         {
@@ -217,7 +213,7 @@ internal sealed class Stack : IAsyncDisposable
         ["Relay__Endpoint"] = $"sb://localhost:{relayPort}",
         ["Relay__KeyName"] = RelaySendRule,
         ["Relay__KeyFile"] = Secrets.RelaySendKey,
-        ["Relay__TrustedCertificateFile"] = CertificateFile(Secrets),
+        ["Relay__TrustedCertificateFile"] = Secrets.RelayCertificate,
         ["ControlPlane__IdentityFile"] = Secrets.ControlPlaneIdentity,
         ["ControlPlane__AgentsFolder"] = Secrets.AgentsFolder,
         ["Offsite__ConnectionString"] = Azurite.ConnectionString,

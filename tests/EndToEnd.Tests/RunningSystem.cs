@@ -1,0 +1,183 @@
+using System.Security.Cryptography;
+using Backup.LocalStack.Progress;
+using Backup.LocalStack.Run;
+using Backup.LocalStack.Services;
+using Backup.Services.Testing;
+using Shouldly;
+using Spectre.Console;
+
+[assembly: AssemblyFixture(typeof(Backup.EndToEnd.Tests.RunningSystem))]
+// One stack for all: its processes are killed and restarted, so tests take turns.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+
+namespace Backup.EndToEnd.Tests;
+
+/// <summary>The whole system as processes, with assets and vaults made to fail. Its schedule never fires: tests ask for backups.</summary>
+public sealed class RunningSystem : IAsyncLifetime
+{
+    internal const string Big = "big-tree";
+    internal const string MissingPath = "missing-path";
+    internal const string Unreadable = "unreadable-file";
+    internal const string WrongKey = "wrong-key";
+    internal const string SmallDisk = "small-disk";
+
+    private const int BigFiles = 60;
+    private const int BigFileBytes = 3 << 20;
+    private const string Never = "0 0 0 29 2 *";
+
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly ScratchFolder _scratch = new("e2e");
+
+    internal Stack Stack { get; private set; } = null!;
+
+    internal ControlPlane Control { get; private set; } = null!;
+
+    internal string BigTree => _scratch.Combine("big");
+
+    internal string UnreadableTree => _scratch.Combine("unreadable");
+
+    internal string SmallDiskVault => _scratch.Combine("vault-small-disk");
+
+    internal string SmallDiskOriginal => _scratch.Combine("vault-small-disk.original");
+
+    public async ValueTask InitializeAsync()
+    {
+        MakeTrees();
+        var wrong = await NewVaultAsync("vault-of-another-key");
+        var small = await NewVaultAsync("vault-small-disk.original");
+        Directory.CreateDirectory(SmallDiskVault);
+        var options = new StackOptions
+        {
+            StateFolder = _scratch.Combine("state"),
+            Timer = Never,
+            ExtraAssets =
+            [
+                new(Big, BigTree, IsSample: false),
+                new(MissingPath, _scratch.Combine("not-there"), IsSample: false),
+                new(Unreadable, UnreadableTree, IsSample: false),
+                new(WrongKey, UnreadableTree, IsSample: false) { Vault = "other" },
+                new(SmallDisk, BigTree, IsSample: false) { Vault = "small" },
+            ],
+            ExtraVaults = new Dictionary<string, VaultPlace>
+            {
+                // The folder of the main vault with the keys of another one.
+                ["other"] = wrong with { Folder = new StackFolders(_scratch.Combine("state")).Vault },
+                ["small"] = small with { Folder = SmallDiskVault },
+            },
+        };
+        var quiet = new Board(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }));
+        Stack = await Stack.StartServicesAsync(options, quiet, CancellationToken.None);
+        await Stack.StartProgramsAsync(CancellationToken.None);
+        Control = new ControlPlane(Stack.FunctionsAddress, await File.ReadAllTextAsync(Stack.Secrets.FunctionKey));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Control?.Dispose();
+        if (Stack is not null)
+        {
+            await Stack.DisposeAsync();
+        }
+
+        _scratch.Dispose();
+    }
+
+    /// <summary>Orders a backup and returns its run once it is open.</summary>
+    internal async Task<RunInfo> OrderAsync(string asset)
+    {
+        var earlier = (await Control.RunsAsync(asset, Cancel)).Select(r => r.Id).ToHashSet();
+        await Control.StartBackupAsync([asset], Cancel);
+        RunInfo? run = null;
+        await UntilAsync(async () => (run = (await Control.RunsAsync(asset, Cancel)).FirstOrDefault(r => !earlier.Contains(r.Id))) is not null);
+        return run!;
+    }
+
+    /// <summary>Waits for the end of a run, however long the faults make it take.</summary>
+    internal async Task<RunInfo> EndOfAsync(RunInfo run)
+    {
+        await UntilAsync(async () => (run = await Control.RunAsync(run.Id, Cancel)).HasEnded);
+        return run;
+    }
+
+    /// <summary>Polls a condition until it holds or the test is cancelled; a service that is being restarted may refuse meanwhile.</summary>
+    internal static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        while (true)
+        {
+            try
+            {
+                if (await condition())
+                {
+                    return;
+                }
+            }
+            catch (HttpRequestException)
+            {
+                // The Functions app is down at the moment: the caller killed it and starts it again.
+            }
+
+            await Task.Delay(PollInterval, Cancel);
+        }
+    }
+
+    /// <summary>Waits until the agent has written data of a new backup, and then stops it in its tracks: certainly in the middle.</summary>
+    internal async Task PauseAgentMidBackupAsync(RunInfo run)
+    {
+        var before = VaultBytes();
+        await UntilAsync(() => Task.FromResult(VaultBytes() > before));
+        Stack.Agent.Child.Pause();
+        (await Control.RecoveryPointsAsync(run.Asset, Cancel)).ShouldNotContain(p => p.Run == run.Id, "the backup ended before it could be interrupted: the tree is too small");
+    }
+
+    /// <summary>Gives the big tree content the vault has never seen.</summary>
+    internal void RewriteBigTree()
+    {
+        foreach (var file in Directory.EnumerateFiles(BigTree))
+        {
+            File.WriteAllBytes(file, RandomNumberGenerator.GetBytes(BigFileBytes));
+        }
+    }
+
+    /// <summary>The vault is whole: every object, every snapshot, everything decrypted.</summary>
+    internal Task VaultIsSoundAsync() =>
+        ProgramRun.OfOurOwnAsync("Cli", ["verify", "--vault", Stack.Folders.Vault, "--restore-key-file", Stack.Secrets.RestoreKey, "--depth", "full"], Cancel);
+
+    /// <summary>The recovery point of a run, restored and compared with the big tree.</summary>
+    internal async Task RestoresAsync(RunInfo run)
+    {
+        var point = (await Control.RecoveryPointsAsync(run.Asset, Cancel)).Single(p => p.Run == run.Id);
+        var target = Path.Combine(Stack.Folders.Restores, "check-" + Guid.NewGuid().ToString("N"));
+        var id = await Control.StartRestoreAsync(new RestoreWish(point.Id, target), Cancel);
+        RestoreInfo? restore = null;
+        await UntilAsync(async () => (restore = await Control.RestoreAsync(id, Cancel)).HasEnded);
+        restore!.State.ShouldBe("succeeded", restore.Reason?.Text);
+        LocalStack.Comparison.RestoreVerdict.OfTree(BigTree, target + BigTree, backupBegan: null).Differences.ShouldBeEmpty();
+    }
+
+    internal static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private long VaultBytes() => new DirectoryInfo(Stack.Folders.Vault).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
+
+    private void MakeTrees()
+    {
+        Directory.CreateDirectory(BigTree);
+        for (var i = 0; i < BigFiles; i++)
+        {
+            File.WriteAllText(Path.Combine(BigTree, $"file-{i:000}.bin"), string.Empty);
+        }
+
+        RewriteBigTree();
+        Directory.CreateDirectory(UnreadableTree);
+        File.WriteAllText(Path.Combine(UnreadableTree, "readable.txt"), "readable\n");
+        File.WriteAllText(Path.Combine(UnreadableTree, "secret.txt"), "nobody may read this\n");
+        File.SetUnixFileMode(Path.Combine(UnreadableTree, "secret.txt"), UnixFileMode.None);
+    }
+
+    private async Task<VaultPlace> NewVaultAsync(string name)
+    {
+        var place = new VaultPlace(_scratch.Combine(name), _scratch.Combine(name + ".backup-key"), _scratch.Combine(name + ".restore-key"));
+        await ProgramRun.OfOurOwnAsync("Cli", ["vault", "init", "--vault", place.Folder, "--restore-key-file", place.RestoreKey, "--backup-key-file", place.BackupKey], CancellationToken.None);
+        return place;
+    }
+}
