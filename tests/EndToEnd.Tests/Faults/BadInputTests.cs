@@ -68,7 +68,7 @@ public sealed class BadInputTests(RunningSystem system)
         // The vault lies on a file system of 40 MB of the agent's own; the tree has 180 MB.
         const string Script = "mount -t tmpfs -o size=40m tmpfs \"$1\" && cp -a \"$2\"/. \"$1\"/ && shift 2 && exec \"$@\"";
         string[] ownMounts = Native.IsRoot ? ["--mount"] : ["--map-root-user", "--mount"];
-        await using var small = await AgentSwap.ToAsync(system.Stack, "unshare", [.. ownMounts, "bash", "-c", Script, "bash", stack.SmallDiskVault, stack.SmallDiskOriginal]);
+        await using var small = await AgentSwap.ToAsync(system.Stack, "unshare", [.. ownMounts, "bash", "-c", Script, "bash", system.SmallDiskVault, system.SmallDiskOriginal]);
         var run = await system.EndOfAsync(await system.OrderAsync(RunningSystem.SmallDisk));
         run.State.ShouldBe("failed");
         run.Reason!.Code.ShouldBe("disk-full");
