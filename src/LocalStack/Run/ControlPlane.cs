@@ -4,10 +4,12 @@ using System.Text.Json.Serialization;
 
 namespace Backup.LocalStack.Run;
 
-/// <summary>A run as the Functions app tells of it.</summary>
-internal sealed record RunInfo(string Id, string Asset, string State, DateTimeOffset OpenedAt, DateTimeOffset? EndedAt, ReasonInfo? Reason, string? RecoveryPoint)
+/// <summary>A run as the Functions app tells of it. One that was only just asked for has neither asset nor recovery point yet.</summary>
+internal sealed record RunInfo(string Id, string? Asset, string State, DateTimeOffset OpenedAt, DateTimeOffset? EndedAt, ReasonInfo? Reason, string? RecoveryPoint)
 {
-    public bool HasEnded => EndedAt is not null;
+    private static readonly string[] FinalStates = ["succeeded", "partial", "failed", "cancelled", "ended"];
+
+    public bool HasEnded => FinalStates.Contains(State);
 }
 
 /// <summary>Why something did not succeed.</summary>
@@ -18,16 +20,16 @@ internal sealed record RecoveryPointInfo(string Id, string Asset, string Run, Da
     long FilesTotal, long FilesUnreadableTotal, IReadOnlyList<ReplicaInfo> Replicas);
 
 /// <summary>A copy of a recovery point in one tier.</summary>
-internal sealed record ReplicaInfo(string Tier, string State, long BytesTotal, long BytesCopied);
+internal sealed record ReplicaInfo(string Tier, string State, long? BytesTotal, long? BytesCopied);
 
 /// <summary>A restore as the Functions app tells of it.</summary>
-internal sealed record RestoreInfo(string Id, string Asset, string State, string Target, ReasonInfo? Reason, DateTimeOffset? EndedAt)
+internal sealed record RestoreInfo(string Id, string State, DateTimeOffset? EndedAt, ReasonInfo? Reason)
 {
-    public bool HasEnded => EndedAt is not null;
+    public bool HasEnded => State is "succeeded" or "failed" or "cancelled" or "ended";
 }
 
 /// <summary>What to restore where.</summary>
-internal sealed record RestoreWish(string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Tier = null);
+internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null);
 
 /// <summary>The HTTP interface of the Functions app, as an administrator's script would use it.</summary>
 internal sealed class ControlPlane(Uri address, string functionKey) : IDisposable
@@ -46,8 +48,10 @@ internal sealed class ControlPlane(Uri address, string functionKey) : IDisposabl
 
     public Task<RestoreInfo> RestoreAsync(string id, CancellationToken cancel) => GetAsync<RestoreInfo>($"api/restores/{Uri.EscapeDataString(id)}", cancel);
 
-    public async Task<string> StartBackupAsync(IReadOnlyList<string> assets, CancellationToken cancel) =>
-        (await PostAsync("api/backups", new { assets }, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
+    /// <summary>Asks for a backup; the same asset and slot are the same request.</summary>
+    /// <returns>The run's id.</returns>
+    public async Task<string> StartBackupAsync(string asset, string slot, CancellationToken cancel) =>
+        (await PostAsync("api/backups", new { asset, slot }, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
 
     public async Task<string> StartRestoreAsync(RestoreWish wish, CancellationToken cancel) =>
         (await PostAsync("api/restores", wish, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;

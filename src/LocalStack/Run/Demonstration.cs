@@ -85,8 +85,8 @@ internal sealed class Demonstration : IAsyncDisposable
             if (run is null)
             {
                 step.Say("not due yet by its schedule: asked for");
-                await _control.StartBackupAsync([asset.Name], cancel).ConfigureAwait(false);
-                run = (await NewRunAsync(asset, DateTimeOffset.MaxValue, cancel).ConfigureAwait(false))!;
+                var id = await _control.StartBackupAsync(asset.Name, _time.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture), cancel).ConfigureAwait(false);
+                run = await _control.RunAsync(id, cancel).ConfigureAwait(false);
             }
 
             while (!run.HasEnded)
@@ -156,7 +156,7 @@ internal sealed class Demonstration : IAsyncDisposable
             var target = Path.Combine(_stack.Folders.Restores, $"{asset.Name}-{tier ?? "vault"}");
             await RemoveTree.IfExistsAsync(target, cancel).ConfigureAwait(false);
             var asked = _time.GetTimestamp();
-            var id = await _control.StartRestoreAsync(new RestoreWish(point.Id, target, tier), cancel).ConfigureAwait(false);
+            var id = await _control.StartRestoreAsync(new RestoreWish(asset.Name, point.Id, target, tier), cancel).ConfigureAwait(false);
             var restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
             while (!restore.HasEnded)
             {
