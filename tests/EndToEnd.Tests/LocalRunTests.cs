@@ -1,3 +1,4 @@
+using System.Globalization;
 using Backup.LocalStack;
 using Backup.LocalStack.Services;
 using Backup.Services.Testing;
@@ -33,5 +34,37 @@ public sealed class LocalRunTests
         run.ExitCode.ShouldNotBe(0);
         (run.Output + run.Errors).ShouldContain("nowhere");
         Directory.Exists(scratch.Combine("state")).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(Native.SigInt, 130)]
+    [InlineData(Native.SigTerm, 130)]
+    [InlineData(Native.SigKill, 128 + Native.SigKill)]
+    public async Task Serving_ThenInterruptedOrKilled_LeavesNoChildBehind(int signal, int exitCode)
+    {
+        using var scratch = new ScratchFolder("localrun");
+        await using var program = await ChildProcess.StartAsync(
+            new ChildSpec("local stack", Checkout.Program("LocalStack"), ["--state", scratch.Combine("state")], scratch.Combine("log")), RunningSystem.Cancel);
+        var servers = new[] { "postgres-control", "postgres-sample" }.Select(name => scratch.Combine("state", name, "data", "postmaster.pid")).ToList();
+        await RunningSystem.UntilAsync(() => Task.FromResult(program.Exited.IsCompleted || servers.TrueForAll(File.Exists)));
+        var children = servers.ConvertAll(file => int.Parse(File.ReadLines(file).First(), CultureInfo.InvariantCulture));
+
+        Native.Signal(program.Id, signal);
+
+        (await program.Exited).ShouldBe(exitCode, string.Join('\n', program.LastLines()));
+        await RunningSystem.UntilAsync(() => Task.FromResult(children.TrueForAll(child => !IsRunning(child))));
+    }
+
+    private static bool IsRunning(int process)
+    {
+        try
+        {
+            // A zombie waits to be reaped by init: it runs no more.
+            return !File.ReadAllText($"/proc/{process}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 }

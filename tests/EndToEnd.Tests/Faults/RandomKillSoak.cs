@@ -51,7 +51,7 @@ public sealed class RandomKillSoak(RunningSystem system)
     private async Task NoFalsePointsAsync()
     {
         var listing = await ProgramRun.OfOurOwnAsync("Cli",
-            ["snapshots", "--vault", system.Stack.Folders.Vault, "--restore-key-file", system.Stack.Secrets.RestoreKey, "--json"], RunningSystem.Cancel);
+            ["snapshots", "--vault", system.Stack.Folders.Vault, "--key-file", system.Stack.Secrets.RestoreKey, "--json"], RunningSystem.Cancel);
         var inVault = JsonDocument.Parse(listing.Output).RootElement.GetRawText();
         foreach (var point in await system.Control.RecoveryPointsAsync(null, RunningSystem.Cancel))
         {
