@@ -10,6 +10,7 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
     private static readonly Meter Meter = new("Backup.Relay");
     private static readonly Counter<long> Requests = Meter.CreateCounter<long>("relay.listener.requests", description: "Requests answered, by status");
 
+    private bool _disposed;
     private readonly CancellationTokenSource _abandoned = new();
     private readonly Lock _gate = new();
     private TaskCompletionSource? _idle;
@@ -48,6 +49,8 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
 
     public void Dispose()
     {
+        // A container disposes a singleton that is also a hosted service twice.
+        if (Interlocked.Exchange(ref _disposed, true)) return;
         _abandoned.Cancel();
         _abandoned.Dispose();
     }
