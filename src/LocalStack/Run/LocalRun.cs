@@ -18,6 +18,7 @@ internal static class LocalRun
         var began = time.GetTimestamp();
         try
         {
+            RefuseToProtectItself(options);
             var folders = new StackFolders(options.StateFolder);
             using var held = folders.Lock();
             var board = new Board(console);
@@ -43,6 +44,15 @@ internal static class LocalRun
         {
             console.WriteLine("Stopped.");
             return ExitInterrupted;
+        }
+    }
+
+    private static void RefuseToProtectItself(StackOptions options)
+    {
+        foreach (var path in options.Protect.Where(p => (options.StateFolder + '/').StartsWith(p.TrimEnd('/') + '/', StringComparison.Ordinal)))
+        {
+            // The vault would be backed up into itself, and never be finished.
+            throw new LocalStackException(LocalStackFault.Configuration, $"--protect {path} holds the state folder {options.StateFolder}", "Keep the state elsewhere with --state.");
         }
     }
 
