@@ -27,11 +27,14 @@ internal sealed class Step(string title, Board board)
         }
     }
 
+    /// <summary>Says what came of it; shown when it ends.</summary>
+    public void Conclude(string detail) => Detail = detail;
+
     /// <summary>Shows the step as failed when it ends, although it ends without an exception.</summary>
     public void Fail(string detail)
     {
         _failed = true;
-        Say(detail);
+        Conclude(detail);
     }
 
     internal void End(bool succeeded)

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace Backup.LocalStack.Run;
 
 /// <summary>A run as the Functions app tells of it. One that was only just asked for has neither asset nor recovery point yet.</summary>
-internal sealed record RunInfo(string Id, string? Asset, string State, DateTimeOffset OpenedAt, DateTimeOffset? EndedAt, ReasonInfo? Reason, string? RecoveryPoint)
+internal sealed record RunInfo(string Id, string? Asset, string State, DateTimeOffset OpenedAt, DateTimeOffset? EndedAt, ReasonInfo? Reason, string? RecoveryPoint, string? RequestedBy = null)
 {
     private static readonly string[] FinalStates = ["succeeded", "partial", "failed", "cancelled", "ended"];
 

@@ -98,7 +98,7 @@ internal sealed class Demonstration : IAsyncDisposable
 
             if (run.State == "succeeded")
             {
-                step.Say(run.State);
+                step.Conclude(run.RequestedBy == "api" ? "on request" : "by the schedule");
             }
             else
             {
@@ -176,7 +176,7 @@ internal sealed class Demonstration : IAsyncDisposable
             var verdict = await JudgeAsync(asset, point, target, cancel).ConfigureAwait(false);
             if (verdict.IsVerified)
             {
-                step.Say(verdict.Proof);
+                step.Conclude(verdict.Proof);
             }
             else
             {

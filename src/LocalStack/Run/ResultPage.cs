@@ -36,7 +36,7 @@ internal static class ResultPage
         foreach (var r in results)
         {
             table.AddRow(r.Asset.Name, r.Run.State, Count(r.Point?.FilesTotal), Bytes(r.Point?.BytesRead), Bytes(r.Point?.BytesStored),
-                r.Point is { Replicas.Count: > 0 } point ? string.Join(", ", point.Replicas.Select(x => $"{x.Tier} {Bytes(x.BytesTotal)}")) : "-",
+                r.Point is { Replicas.Count: > 0 } point ? string.Join("\n", point.Replicas.Select(x => $"{x.Tier} {Bytes(x.BytesTotal)}")) : "-",
                 r.Run.EndedAt is { } ended ? Seconds(ended - r.Run.OpenedAt) : "-",
                 r.Point is { } p ? Seconds(now - p.Instant) : "-");
         }
@@ -73,7 +73,12 @@ internal static class ResultPage
 
     private static string Count(long? count) => count?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
 
-    private static string Bytes(long? bytes) => bytes is { } b ? string.Create(CultureInfo.InvariantCulture, $"{b / 1e6:N1} MB") : "-";
+    private static string Bytes(long? bytes) => bytes switch
+    {
+        null => "-",
+        < 100_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:N1} kB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N1} MB"),
+    };
 
     private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:N1} s");
 }
