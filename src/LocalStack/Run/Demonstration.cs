@@ -154,7 +154,11 @@ internal sealed class Demonstration : IAsyncDisposable
         return _board.StepAsync($"Restore {asset.Name} from {from} and compare", async step =>
         {
             var target = Path.Combine(_stack.Folders.Restores, $"{asset.Name}-{tier ?? "vault"}");
-            await RemoveTree.IfExistsAsync(target, cancel).ConfigureAwait(false);
+            foreach (var earlier in (string[])[target, target + ".tablespaces"])
+            {
+                await RemoveTree.IfExistsAsync(earlier, cancel).ConfigureAwait(false);
+            }
+
             var asked = _time.GetTimestamp();
             var id = await _control.StartRestoreAsync(new RestoreWish(asset.Name, point.Id, target, tier), cancel).ConfigureAwait(false);
             var restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
@@ -196,11 +200,9 @@ internal sealed class Demonstration : IAsyncDisposable
         }
 
         return asset.IsSample
-            ? RestoreVerdict.OfSampleClusterAsync(_stack.Packages, DataFolder(target), _before, log, cancel)
-            : RestoreVerdict.OfUserClusterAsync(_stack.Packages, DataFolder(target), new NpgsqlConnectionStringBuilder(_stack.Options.Postgres).Username ?? PostgresServer.Superuser, log, cancel);
+            ? RestoreVerdict.OfSampleClusterAsync(_stack.Packages, target, _before, log, cancel)
+            : RestoreVerdict.OfUserClusterAsync(_stack.Packages, target, new NpgsqlConnectionStringBuilder(_stack.Options.Postgres).Username ?? PostgresServer.Superuser, log, cancel);
     }
 
     private static string RestoredFolder(string target, ProtectedAsset asset) => target + asset.Original;
-
-    private static string DataFolder(string target) => Path.Combine(target, "data");
 }
