@@ -39,6 +39,7 @@ internal static class Backupctl
         [
             VaultCommands.Create(context),
             BackupCommand.Create(context),
+            BackupPostgresCommand.Create(context),
             SnapshotsCommand.Create(context),
             BrowseCommands.Ls(context),
             BrowseCommands.Find(context),

@@ -4,6 +4,7 @@ using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Sources;
 using Backup.Sources.Files;
+using Backup.Sources.Postgres;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
 
@@ -57,7 +58,13 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
     private Task<BackupOutcome> BackUpAsync(
         OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
     {
-        var request = new FilesBackupRequest
+        if (order.SourceKind == SourceKind.Postgres)
+        {
+            var cluster = new PostgresBackupRequest { Asset = order.Asset, ConnectionString = ReadConnection(order.Postgres!.Connection), Tags = tags };
+            return new PostgresSource(time).BackupAsync(vault, cluster, new WriterOptions(), progress, cancel);
+        }
+
+        var tree = new FilesBackupRequest
         {
             Asset = order.Asset,
             Paths = order.Files!.Paths,
@@ -66,7 +73,21 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
             CacheFolder = state.CacheFolder,
             Tags = tags,
         };
-        return new FilesSource(time).BackupAsync(vault, request, new WriterOptions(), progress, cancel);
+        return new FilesSource(time).BackupAsync(vault, tree, new WriterOptions(), progress, cancel);
+    }
+
+    private string ReadConnection(string name)
+    {
+        var file = settings.ConnectionStringFiles[name];
+        try
+        {
+            return File.ReadAllText(file).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AgentException.OfJob(
+                new Failure { Code = FailureCode.UnknownConnection, Message = $"The connection string of '{name}' cannot be read from {file}.", Hint = "Check that file's owner and mode." }, e);
+        }
     }
 
     private static JobOutcome Report(BackupOrder order, VaultId vault, BackupOutcome outcome)
@@ -88,12 +109,25 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
                 BytesStored = outcome.Statistics.BytesStored,
                 FilesTotal = outcome.ItemsTotal,
                 FilesUnreadableTotal = outcome.ItemsUnreadable,
+                ConsistencyPoint = outcome.ConsistencyPoint is { } point ? Translate(point) : null,
                 FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
             },
         };
     }
 
-    /// <summary>The same result from the snapshot alone: the process died after the commit and before the report was journaled.</summary>
+    private static AgentApi.ConsistencyPoint Translate(Sources.Postgres.ConsistencyPoint point) => new()
+    {
+        Timeline = point.Timeline,
+        StartLsn = point.Start.ToString(),
+        StopLsn = point.Stop.ToString(),
+        FirstWal = point.FirstWalFile,
+        LastWal = point.LastWalFile,
+    };
+
+    /// <summary>
+    /// The same result from the snapshot alone: the process died after the commit and before the report was journaled. What the
+    /// snapshot seals from backup keys (the consistency point, paths) is not in it.
+    /// </summary>
     private static JobOutcome Report(BackupOrder order, VaultId vault, SnapshotInfo snapshot) => new()
     {
         State = snapshot.ItemsUnreadable > 0 ? JobState.Partial : JobState.Succeeded,

@@ -3,6 +3,7 @@ using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Sources;
 using Backup.Sources.Files;
+using Backup.Sources.Postgres;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
 using Backup.Vault.Snapshots;
@@ -17,7 +18,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
 
     public async Task<JobOutcome> RunAsync(OrderId id, RestoreOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
-        if (guard.RefuseTarget(order.Target) is { } refusal)                                                      // (1)
+        if (Refuse(order) is { } refusal)                                                                         // (1)
         {
             return JobOutcome.Failed(refusal);
         }
@@ -43,6 +44,10 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
         var outcome = await RestoreAsync(vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
         return Report(outcome);                                                                                   // (5)
     }
+
+    // A cluster's tablespaces go beside its data directory, which must be allowed too.
+    private Failure? Refuse(RestoreOrder order) => guard.RefuseTarget(order.Target)
+        ?? (order.SourceKind == SourceKind.Postgres ? guard.RefuseTarget(order.Target.TrimEnd('/') + ".tablespaces") : null);
 
     private Task<OpenVault> OpenAsync(RestoreOrigin from, CancellationToken cancel)
     {
@@ -86,6 +91,12 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
     private Task<RestoreOutcome> RestoreAsync(
         OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
     {
+        if (order.SourceKind == SourceKind.Postgres)
+        {
+            var cluster = new PostgresRestoreRequest { Target = order.Target, Overwrite = overwrite };
+            return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
+        }
+
         var request = new FilesRestoreRequest { Target = order.Target, Include = order.Include, Overwrite = overwrite };
         return new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel);
     }

@@ -51,11 +51,17 @@ internal static class BackupCommand
         var outcome = await ProgressView.RunAsync(
             invocation.Terminal, "Backing up", invocation.IsQuiet,
             view => new FilesSource(invocation.Terminal.Time).BackupAsync(vault, request, new WriterOptions(), view.ForTransfer(), cancel)).ConfigureAwait(false);
+        return Report(invocation, request.Asset, outcome);
+    }
+
+    /// <summary>Tells a finished backup, of whatever source.</summary>
+    public static ExitCode Report(Invocation invocation, string asset, BackupOutcome outcome)
+    {
         if (invocation.IsJson)
         {
             invocation.Out.WriteJson(
                 new BackupLine(
-                    outcome.SnapshotId.ToString(), request.Asset, outcome.StartedAt, outcome.EndedAt, outcome.BytesTotal, outcome.Statistics.BytesRead, outcome.Statistics.BytesNew,
+                    outcome.SnapshotId.ToString(), asset, outcome.StartedAt, outcome.EndedAt, outcome.BytesTotal, outcome.Statistics.BytesRead, outcome.Statistics.BytesNew,
                     outcome.Statistics.BytesStored, outcome.ItemsTotal, outcome.ItemsUnreadable, outcome.ItemsChangedWhileRead, ProblemText.Lines(outcome.Problems)),
                 CliJson.Default.BackupLine);
         }
@@ -95,7 +101,8 @@ internal static class BackupCommand
             : null;
     }
 
-    private static Dictionary<string, string> ReadTags(IEnumerable<string> tags)
+    /// <summary>Reads <c>NAME=VALUE</c> pairs.</summary>
+    public static Dictionary<string, string> ReadTags(IEnumerable<string> tags)
     {
         var read = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var tag in tags)

@@ -3,6 +3,7 @@ using Backup.Cli.Output;
 using Backup.Cli.Snapshots;
 using Backup.Sources;
 using Backup.Sources.Files;
+using Backup.Sources.Postgres;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
 
@@ -19,7 +20,7 @@ internal static class RestoreCommand
     public static Command Create(CliContext context)
     {
         var snapshot = new SnapshotArguments();
-        var target = new Option<string>("--target") { Description = "Where to; made when missing. Items land below it under their full paths; '/' restores in place.", HelpName = "DIR", Required = true };
+        var target = new Option<string>("--target") { Description = "Where to; made when missing. Files land below it under their full paths, and '/' restores in place; of a database cluster it becomes the data directory.", HelpName = "DIR", Required = true };
         var include = new Option<string[]>("--include", "-i") { Description = "Only what fits, as in gitignore.", HelpName = "GLOB" };
         var subtree = new Option<string>("--subtree") { Description = "Only this folder of the snapshot, its content directly into the target.", HelpName = "PATH" };
         var overwrite = new Option<bool>("--overwrite") { Description = "The target may hold something: files that differ are brought to the snapshot's state, writing only what differs." };
@@ -46,7 +47,7 @@ internal static class RestoreCommand
         var started = time.GetTimestamp();
         var outcome = await ProgressView.RunAsync(
             invocation.Terminal, "Restoring", invocation.IsQuiet,
-            view => new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, view.ForTransfer(), cancel)).ConfigureAwait(false);
+            view => RestoreAsync(vault, snapshot, request, time, view.ForTransfer(), cancel)).ConfigureAwait(false);
         if (invocation.IsJson)
         {
             invocation.Out.WriteJson(
@@ -61,6 +62,24 @@ internal static class RestoreCommand
         }
 
         return outcome.IsComplete ? ExitCode.Success : ExitCode.Partial;
+    }
+
+    private static Task<RestoreOutcome> RestoreAsync(
+        OpenVault vault, SnapshotInfo snapshot, FilesRestoreRequest request, TimeProvider time, IProgress<TransferProgress>? progress, CancellationToken cancel)
+    {
+        if (snapshot.SourceKind != PostgresSource.Kind)
+        {
+            return new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel);
+        }
+
+        // A database cluster is restored whole or not at all.
+        if (request.Include.Count > 0 || request.Subtree is not null || request.DryRun)
+        {
+            throw new CliException(CliFault.OptionInvalid, "A database cluster is restored whole.", "Leave out --include, --subtree and --dry-run.");
+        }
+
+        var cluster = new PostgresRestoreRequest { Target = request.Target, Overwrite = request.Overwrite };
+        return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
     }
 
     private static void Tell(Invocation invocation, SnapshotInfo snapshot, RestoreOutcome outcome, bool isDryRun, TimeSpan took)
