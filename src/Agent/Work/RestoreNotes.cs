@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backup.Agent.Jobs;
 using Backup.Agent.Journal;
 using Backup.Agent.Settings;
@@ -6,19 +7,27 @@ using Backup.AgentApi;
 namespace Backup.Agent.Work;
 
 /// <summary>
-/// Durable notes that an order's target was empty when its restore began: after a crash the order runs again and finds its own
-/// files there, which it may go on with, while it must not touch anybody else's.
+/// Durable notes about restores, one file per order. An empty note says that the target was empty when the restore began: after a
+/// crash the order runs again and finds its own files there, which it may go on with, while it must not touch anybody else's. A note
+/// with a result says that the restore was complete: whoever started the restored database since must not find it restored again.
 /// </summary>
 internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
 {
     private readonly string _folder = Path.Combine(state.Root, "restores");
 
-    /// <summary>Whether what is in the target came from this order. Notes so, durably, when the target is empty now.</summary>
-    /// <exception cref="IOException">The note cannot be written, or the target cannot be looked at.</exception>
-    public bool OwnsTarget(OrderId id, string target)
+    /// <summary>What a complete restore of this order reported; null when there was none.</summary>
+    /// <exception cref="AgentException">The note cannot be read.</exception>
+    public RestoreResult? FindResult(OrderId id) => Guard(() =>
     {
-        var note = Path.Combine(_folder, id.Value);
-        if (File.Exists(note))
+        var note = new FileInfo(NoteOf(id));
+        return note is { Exists: true, Length: > 0 } ? JsonSerializer.Deserialize<RestoreResult>(File.ReadAllBytes(note.FullName)) : null;
+    });
+
+    /// <summary>Whether what is in the target came from this order. Notes so, durably, when the target is empty now.</summary>
+    /// <exception cref="AgentException">The note cannot be written, or the target cannot be looked at.</exception>
+    public bool OwnsTarget(OrderId id, string target) => Guard(() =>
+    {
+        if (File.Exists(NoteOf(id)))
         {
             return true;
         }
@@ -30,14 +39,34 @@ internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
 
         Directory.CreateDirectory(_folder);
         RemoveOld();
-        using (var file = new FileStream(note, FileMode.Create, FileAccess.Write, FileShare.None))
+        Write(id, []);
+        return true;
+    });
+
+    /// <summary>Notes that the restore is complete.</summary>
+    /// <exception cref="AgentException">The note cannot be written.</exception>
+    public void KeepResult(OrderId id, RestoreResult result) => Guard(() =>
+    {
+        Directory.CreateDirectory(_folder);
+        Write(id, JsonSerializer.SerializeToUtf8Bytes(result));
+        return true;
+    });
+
+    private void Write(OrderId id, byte[] content)
+    {
+        // Order ids never start with a dot, so this name is nobody's note.
+        var unfinished = Path.Combine(_folder, $".{id.Value}");
+        using (var file = new FileStream(unfinished, FileMode.Create, FileAccess.Write, FileShare.None))
         {
+            file.Write(content);
             file.Flush(flushToDisk: true);
         }
 
+        File.Move(unfinished, NoteOf(id), overwrite: true);
         FolderSync.Flush(_folder);
-        return true;
     }
+
+    private string NoteOf(OrderId id) => Path.Combine(_folder, id.Value);
 
     private void RemoveOld()
     {
@@ -45,6 +74,25 @@ internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
         foreach (var note in new DirectoryInfo(_folder).EnumerateFiles().Where(f => f.LastWriteTimeUtc < old.UtcDateTime))
         {
             note.Delete();
+        }
+    }
+
+    private static T Guard<T>(Func<T> call)
+    {
+        try
+        {
+            return call();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw AgentException.OfJob(
+                new Failure
+                {
+                    Code = FailureCode.TargetUnusable,
+                    Message = $"The restore cannot begin or be noted: {e.Message}",
+                    Hint = "Check the target, and the agent's state folder, on the agent's machine.",
+                },
+                e);
         }
     }
 }

@@ -23,6 +23,11 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return JobOutcome.Failed(refusal);
         }
 
+        if (notes.FindResult(id) is { } done)
+        {
+            return new JobOutcome { State = JobState.Succeeded, Restore = done };
+        }
+
         var vault = await OpenAsync(order.From, cancel).ConfigureAwait(false);                                    // (2)
         var (snapshot, missing) = await FindAsync(vault, order, cancel).ConfigureAwait(false);                    // (3)
         if (snapshot is null)
@@ -30,19 +35,15 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return JobOutcome.Failed(missing!);
         }
 
-        bool isOwnTarget;
-        try
+        var overwrite = notes.OwnsTarget(id, order.Target) || order.Overwrite;
+        var outcome = await RestoreAsync(vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
+        var report = Report(outcome);                                                                             // (5)
+        if (outcome.IsComplete)
         {
-            isOwnTarget = notes.OwnsTarget(id, order.Target);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return JobOutcome.Failed(new Failure { Code = FailureCode.TargetUnusable, Message = $"{order.Target} cannot be used: {e.Message}", Hint = "Order the restore to a folder that is new or empty." });
+            notes.KeepResult(id, report.Restore!);
         }
 
-        var overwrite = order.Overwrite || isOwnTarget;
-        var outcome = await RestoreAsync(vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
-        return Report(outcome);                                                                                   // (5)
+        return report;
     }
 
     // A cluster's tablespaces go beside its data directory, which must be allowed too.
@@ -93,7 +94,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
     {
         if (order.SourceKind == SourceKind.Postgres)
         {
-            var cluster = new PostgresRestoreRequest { Target = order.Target, Overwrite = overwrite };
+            var cluster = new PostgresRestoreRequest { Target = order.Target };
             return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
         }
 

@@ -73,12 +73,12 @@ internal static class RestoreCommand
         }
 
         // A database cluster is restored whole or not at all.
-        if (request.Include.Count > 0 || request.Subtree is not null || request.DryRun)
+        if (request.Include.Count > 0 || request.Subtree is not null || request.DryRun || request.Overwrite)
         {
-            throw new CliException(CliFault.OptionInvalid, "A database cluster is restored whole.", "Leave out --include, --subtree and --dry-run.");
+            throw new CliException(CliFault.OptionInvalid, "A database cluster is restored whole, to an empty folder.", "Leave out --include, --subtree, --overwrite and --dry-run.");
         }
 
-        var cluster = new PostgresRestoreRequest { Target = request.Target, Overwrite = request.Overwrite };
+        var cluster = new PostgresRestoreRequest { Target = request.Target };
         return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
     }
 
