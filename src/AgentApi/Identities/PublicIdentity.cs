@@ -9,6 +9,7 @@ namespace Backup.AgentApi;
 public sealed class PublicIdentity
 {
     private readonly KeyPool<ECDsa> _signing;
+    private readonly KeyPool<ECDiffieHellman> _encryption;
     private readonly byte[] _encryptionKey;
 
     internal PublicIdentity(string name, byte[] signingKey, byte[] encryptionKey)
@@ -18,9 +19,10 @@ public sealed class PublicIdentity
         _encryptionKey = encryptionKey;
         SigningKey = signingKey;
         _signing = new KeyPool<ECDsa>(() => Curve.Import(ECDsa.Create(), key => key.ImportSubjectPublicKeyInfo(signingKey, out _)));
+        _encryption = new KeyPool<ECDiffieHellman>(() => Curve.Import(ECDiffieHellman.Create(), key => key.ImportSubjectPublicKeyInfo(encryptionKey, out _)));
         // Both keys are imported once now, so that a damaged identity fails here and not at the first order.
         _signing.Use(static _ => true);
-        Curve.Import(ECDiffieHellman.Create(), key => key.ImportSubjectPublicKeyInfo(encryptionKey, out _)).Dispose();
+        _encryption.Use(static _ => true);
     }
 
     /// <summary>The party's name: the agent's name in the policy, or the control plane's.</summary>
@@ -75,9 +77,9 @@ public sealed class PublicIdentity
     }
 
     /// <summary>The secret that <paramref name="ephemeral"/> and the holder of this identity share.</summary>
-    internal byte[] Agree(ECDiffieHellman ephemeral)
+    internal byte[] Agree(ECDiffieHellman ephemeral) => _encryption.Use(theirs =>
     {
-        using var theirs = Curve.Import(ECDiffieHellman.Create(), key => key.ImportSubjectPublicKeyInfo(_encryptionKey, out _));
-        return ephemeral.DeriveRawSecretAgreement(theirs.PublicKey);
-    }
+        using var theirPublic = theirs.PublicKey;
+        return ephemeral.DeriveRawSecretAgreement(theirPublic);
+    });
 }
