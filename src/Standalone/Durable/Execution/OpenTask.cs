@@ -1,5 +1,5 @@
-using DurableTask.Core.History;
 using Backup.Standalone.Durable.Store;
+using DurableTask.Core.History;
 using Microsoft.DurableTask;
 
 namespace Backup.Standalone.Durable.Execution;

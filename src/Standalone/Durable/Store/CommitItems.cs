@@ -100,6 +100,9 @@ internal sealed class TurnCommit(TurnClaim claim) : CommitItem
 
     /// <summary>Claims on the first activities of the turn, made in the same transaction.</summary>
     public List<ActivityClaim> Kept { get; } = [];
+
+    /// <summary>Called for each of these claims before anything else is written.</summary>
+    public Action<ActivityClaim>? OnKept { get; set; }
 }
 
 /// <summary>The result of an activity: its row goes, a message to the caller comes.</summary>
@@ -122,6 +125,14 @@ internal sealed class StartCommit(InstanceRecord instance, IReadOnlySet<Orchestr
 
     // A second attempt finds its own execution id and knows that the first one went through.
     public override bool IsRepeatable => true;
+}
+
+/// <summary>Something to be done while no commit is under way.</summary>
+internal sealed class ExclusiveAction(Func<Task> action) : CommitItem
+{
+    public Func<Task> Action { get; } = action;
+
+    public override bool IsRepeatable => false;
 }
 
 /// <summary>A message from a client. To an unknown or finished instance it is lost.</summary>

@@ -1,5 +1,5 @@
-using DurableTask.Core.History;
 using DurableTask.Core.Exceptions;
+using DurableTask.Core.History;
 using Microsoft.DurableTask.Client;
 using Npgsql;
 using NpgsqlTypes;

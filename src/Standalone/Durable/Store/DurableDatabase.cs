@@ -36,6 +36,9 @@ internal sealed class DurableDatabase : IAsyncDisposable
         Relaxed = NpgsqlDataSource.Create(builder);
     }
 
+    /// <summary>Fails database calls on purpose, for tests of what happens then; told the call and whether it is about to begin or has ended.</summary>
+    public Func<string, Task>? FaultPoint { get; set; }
+
     /// <summary>The schema's name; also the prefix of notification channels.</summary>
     public string Schema { get; }
 
@@ -70,6 +73,8 @@ internal sealed class DurableDatabase : IAsyncDisposable
             _migrating.Release();
         }
     }
+
+    public Task FaultAsync(string call) => FaultPoint is null ? Task.CompletedTask : FaultPoint(call);
 
     /// <summary>Whether an exception means that PostgreSQL was away or gave way, so that trying again may help.</summary>
     public static bool IsTransient(Exception exception) => exception switch

@@ -18,6 +18,7 @@ internal sealed class GroupCommitter : IAsyncDisposable
 
     private readonly Channel<CommitItem> _queue = Channel.CreateUnbounded<CommitItem>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _stopping = new();
+    private readonly DurableDatabase _database;
     private readonly CommitTransaction _transaction;
     private readonly Action<CommitEffects> _announce;
     private readonly TimeProvider _time;
@@ -26,6 +27,7 @@ internal sealed class GroupCommitter : IAsyncDisposable
 
     public GroupCommitter(DurableDatabase database, Action<CommitEffects> announce, TimeProvider time, ILogger logger)
     {
+        _database = database;
         _transaction = new CommitTransaction(database.Durable, database.Channel);
         _announce = announce;
         _time = time;
@@ -33,8 +35,8 @@ internal sealed class GroupCommitter : IAsyncDisposable
         _loop = Task.Run(RunAsync);
     }
 
-    /// <summary>Fails writes on purpose; for tests of what happens then.</summary>
-    public Func<string, Task>? FaultPoint { get; set; }
+    /// <summary>Called when nobody knows whether a transaction took effect.</summary>
+    public event Action? Doubted;
 
     /// <summary>Queues an item; await <see cref="CommitItem.Done"/> to know that it is durable.</summary>
     public void Post(CommitItem item)
@@ -65,14 +67,52 @@ internal sealed class GroupCommitter : IAsyncDisposable
         var items = new List<CommitItem>();
         while (await _queue.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (items.Count < ItemsMax && _queue.Reader.TryRead(out var item))
+            ExclusiveAction? exclusive = null;
+            while (exclusive is null && items.Count < ItemsMax && _queue.Reader.TryRead(out var item))
             {
-                items.Add(item);
+                exclusive = item as ExclusiveAction;
+                if (exclusive is null)
+                {
+                    items.Add(item);
+                }
             }
 
-            await WriteAsync([.. items]).ConfigureAwait(false);
-            items.Clear();
+            if (items.Count > 0)
+            {
+                await WriteAsync([.. items]).ConfigureAwait(false);
+                items.Clear();
+            }
+
+            if (exclusive is not null)
+            {
+                await RunAsync(exclusive).ConfigureAwait(false);
+            }
         }
+    }
+
+    private static async Task RunAsync(ExclusiveAction exclusive)
+    {
+        try
+        {
+            await exclusive.Action().ConfigureAwait(false);
+            exclusive.Finish();
+        }
+#pragma warning disable CA1031 // It is thrown where the action is awaited.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            exclusive.Fail(exception);
+        }
+    }
+
+    private static void Finish(CommitItem item)
+    {
+        if (item is TurnCommit { Outcome: CommitOutcome.Committed } turn)
+        {
+            turn.Kept.ForEach(claim => turn.OnKept?.Invoke(claim));
+        }
+
+        item.Finish();
     }
 
     private async Task WriteAsync(IReadOnlyList<CommitItem> items)
@@ -81,20 +121,12 @@ internal sealed class GroupCommitter : IAsyncDisposable
         {
             try
             {
-                if (FaultPoint is { } before)
-                {
-                    await before("commit").ConfigureAwait(false);
-                }
-
+                await _database.FaultAsync("before commit").ConfigureAwait(false);
                 var effects = await _transaction.WriteAsync(items, _stopping.Token).ConfigureAwait(false);
-                if (FaultPoint is { } after)
-                {
-                    await after("committed").ConfigureAwait(false);
-                }
-
+                await _database.FaultAsync("after commit").ConfigureAwait(false);
                 foreach (var item in items)
                 {
-                    item.Finish();
+                    Finish(item);
                 }
 
                 _announce(effects);
@@ -102,6 +134,7 @@ internal sealed class GroupCommitter : IAsyncDisposable
             }
             catch (Exception exception) when (DurableDatabase.IsTransient(exception) && !_stopping.IsCancellationRequested)
             {
+                Doubted?.Invoke();
                 items = FailUnrepeatable(items, exception);
                 if (items.Count == 0)
                 {

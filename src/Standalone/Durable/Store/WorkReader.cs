@@ -28,6 +28,7 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
     /// <summary>Claims instances that have something to do.</summary>
     public async Task<ClaimedTurns> ClaimTurnsAsync(int owner, int max, CancellationToken cancellationToken)
     {
+        await database.FaultAsync("before claim of turns").ConfigureAwait(false);
         await using var connection = await database.Relaxed.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var batch = new NpgsqlBatch(connection);
         Add(batch, """
@@ -48,21 +49,9 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
 
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new ClaimedTurns(claims, reader.IsDBNull(0) ? null : reader.GetDateTime(0), reader.GetDateTime(1));
-    }
-
-    /// <summary>Gives claims back unused.</summary>
-    public async Task ReleaseAsync(IReadOnlyList<TurnClaim> claims, CancellationToken cancellationToken)
-    {
-        await using var command = database.Durable.CreateCommand("""
-            UPDATE dispatch d SET owner = NULL, attempts = greatest(attempts - 1, 0)
-            FROM unnest($1::text[], $2::int[], $3::bigint[]) AS t (instance_id, owner, fence)
-            WHERE d.instance_id = t.instance_id AND d.owner = t.owner AND d.fence = t.fence
-            """);
-        command.Parameters.Add(CommitTransaction.Array(claims.Select(c => c.InstanceId).ToArray(), NpgsqlDbType.Text));
-        command.Parameters.Add(CommitTransaction.Array(claims.Select(c => c.Owner).ToArray(), NpgsqlDbType.Integer));
-        command.Parameters.Add(CommitTransaction.Array(claims.Select(c => c.Fence).ToArray(), NpgsqlDbType.Bigint));
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        var result = new ClaimedTurns(claims, reader.IsDBNull(0) ? null : reader.GetDateTime(0), reader.GetDateTime(1));
+        await database.FaultAsync("after claim of turns").ConfigureAwait(false);
+        return result;
     }
 
     /// <summary>Loads what claimed turns work on; a state that is still in memory is not read again.</summary>
@@ -74,6 +63,7 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
         Func<TurnClaim, (InstanceRecord Instance, IReadOnlyList<HistoryRecord> History)?> known,
         CancellationToken cancellationToken)
     {
+        await database.FaultAsync("before load").ConfigureAwait(false);
         var states = new Dictionary<string, (InstanceRecord Instance, IReadOnlyList<HistoryRecord> History)>(StringComparer.Ordinal);
         var unknown = new List<string>();
         foreach (var claim in claims)
@@ -134,6 +124,7 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
     /// <summary>Claims waiting activities, oldest first.</summary>
     public async Task<IReadOnlyList<ActivityClaim>> ClaimActivitiesAsync(int owner, int max, CancellationToken cancellationToken)
     {
+        await database.FaultAsync("before claim of activities").ConfigureAwait(false);
         await using var command = database.Relaxed.CreateCommand("""
             UPDATE activities a SET owner = $1, attempts = attempts + 1
             FROM (SELECT activity_id FROM activities WHERE owner IS NULL ORDER BY activity_id LIMIT $2 FOR UPDATE SKIP LOCKED) c,
@@ -155,20 +146,8 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
             claims.Add(new ActivityClaim(reader.GetInt64(0), owner, reader.GetInt32(1), call));
         }
 
+        await database.FaultAsync("after claim of activities").ConfigureAwait(false);
         return claims;
-    }
-
-    /// <summary>Gives claimed activities back unused.</summary>
-    public async Task ReleaseAsync(IReadOnlyList<ActivityClaim> claims, CancellationToken cancellationToken)
-    {
-        await using var command = database.Durable.CreateCommand("""
-            UPDATE activities a SET owner = NULL, attempts = greatest(attempts - 1, 0)
-            FROM unnest($1::bigint[], $2::int[]) AS t (activity_id, owner)
-            WHERE a.activity_id = t.activity_id AND a.owner = t.owner
-            """);
-        command.Parameters.Add(CommitTransaction.Array(claims.Select(c => c.ActivityId).ToArray(), NpgsqlDbType.Bigint));
-        command.Parameters.Add(CommitTransaction.Array(claims.Select(c => c.Owner).ToArray(), NpgsqlDbType.Integer));
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     internal static InstanceRecord ReadInstance(NpgsqlDataReader reader) => new(

@@ -18,6 +18,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
 {
     private readonly DurableHub _hub;
     private readonly WorkerLease _lease;
+    private readonly OwnedWork _owned;
     private readonly ITaskCatalog _catalog;
     private readonly DurableTaskWorkerOptions _options;
     private readonly IServiceScopeFactory _scopes;
@@ -35,6 +36,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     public ActivityDispatcher(
         DurableHub hub,
         WorkerLease lease,
+        OwnedWork owned,
         ITaskCatalog catalog,
         DurableTaskWorkerOptions options,
         IServiceScopeFactory scopes,
@@ -45,6 +47,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     {
         _hub = hub;
         _lease = lease;
+        _owned = owned;
         _catalog = catalog;
         _options = options;
         _scopes = scopes;
@@ -165,7 +168,15 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     {
         try
         {
-            return await _hub.Reader.ClaimActivitiesAsync(_lease.WorkerId, granted, CancellationToken.None).ConfigureAwait(false);
+            return await _owned.ClaimAsync(
+                () => _hub.Reader.ClaimActivitiesAsync(_lease.WorkerId, granted, CancellationToken.None),
+                claims =>
+                {
+                    foreach (var claim in claims)
+                    {
+                        _owned.Add(claim);
+                    }
+                }).ConfigureAwait(false);
         }
         catch
         {
@@ -185,6 +196,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         }
         finally
         {
+            _owned.Remove(claim);
             _metrics.ActivityEnded(Stopwatch.GetElapsedTime(began));
             Finish(1);
         }
@@ -211,6 +223,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
             ExecutionLog.ResultNotStorable(_logger, exception, claim.Call.InstanceId, claim.Call.Name);
             var failure = new StoredFailure(exception.GetType().ToString(), $"The result could not be stored: {exception.Message}", null, null);
             _hub.Committer.Post(new ActivityCommit(claim, Failed(claim, failure)));
+            _owned.Doubt(); // Should even that be refused by the database, the claim goes back to the queue.
         }
     }
 
@@ -235,7 +248,8 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
                 if (activity is null)
                 {
                     return Failed(claim, new StoredFailure(
-                        "ActivityTaskNotFound", $"No activity task named '{call.Name}' was found.", null, null) { IsNonRetriable = true });
+                        "ActivityTaskNotFound", $"No activity task named '{call.Name}' was found.", null, null)
+                    { IsNonRetriable = true });
                 }
 
                 var input = activity.InputType == typeof(UnreadInput) ? null : _options.DataConverter.Deserialize(call.Input, activity.InputType);

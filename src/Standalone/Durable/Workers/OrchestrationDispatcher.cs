@@ -13,6 +13,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
 
     private readonly DurableHub _hub;
     private readonly WorkerLease _lease;
+    private readonly OwnedWork _owned;
     private readonly TurnRunner _runner;
     private readonly ActivityDispatcher _activities;
     private readonly int _turnsMax;
@@ -29,6 +30,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
     public OrchestrationDispatcher(
         DurableHub hub,
         WorkerLease lease,
+        OwnedWork owned,
         TurnRunner runner,
         ActivityDispatcher activities,
         int turnsMax,
@@ -38,6 +40,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
     {
         _hub = hub;
         _lease = lease;
+        _owned = owned;
         _runner = runner;
         _activities = activities;
         _turnsMax = turnsMax;
@@ -124,7 +127,15 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         }
 
         var max = Math.Min(free, ClaimMax);
-        var claimed = await _hub.Reader.ClaimTurnsAsync(_lease.WorkerId, max, _stopping.Token).ConfigureAwait(false);
+        var claimed = await _owned.ClaimAsync(
+            () => _hub.Reader.ClaimTurnsAsync(_lease.WorkerId, max, CancellationToken.None),
+            result =>
+            {
+                foreach (var claim in result.Claims)
+                {
+                    _owned.Add(claim);
+                }
+            }).ConfigureAwait(false);
         if (claimed.Claims.Count > 0)
         {
             Interlocked.Add(ref _running, claimed.Claims.Count);
@@ -150,6 +161,13 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         {
             StoreLog.ClaimFailed(_logger, exception.Message);
             await HandleUnreadableAsync(claims, exception, now).ConfigureAwait(false);
+        }
+
+        foreach (var claim in claims.Except(works.Select(w => w.Claim)))
+        {
+            // Given back above, or (an instance that vanished) by the next comparison with the database.
+            _owned.Remove(claim);
+            _owned.Doubt();
         }
 
         Finish(claims.Count - works.Count);
@@ -184,6 +202,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
                     $"The stored state of the instance '{claim.InstanceId}' cannot be read: {single.Message}",
                     "Inspect its rows in the tables instances, history and inbox.",
                     single), keepHistory: true));
+                _owned.Remove(claim);
             }
             catch (Exception single)
             {
@@ -199,6 +218,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         foreach (var claim in claims)
         {
             _hub.Committer.Post(new TurnCommit(claim) { ReadyAt = now });
+            _owned.Remove(claim);
         }
     }
 
@@ -225,6 +245,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         }
         finally
         {
+            _owned.Remove(work.Claim);
             Finish(1);
         }
     }
@@ -232,6 +253,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
     private async Task CommitAsync(TurnWork work, TurnCommit commit, DateTime now)
     {
         commit.ActivitiesToKeep = _activities.Reserve(commit.Activities.Count);
+        commit.OnKept = _owned.Add;
         CommitOutcome outcome;
         try
         {
@@ -248,6 +270,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
             _activities.Unreserve(commit.ActivitiesToKeep);
             ExecutionLog.TurnNotStorable(_logger, exception, work.Instance.InstanceId, work.Instance.Name);
             _hub.Committer.Post(TurnRunner.Abort(work, now, exception));
+            _owned.Doubt(); // Should even that be refused by the database, the claim goes back to the queue.
             return;
         }
 

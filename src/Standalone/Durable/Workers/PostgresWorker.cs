@@ -18,6 +18,7 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
 {
     private readonly DurableHub _hub;
     private readonly WorkerLease _lease;
+    private readonly OwnedWork _owned = new();
     private readonly OrchestrationDispatcher _orchestrations;
     private readonly ActivityDispatcher _activities;
     private readonly DurableMetrics _metrics;
@@ -36,11 +37,12 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
         _hub = hub;
         _metrics = new DurableMetrics(services.GetService<IMeterFactory>());
         _sampler = new QueueSampler(hub.Database, _metrics, time);
-        _lease = new WorkerLease(hub.Database, hub.Options, time, logger, WakeAll);
-        _activities = new ActivityDispatcher(hub, _lease, catalog, options, scopes, exceptionProperties, _metrics, time, logger);
+        _lease = new WorkerLease(hub.Database, hub.Options, time, logger, ReconcileAsync, WakeAll);
+        _activities = new ActivityDispatcher(hub, _lease, _owned, catalog, options, scopes, exceptionProperties, _metrics, time, logger);
         _orchestrations = new OrchestrationDispatcher(
             hub,
             _lease,
+            _owned,
             new TurnRunner(catalog, options, hub.Options, scopes, loggers, exceptionProperties, FailIllegalAwait),
             _activities,
             Math.Max(1, options.Concurrency.MaximumConcurrentOrchestrationWorkItems),
@@ -53,6 +55,7 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
     {
         await _hub.Database.EnsureReadyAsync(cancellationToken).ConfigureAwait(false);
         await _lease.StartAsync(cancellationToken).ConfigureAwait(false);
+        _hub.Committer.Doubted += _owned.Doubt;
         _hub.Feed.EnsureListening();
         _activities.Start();
         _orchestrations.Start();
@@ -89,8 +92,26 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
         await _orchestrations.DisposeAsync().ConfigureAwait(false);
         await _activities.DisposeAsync().ConfigureAwait(false);
         await _lease.DisposeAsync().ConfigureAwait(false);
+        _hub.Committer.Doubted -= _owned.Doubt;
+        _owned.Dispose();
         _metrics.Dispose();
         _stopping.Dispose();
+    }
+
+    private async Task ReconcileAsync(CancellationToken cancellationToken)
+    {
+        if (_owned.IsDoubtful)
+        {
+            await _hub.Committer.CommitAsync(
+                new ExclusiveAction(async () =>
+                {
+                    if (await _owned.ReconcileAsync(_hub.Database, _lease.WorkerId, cancellationToken).ConfigureAwait(false) > 0)
+                    {
+                        WakeAll();
+                    }
+                }),
+                cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private void WakeAll()

@@ -24,17 +24,19 @@ internal sealed class WorkerLease : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action _tookOver;
+    private readonly Func<CancellationToken, Task> _renewed;
     private NpgsqlConnection? _connection;
     private Task? _renewing;
     private volatile int _workerId;
 
-    public WorkerLease(DurableDatabase database, DurableStorageOptions options, TimeProvider time, ILogger logger, Action tookOver)
+    public WorkerLease(DurableDatabase database, DurableStorageOptions options, TimeProvider time, ILogger logger, Func<CancellationToken, Task> renewed, Action tookOver)
     {
         _database = database;
         _lease = options.Lease < TimeSpan.FromSeconds(2) ? TimeSpan.FromSeconds(2) : options.Lease;
         _time = time;
         _logger = logger;
         _tookOver = tookOver;
+        _renewed = renewed;
     }
 
     /// <summary>The id under which work is claimed.</summary>
@@ -97,6 +99,7 @@ internal sealed class WorkerLease : IAsyncDisposable
                 {
                     await RenewAsync(_stopping.Token).ConfigureAwait(false);
                     await TakeOverAsync(_stopping.Token).ConfigureAwait(false);
+                    await _renewed(_stopping.Token).ConfigureAwait(false);
                 }
                 catch (Exception exception) when (DurableDatabase.IsTransient(exception))
                 {
@@ -123,6 +126,7 @@ internal sealed class WorkerLease : IAsyncDisposable
 
     private async Task RenewAsync(CancellationToken cancellationToken)
     {
+        await _database.FaultAsync("before renewal").ConfigureAwait(false);
         var renewed = false;
         if (_connection is null)
         {
