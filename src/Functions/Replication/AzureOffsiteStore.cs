@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Azure;
 using Azure.Identity;
 using Azure.Storage.Blobs;
@@ -24,6 +25,8 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
     private const int StatusForbidden = 403;
     private const int StatusUnauthorized = 401;
     private const int StatusBadRequest = 400;
+
+    private readonly ConcurrentDictionary<TierName, (BlobServiceClient Service, bool UsesIdentity)> _clients = [];
 
     /// <inheritdoc/>
     public Uri AddressOf(TierName tier, string container) => Connect(tier).Service.GetBlobContainerClient(container).Uri;
@@ -101,9 +104,10 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
             e);
     }
 
-    private (BlobServiceClient Service, bool UsesIdentity) Connect(TierName tier)
+    /// <summary>One client per tier: clients keep connections and tokens.</summary>
+    private (BlobServiceClient Service, bool UsesIdentity) Connect(TierName tier) => _clients.GetOrAdd(tier, name =>
     {
-        var (connection, service) = ControlPlaneSettings.Offsite(configuration, tier);
+        var (connection, service) = ControlPlaneSettings.Offsite(configuration, name);
         return connection is null ? (new BlobServiceClient(service, new DefaultAzureCredential()), true) : (new BlobServiceClient(connection), false);
-    }
+    });
 }

@@ -97,6 +97,24 @@ public sealed class FleetTests(PostgresFixture postgres)
         (run.State, run.Reason!.Code).ShouldBe((expected, ReasonCodes.Abandoned));
     }
 
+    [Fact]
+    public async Task Purge_OldOrchestrations_AreForgottenAndTheCatalogIsNot()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var outcome = await app.BackUpAsync("config");
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await new HistoryPurge(clock).RunAsync(new TimerInfo(), app.Client, CancellationToken.None);
+        (await app.Client.GetInstanceAsync(outcome.Run, CancellationToken.None)).ShouldNotBeNull();
+
+        clock.Advance(HistoryPurge.AgeMax + TimeSpan.FromMinutes(5));
+        await new HistoryPurge(clock).RunAsync(new TimerInfo(), app.Client, CancellationToken.None);
+        (await app.Client.GetInstanceAsync(outcome.Run, CancellationToken.None)).ShouldBeNull();
+
+        // Asked for again, long afterwards: the run is known to have ended, and nothing is backed up twice.
+        (await app.BackUpAsync("config")).RecoveryPoint.ShouldBe(outcome.RecoveryPoint);
+        app.Agent.JobCount.ShouldBe(1);
+    }
+
     /// <summary>Only the timer lives in another time: the engine's own waits stay real.</summary>
     private static Task FireAsync(TestApp app, TimeProvider clock)
     {
