@@ -1,3 +1,4 @@
 using Backup.Services.Testing;
 
 [assembly: AssemblyFixture(typeof(AzuriteFixture))]
+[assembly: AssemblyFixture(typeof(PostgresFixture))]
