@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
+using System.Reflection;
 using Backup.Cli.Backing;
 using Backup.Cli.Completion;
 using Backup.Cli.Identities;
@@ -15,8 +16,18 @@ namespace Backup.Cli;
 /// <summary>The whole program, apart from the process it runs in.</summary>
 internal static class Backupctl
 {
+    private static string Version => typeof(Backupctl).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+
     public static async Task<int> RunAsync(string[] arguments, Terminal terminal, CancellationToken cancel)
     {
+        // Asked for by scripts again and again: no need to set up thirty commands for it.
+        if (arguments is ["--version"])
+        {
+            await terminal.Out.WriteLineAsync(Version).ConfigureAwait(false);
+            await terminal.Out.FlushAsync(cancel).ConfigureAwait(false);
+            return (int)ExitCode.Success;
+        }
+
         var context = new CliContext(terminal);
         var parsed = CreateRoot(context).Parse(arguments);
         if (parsed.Action is ParseErrorAction)

@@ -55,6 +55,9 @@ public sealed class HelpTests : IDisposable
         (await _bench.RunAsync("completion", shell)).ShouldEnd(ExitCode.Success).Out.ShouldContain(holds);
 
     [Fact]
+    public async Task Version_IsPrintedAlone() => (await _bench.RunAsync("--version")).ShouldEnd(ExitCode.Success).Out.ShouldBe("0.1.0\n");
+
+    [Fact]
     public async Task Suggest_AfterVault_OffersItsCommands()
     {
         var line = "backupctl vault ";
