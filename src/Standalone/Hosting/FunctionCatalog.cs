@@ -1,8 +1,10 @@
 using System.Reflection;
 using Backup.Standalone.Durable.Execution;
+using Backup.Standalone.Http;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Extensions.Abstractions;
 using Microsoft.DurableTask;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Backup.Standalone.Hosting;
 
@@ -63,7 +65,9 @@ internal sealed class FunctionCatalog : ITaskCatalog
         _orchestrators.TryGetValue(name, out var function) ? new FunctionOrchestrator(function, _invoker, services) : null;
 
     public ITaskActivity? CreateActivity(TaskName name, TaskVersion version, IServiceProvider services) =>
-        _activities.TryGetValue(name, out var function) ? new FunctionActivity(function, _invoker, services) : null;
+        _activities.TryGetValue(name, out var function) ? new FunctionActivity(function, _invoker, services)
+            : name == DurableHttpCaller.ActivityName ? ActivatorUtilities.CreateInstance<DurableHttpActivity>(services)
+            : null;
 
     private static void Add(Dictionary<TaskName, FunctionEntry> tasks, TaskName name, FunctionEntry function, List<string> problems)
     {

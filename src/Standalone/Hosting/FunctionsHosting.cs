@@ -41,6 +41,7 @@ internal static class FunctionsHosting
         services.AddSingleton(middleware);
         services.AddMvcCore();
         services.AddHttpContextAccessor();
+        services.AddHttpClient();
         services.AddProblemDetails();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(new FunctionSources());

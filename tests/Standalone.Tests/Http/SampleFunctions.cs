@@ -78,6 +78,21 @@ public sealed class SampleFunctions(TimeProvider time)
     public static string Upper([ActivityTrigger] Order order, FunctionContext context, string instanceId) =>
         instanceId.Length > 0 && context.CancellationToken.CanBeCanceled ? order.Item.ToUpperInvariant() : string.Empty;
 
+    [Function(nameof(CallsHttp))]
+    public static async Task<string> CallsHttp([OrchestrationTrigger] TaskOrchestrationContext context, string address)
+    {
+        var response = await context.CallHttpAsync(HttpMethod.Get, new Uri(new Uri(address), "api/Later"));
+        return $"{(int)response.StatusCode} {response.Content}";
+    }
+
+    [Function("Later")]
+    public static IResult Later([HttpTrigger(AuthorizationLevel.Anonymous, "get")] HttpRequest request)
+    {
+        request.HttpContext.Response.Headers.Location = "/api/numbers/7";
+        request.HttpContext.Response.Headers.RetryAfter = "0";
+        return Results.StatusCode(202);
+    }
+
     [Function(nameof(WaitForGo))]
     public static async Task<string> WaitForGo([OrchestrationTrigger] TaskOrchestrationContext context)
     {

@@ -102,6 +102,14 @@ public static class DurableTaskBuilderExtensions
         return builder;
     }
 
+    /// <summary>
+    /// Where Durable Task's client connects to a sidecar: here the database takes its place, which configuration or
+    /// <see cref="Backup.Standalone.Durable.PostgresBuilderExtensions.UsePostgres(IDurableTaskClientBuilder, string)"/> names.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="address">The sidecar's address, which is not used.</param>
+    public static IDurableTaskClientBuilder UseGrpc(this IDurableTaskClientBuilder builder, string? address = null) => builder;
+
     /// <summary>Sets the client type to build.</summary>
     public static IDurableTaskClientBuilder UseBuildTarget(this IDurableTaskClientBuilder builder, Type target)
     {

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -13,6 +14,20 @@ public static class FunctionContextExtensions
         ArgumentNullException.ThrowIfNull(context);
         return context.Features.Get<HttpContext>();
     }
+}
+
+/// <summary>The HTTP side of an invocation without ASP.NET Core's types.</summary>
+public static class FunctionContextHttpRequestExtensions
+{
+    /// <summary>The request; null when the function was not triggered by HTTP.</summary>
+    public static ValueTask<HttpRequestData?> GetHttpRequestDataAsync(this FunctionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return new(context.GetHttpContext() is { } http ? new Backup.Standalone.Http.RequestData(http, context) : null);
+    }
+
+    /// <summary>The response the function returned, once it has returned one.</summary>
+    public static HttpResponseData? GetHttpResponseData(this FunctionContext context) => context.GetInvocationResult().Value as HttpResponseData;
 }
 
 /// <summary>Loggers of an invocation.</summary>

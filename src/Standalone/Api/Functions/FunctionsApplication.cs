@@ -114,6 +114,33 @@ namespace Microsoft.Extensions.Hosting
             FunctionsHosting.Configure(builder, configureWorker);
     }
 
+    /// <summary>Building a functions app on a host builder without naming ASP.NET Core. The standalone host serves both alike.</summary>
+    public static class WorkerHostBuilderExtensions
+    {
+        /// <summary>Makes the host a functions app.</summary>
+        public static IHostBuilder ConfigureFunctionsWorkerDefaults(this IHostBuilder builder) => builder.ConfigureFunctionsWebApplication();
+
+        /// <summary>Makes the host a functions app.</summary>
+        public static IHostBuilder ConfigureFunctionsWorkerDefaults(
+            this IHostBuilder builder, Action<Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder> configure) =>
+            builder.ConfigureFunctionsWebApplication(configure);
+
+        /// <summary>Makes the host a functions app.</summary>
+        public static IHostBuilder ConfigureFunctionsWorkerDefaults(
+            this IHostBuilder builder, Action<HostBuilderContext, Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder> configure) =>
+            builder.ConfigureFunctionsWebApplication(configure);
+
+        /// <summary>Makes the host a functions app with worker options.</summary>
+        public static IHostBuilder ConfigureFunctionsWorkerDefaults(
+            this IHostBuilder builder,
+            Action<Azure.Functions.Worker.IFunctionsWorkerApplicationBuilder> configure,
+            Action<Azure.Functions.Worker.WorkerOptions>? configureOptions) => builder.ConfigureFunctionsWebApplication(worker =>
+            {
+                worker.Services.Configure(configureOptions ?? (_ => { }));
+                configure(worker);
+            });
+    }
+
     /// <summary>Adding middleware.</summary>
     public static class MiddlewareWorkerApplicationBuilderExtensions
     {

@@ -93,6 +93,14 @@ public static class DurableTaskWorkerBuilderExtensions
         return builder;
     }
 
+    /// <summary>
+    /// Where Durable Task's worker connects to a sidecar: here the database takes its place, which configuration or
+    /// <see cref="Backup.Standalone.Durable.PostgresBuilderExtensions.UsePostgres(IDurableTaskWorkerBuilder, string)"/> names.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="address">The sidecar's address, which is not used.</param>
+    public static IDurableTaskWorkerBuilder UseGrpc(this IDurableTaskWorkerBuilder builder, string? address = null) => builder;
+
     /// <summary>Refuses orchestrations before they run.</summary>
     public static IDurableTaskWorkerBuilder UseOrchestrationFilter(this IDurableTaskWorkerBuilder builder, IOrchestrationFilter filter) =>
         builder.Configure(options => options.OrchestrationFilter = filter);

@@ -142,7 +142,10 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
                     ? []
                     : await ClaimAsync(granted).ConfigureAwait(false);
                 failures = 0;
-                Run(claims, granted - claims.Count);
+
+                // Not by Finish, which would wake this very loop for capacity it has just had.
+                Interlocked.Add(ref _taken, claims.Count - granted);
+                Run(claims, unused: 0);
                 if (granted == 0 || claims.Count < granted)
                 {
                     await _signal.WaitAsync(_hub.Options.PollInterval, null, _stopping.Token).ConfigureAwait(false);
