@@ -1,9 +1,15 @@
 using Backup.Benchmarks.Durable;
+using Backup.Benchmarks.Vault;
+using BenchmarkDotNet.Running;
 
 // One command per part; each prints what it measured and nothing it did not.
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
+    ["vault-golden"] = GoldenRun.RunAsync,
+    ["vault-index"] = IndexMemory.RunAsync,
+    ["vault-kernels"] = rest => Task.FromResult(BenchmarkSwitcher.FromTypes([typeof(KernelBenchmarks)]).Run(rest.Length == 0 ? ["--filter", "*"] : rest).Any(s => s.HasCriticalValidationErrors) ? 1 : 0),
+    ["vault-tree"] = TreeRun.RunAsync,
 };
 
 if (args.Length == 0 || !commands.TryGetValue(args[0], out var command))

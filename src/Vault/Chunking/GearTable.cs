@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
@@ -43,6 +44,8 @@ internal sealed class GearTable
     /// <summary>The top bits of the hash: those that all of the last 64 bytes have had a part in.</summary>
     private static ulong MaskOf(int bits) => ulong.MaxValue << (64 - bits);
 
+    // Fully optimised at once: a short backup must not spend its time in the unoptimised first tier.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Scan(ReadOnlySpan<byte> data, int from, int to, ref ulong hash, ulong mask)
     {
         ref var values = ref MemoryMarshal.GetArrayDataReference(_values);
@@ -50,7 +53,7 @@ internal sealed class GearTable
         var h = hash;
         for (var at = from; at < to; at++)
         {
-            h = (h << 1) + System.Runtime.CompilerServices.Unsafe.Add(ref values, (nint)System.Runtime.CompilerServices.Unsafe.Add(ref bytes, (nint)at));
+            h = (h << 1) + Unsafe.Add(ref values, (nint)Unsafe.Add(ref bytes, (nint)at));
             if ((h & mask) == 0)
             {
                 hash = h;

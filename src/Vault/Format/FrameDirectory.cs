@@ -76,7 +76,7 @@ internal static class SizePadding
 {
     private const int StepBytesMin = 256;
 
-    /// <summary>The padded size of something that needs <paramref name="bytes"/>; costs 0.4 % on average.</summary>
+    /// <summary>The padded size of something that needs <paramref name="bytes"/>; costs under 0.4 % on average.</summary>
     internal static int Pad(int bytes)
     {
         var step = Math.Max(StepBytesMin, (int)(System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bytes) >> 8));

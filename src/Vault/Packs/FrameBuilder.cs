@@ -15,7 +15,7 @@ internal sealed class FrameBuilder : IDisposable
     private readonly PackWriter _packs;
     private readonly FrameCodec _codec = new();
     private readonly int _level;
-    private readonly byte[] _content;
+    private byte[] _content = GC.AllocateUninitializedArray<byte>(BytesTarget / 16);
     private readonly List<ListedChunk> _chunks = [];
     private int _length;
 
@@ -23,7 +23,6 @@ internal sealed class FrameBuilder : IDisposable
     {
         _packs = packs;
         _level = level;
-        _content = GC.AllocateUninitializedArray<byte>(BytesTarget);
     }
 
     internal void Add(ChunkId id, ReadOnlySpan<byte> data, int stride, int phase)
@@ -37,6 +36,7 @@ internal sealed class FrameBuilder : IDisposable
         }
 
         if (_length + data.Length > BytesTarget) Flush();
+        if (_length + data.Length > _content.Length) Array.Resize(ref _content, Math.Min(BytesTarget, Math.Max(_length + data.Length, _content.Length * 4)));
         data.CopyTo(_content.AsSpan(_length));
         _length += data.Length;
         _chunks.Add(new ListedChunk(id, (uint)data.Length));

@@ -10,16 +10,19 @@ namespace Backup.Vault.Packs;
 internal sealed class OpenPack : IDisposable
 {
     private const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes;
+    private const int MediumBytes = 2 * 1024 * 1024;
     private const int ChunkEntryBytesMax = ContentHash.Length + 4, FrameEntryBytesMax = 10;
     private readonly WriteSession _session;
     private readonly ObjectKind _kind;
-    private readonly byte[] _buffer;
+    private readonly int _bytesMax;
     private readonly AesGcm _cipher;
     private readonly FrameDirectory _directory = new();
+    private byte[] _buffer;
     private int _length = PackHeader.Length;
 
-    internal OpenPack(WriteSession session, ObjectKind kind, byte[] buffer)
+    internal OpenPack(WriteSession session, ObjectKind kind, byte[] buffer, int bytesMax)
     {
+        _bytesMax = bytesMax;
         _session = session;
         _kind = kind;
         _buffer = buffer;
@@ -35,12 +38,13 @@ internal sealed class OpenPack : IDisposable
     {
         long directory = ((_directory.Chunks.Count + chunks) * (long)ChunkEntryBytesMax) + ((_directory.FrameChunks.Count + 1) * FrameEntryBytesMax);
         var total = _length + encodedBytes + AuthenticatedCipher.TagBytes + directory + 64 + TrailerBytes;
-        return total + (total / 64) < _buffer.Length;
+        return total + (total / 64) < _bytesMax;
     }
 
     internal int Append(ReadOnlySpan<byte> encoded, ReadOnlySpan<ListedChunk> chunks)
     {
         var stored = encoded.Length + AuthenticatedCipher.TagBytes;
+        Reserve(stored);
         Span<byte> nonce = stackalloc byte[AuthenticatedCipher.NonceBytes];
         AuthenticatedCipher.WriteNonce(nonce, (ulong)_directory.FrameChunks.Count);
         var ciphertext = _buffer.AsSpan(_length, encoded.Length);
@@ -59,6 +63,7 @@ internal sealed class OpenPack : IDisposable
         var needed = _length + w.Length + AuthenticatedCipher.TagBytes + TrailerBytes;
         // The padding is inside the encrypted directory: outside it would show.
         w.Take(SizePadding.Pad(needed) - needed).Clear();
+        Reserve(w.Length + AuthenticatedCipher.TagBytes + TrailerBytes);
         using var cipher = PackHeader.DirectoryCipher(_buffer.AsSpan(0, PackHeader.Length), _session.Secrets.IndexKey);
         Encrypt(cipher, 1, w.WrittenSpan);
         Span<byte> trailer = stackalloc byte[8];
@@ -103,6 +108,15 @@ internal sealed class OpenPack : IDisposable
     }
 
     public void Dispose() => _cipher.Dispose();
+
+    /// <summary>Small packs, as a backup with few changes makes them, take little memory; others go to full size in two steps, leaving little garbage.</summary>
+    private void Reserve(int count)
+    {
+        if (_buffer.Length - _length >= count) return;
+        var larger = GC.AllocateUninitializedArray<byte>(_length + count <= MediumBytes && _buffer.Length < MediumBytes ? MediumBytes : Math.Max(_length + count, _bytesMax));
+        _buffer.AsSpan(0, _length).CopyTo(larger);
+        _buffer = larger;
+    }
 
     private void Encrypt(AesGcm cipher, ulong counter, ReadOnlySpan<byte> plain)
     {

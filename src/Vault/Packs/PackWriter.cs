@@ -12,11 +12,11 @@ namespace Backup.Vault.Packs;
 /// </summary>
 internal sealed class PackWriter : IAsyncDisposable
 {
-    private const int PacksInFlightMax = 2;
+    private const int PacksInFlightMax = 2, BufferBytesFirst = 256 * 1024;
     private readonly IObjectStore _store;
     private readonly WriteSession _session;
     private readonly ObjectKind _kind;
-    private readonly int _targetBytes, _bufferBytes;
+    private readonly int _targetBytes, _packBytesMax;
     private readonly CancellationToken _cancel;
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _places = new(PacksInFlightMax);
@@ -39,7 +39,7 @@ internal sealed class PackWriter : IAsyncDisposable
         _session = session;
         _kind = kind;
         _targetBytes = targetBytes;
-        _bufferBytes = (targetBytes / 4 * 5) + FrameDirectory.FrameBytesMax + (1024 * 1024);
+        _packBytesMax = (targetBytes / 4 * 5) + FrameDirectory.FrameBytesMax + (1024 * 1024);
         _cancel = cancel;
     }
 
@@ -65,8 +65,8 @@ internal sealed class PackWriter : IAsyncDisposable
             if (_open is not null && (_open.Length >= _openTarget || !_open.HasRoomFor(encoded.Length, chunks.Length))) CloseOpenPack();
             if (_open is null)
             {
-                if (!_buffers.TryTake(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(_bufferBytes);
-                _open = new OpenPack(_session, _kind, buffer);
+                if (!_buffers.TryTake(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(BufferBytesFirst);
+                _open = new OpenPack(_session, _kind, buffer, _packBytesMax);
                 _openTarget = (_targetBytes / 4 * 3) + RandomNumberGenerator.GetInt32((_targetBytes / 2) + 1);
             }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Backup.Vault.Indexing;
 using Backup.Vault.Snapshots;
@@ -40,11 +41,26 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
 
         found.Sort((a, b) => (a.Location.Pack, a.Location.FrameOffset, a.Location.OffsetInFrame).CompareTo((b.Location.Pack, b.Location.FrameOffset, b.Location.OffsetInFrame)));
         var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
-        await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
+        var workers = new ConcurrentBag<Worker>();
+        try
         {
-            using var worker = new Worker(store, decryptor);
-            await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
-        }).ConfigureAwait(false);
+            await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
+            {
+                if (!workers.TryTake(out var worker)) worker = new Worker(store, decryptor);
+                try
+                {
+                    await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
+                }
+                finally
+                {
+                    workers.Add(worker);
+                }
+            }).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var worker in workers) worker.Dispose();
+        }
     }
 
     private static VaultException Missing(ChunkId id) => new(
@@ -72,17 +88,19 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     private sealed class Worker(IObjectStore store, PackDecryptor decryptor) : IDisposable
     {
         private readonly FrameReader _frames = new(store, decryptor);
+        private byte[] _stored = [];
 
         internal async Task ReadAsync(List<Want> found, Range run, IReadOnlyList<ContentPart> wanted, ObjectName pack, byte[] idKey, IChunkSink sink, CancellationToken cancel)
         {
             var (from, count) = run.GetOffsetAndLength(found.Count);
             var first = found[from].Location;
             var last = found[from + count - 1].Location;
-            var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent((int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset));
+            var length = (int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset);
+            if (_stored.Length < length) _stored = GC.AllocateUninitializedArray<byte>(Math.Max(length, RunBytesMax));
             var next = from;
             try
             {
-                var bytes = buffer.AsMemory(0, (int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset));
+                var bytes = _stored.AsMemory(0, length);
                 await _frames.EnterAsync(pack, cancel).ConfigureAwait(false);
                 await store.ReadRangeAsync(pack, first.FrameOffset, bytes, cancel).ConfigureAwait(false);
                 while (next < from + count) next = ReadFrame(found, next, from + count, bytes.Span, first.FrameOffset, wanted, pack, idKey, sink, cancel);
@@ -90,10 +108,6 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
             catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
             {
                 for (; next < from + count; next++) sink.Fail(found[next].Number, e);
-            }
-            finally
-            {
-                System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
             }
         }
 

@@ -19,7 +19,7 @@ internal interface IByteSource
 /// </summary>
 internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int level) : IDisposable
 {
-    private const int InputBytesFirst = 1024 * 1024, InputBytesMax = 5 * 1024 * 1024, ReadBytes = 1024 * 1024;
+    private const int InputBytesFirst = 128 * 1024, InputBytesMedium = 2 * 1024 * 1024, InputBytesMax = 5 * 1024 * 1024;
     private readonly FrameBuilder _frames = new(packs, level);
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
     private byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesFirst);
@@ -70,9 +70,10 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int l
             start = 0;
         }
 
-        if (_input.Length < wanted + ReadBytes) Array.Resize(ref _input, wanted > InputBytesFirst ? InputBytesMax : wanted + ReadBytes);
         while (end < wanted)
         {
+            // Grows as files turn out to be larger: most lanes of most backups see small files only.
+            if (end == _input.Length) Array.Resize(ref _input, end < InputBytesMedium / 4 ? end * 4 : end < InputBytesMedium ? InputBytesMedium : InputBytesMax);
             var count = source.Read(_input.AsSpan(end));
             if (count == 0) return true;
             end += count;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using Backup.Vault.Chunking;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
@@ -36,6 +37,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly DateTimeOffset _started;
     private long _bytesRead, _bytesNew, _chunks, _chunksNew, _metaBytes, _bytesReused;
+    private ExceptionDispatchInfo? _indexFailure;
     private int _isCommitted;
 
     internal SnapshotWriter(IObjectStore store, VaultSecrets secrets, ChunkIndex chunkMap, MarkSet marks, WriterOptions options, TimeProvider time)
@@ -235,9 +237,20 @@ public sealed class SnapshotWriter : IAsyncDisposable
 
     private async Task WriteStoredPacksAsync(CancellationToken cancel)
     {
+        _indexFailure?.Throw();
         List<IndexedPack> packs = [.. _metaPacks.TakeStored(), .. _dataPacks.TakeStored()];
-        foreach (var content in IndexShards.Write(Secrets, packs))
-            await _store.CreateAsync(ObjectName.For(ObjectKind.ChunkMap, content), content, cancel).ConfigureAwait(false);
+        try
+        {
+            foreach (var content in IndexShards.Write(Secrets, packs))
+                await _store.CreateAsync(ObjectName.For(ObjectKind.ChunkMap, content), content, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // These packs are in no index now: whoever goes on with this writer all the same must not get a snapshot out of it.
+            _indexFailure = ExceptionDispatchInfo.Capture(e);
+            throw;
+        }
+
         _ownPacks.UnionWith(packs.Select(p => p.Name));
     }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Backup.Vault.Format;
 using Backup.Vault.Packs;
 using Backup.Vault.Restoring;
@@ -6,18 +5,19 @@ using Backup.Vault.Storage;
 
 namespace Backup.Vault.Verifying;
 
-/// <summary>Reads one pack whole and checks it: its hash, and with a decryptor every frame and chunk in it.</summary>
+/// <summary>Reads packs whole, one after another, and checks each: its hash, and with a decryptor every frame and chunk in it.</summary>
 internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : IDisposable
 {
     private readonly FrameReader? _frames = decryptor is null ? null : new FrameReader(store, decryptor);
+    private byte[] _content = [];
 
     /// <summary>Null when the pack is sound.</summary>
     internal async Task<ObjectProblem?> CheckAsync(ObjectName name, int length, IndexedPack? indexed, CancellationToken cancel)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(length);
+        if (_content.Length < length) _content = GC.AllocateUninitializedArray<byte>(length + (length / 8));
         try
         {
-            var content = buffer.AsMemory(0, length);
+            var content = _content.AsMemory(0, length);
             await store.ReadRangeAsync(name, 0, content, cancel).ConfigureAwait(false);
             if (!name.Matches(content.Span)) return new ObjectProblem(name, ObjectProblemKind.WrongHash, "Its bytes do not have the hash in its name.");
             if (decryptor is not null) CheckData(name, content, indexed, cancel);
@@ -31,10 +31,6 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
                 VaultFault.Damaged or VaultFault.NewerFormat => ObjectProblemKind.WrongContent,
                 _ => ObjectProblemKind.Unreadable,
             }, e.Message);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

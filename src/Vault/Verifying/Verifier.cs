@@ -138,19 +138,22 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     {
         var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => lengths[p]));
         var decryptor = request.Depth == VerifyDepth.Data ? new PackDecryptor(vault!.Secrets) : null;
+        var idle = new ConcurrentBag<PackCheck>();
         await Parallel.ForEachAsync(due, Options(cancel), async (name, inner) =>
         {
-            using var pack = new PackCheck(store, decryptor);
+            if (!idle.TryTake(out var pack)) pack = new PackCheck(store, decryptor);
             var length = lengths[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")
                 : await pack.CheckAsync(name, (int)length, _indexed.GetValueOrDefault(name), inner).ConfigureAwait(false);
+            idle.Add(pack);
             Interlocked.Add(ref _bytes, length);
             Interlocked.Increment(ref _read);
             if (problem is null) _verified.Add(name);
             else _problems.Enqueue(problem);
             counter.Done(length);
         }).ConfigureAwait(false);
+        foreach (var pack in idle) pack.Dispose();
     }
 
     private async Task<List<MissingPiece>> WalkAsync(CancellationToken cancel)
