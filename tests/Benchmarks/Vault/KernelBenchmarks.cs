@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Backup.Vault.Chunking;
 using Backup.Vault.Compression;
@@ -8,6 +9,7 @@ namespace Backup.Benchmarks.Vault;
 
 /// <summary>How fast is each step that every byte goes through? One operation is 16 MiB.</summary>
 [MemoryDiagnoser]
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "BenchmarkDotNet calls the clean-up.")]
 public class KernelBenchmarks
 {
     private const int Bytes = 16 * 1024 * 1024, FrameBytes = 1024 * 1024;
