@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Backup.Vault.Format;
 using Backup.Vault.Storage;
@@ -9,20 +10,20 @@ internal readonly record struct ChunkLocation(int Pack, uint FrameOffset, uint F
 
 /// <summary>
 /// Every chunk of the vault in memory. Built for size: per chunk a 44-byte record in segments that never move, and 4-byte slots
-/// of an open-addressing table filled to at most 4/5, per frame 4 bytes; 64 bytes per chunk at the worst moment.
+/// of an open-addressing table filled to at most 4/5, per frame 4 bytes, per pack about 80.
 /// </summary>
 /// <remarks>Thread-safe: one lock, held for a lookup's nanoseconds. A pack that prune has marked counts as absent for writers.</remarks>
 internal sealed class ChunkIndex
 {
-    private const int SegmentBits = 14, SegmentLength = 1 << SegmentBits;
+    private const int SegmentBits = 14, SegmentLength = 1 << SegmentBits, PackSegmentBits = 8, PackSegmentLength = 1 << PackSegmentBits;
     private const uint PendingFrame = uint.MaxValue;
     private readonly Lock _lock = new();
     private readonly List<Record[]> _records = [];
     private readonly List<uint[]> _frameOffsets = [];
-    private readonly List<PackRecord> _packs = [];
-    private readonly Dictionary<ObjectName, int> _packNumbers = [];
-    private uint[] _slots = new uint[1024];
+    private readonly List<PackRecord[]> _packs = [];
+    private uint[] _slots = new uint[1024], _packSlots = new uint[64];
     private uint _recordCount, _frameCount;
+    private int _packCount;
 
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
     private struct Record
@@ -31,17 +32,17 @@ internal sealed class ChunkIndex
         internal uint Frame, Offset, Length;
     }
 
-    private sealed class PackRecord(ObjectName name, uint storedBytes, uint firstFrame, long plainBytes, bool isMarked)
+    private struct PackRecord
     {
-        internal readonly ObjectName Name = name;
-        internal readonly uint StoredBytes = storedBytes, FirstFrame = firstFrame;
-        internal readonly long PlainBytes = plainBytes;
-        internal bool IsMarked = isMarked, IsRelied;
+        internal ObjectName Name;
+        internal uint StoredBytes, FirstFrame;
+        internal long PlainBytes;
+        internal bool IsMarked, IsRelied;
     }
 
     internal int PackCount
     {
-        get { lock (_lock) return _packs.Count; }
+        get { lock (_lock) return _packCount; }
     }
 
     internal long ChunkCount => Volatile.Read(ref _recordCount);
@@ -52,7 +53,7 @@ internal sealed class ChunkIndex
         get
         {
             lock (_lock)
-                return ((long)_records.Count * SegmentLength * 44) + ((long)_frameOffsets.Count * SegmentLength * 4) + (_slots.Length * 4L) + (_packs.Count * 160L);
+                return ((long)_records.Count * SegmentLength * 44) + ((long)_frameOffsets.Count * SegmentLength * 4) + ((_slots.Length + _packSlots.Length) * 4L) + ((long)_packs.Count * PackSegmentLength * Unsafe.SizeOf<PackRecord>());
         }
     }
 
@@ -61,8 +62,7 @@ internal sealed class ChunkIndex
     {
         lock (_lock)
         {
-            if (!_packNumbers.TryAdd(pack.Name, _packs.Count)) return;
-            _packs.Add(new PackRecord(pack.Name, pack.StoredBytes, _frameCount, pack.Frames.Chunks.Sum(c => (long)c.Length), isMarked));
+            if (!TryAppendPack(pack, isMarked)) return;
             uint offset = PackHeader.Length;
             var chunk = 0;
             for (var frame = 0; frame < pack.Frames.FrameStoredBytes.Count; frame++)
@@ -98,7 +98,7 @@ internal sealed class ChunkIndex
 
             ref var record = ref RecordAt(_slots[slot] - 1);
             if (record.Frame == PendingFrame) return false;
-            var pack = _packs[PackOf(record.Frame)];
+            ref var pack = ref PackAt(PackOf(record.Frame));
             if (pack.IsMarked)
             {
                 record.Frame = PendingFrame;
@@ -120,7 +120,7 @@ internal sealed class ChunkIndex
             ref var record = ref RecordAt(_slots[slot] - 1);
             if (record.Length != length) return false;
             if (record.Frame == PendingFrame) return true;
-            var pack = _packs[PackOf(record.Frame)];
+            ref var pack = ref PackAt(PackOf(record.Frame));
             if (pack.IsMarked) return false;
             pack.IsRelied = true;
             return true;
@@ -130,7 +130,7 @@ internal sealed class ChunkIndex
     /// <summary>The packs that this process referred to without having written them.</summary>
     internal List<ObjectName> ReliedPacks()
     {
-        lock (_lock) return [.. _packs.Where(p => p.IsRelied).Select(p => p.Name)];
+        lock (_lock) return [.. Enumerable.Range(0, _packCount).Where(n => PackAt(n).IsRelied).Select(n => PackAt(n).Name)];
     }
 
     internal bool TryLocate(ChunkId id, out ChunkLocation location)
@@ -144,7 +144,7 @@ internal sealed class ChunkIndex
             if (record.Frame == PendingFrame) return false;
             var number = PackOf(record.Frame);
             var offset = FrameOffsetAt(record.Frame);
-            location = new ChunkLocation(number, offset, FrameOffsetAt(record.Frame + 1) - offset, record.Frame - _packs[number].FirstFrame, record.Offset, record.Length);
+            location = new ChunkLocation(number, offset, FrameOffsetAt(record.Frame + 1) - offset, record.Frame - PackAt(number).FirstFrame, record.Offset, record.Length);
             return true;
         }
     }
@@ -157,12 +157,12 @@ internal sealed class ChunkIndex
 
     internal ObjectName PackName(int number)
     {
-        lock (_lock) return _packs[number].Name;
+        lock (_lock) return PackAt(number).Name;
     }
 
     internal uint PackStoredBytes(int number)
     {
-        lock (_lock) return _packs[number].StoredBytes;
+        lock (_lock) return PackAt(number).StoredBytes;
     }
 
     /// <summary>Notes a chunk in a set of record numbers. Null when the chunk is unknown or not stored; otherwise whether it was new to the set.</summary>
@@ -183,14 +183,14 @@ internal sealed class ChunkIndex
     {
         lock (_lock)
         {
-            var liveBytes = new long[_packs.Count];
+            var liveBytes = new long[_packCount];
             for (uint number = 0; number < _recordCount; number++)
             {
                 ref var record = ref RecordAt(number);
                 if (record.Frame != PendingFrame && live.Contains(number)) liveBytes[PackOf(record.Frame)] += record.Length;
             }
 
-            return [.. _packs.Select((p, i) => new PackUse(p.Name, p.StoredBytes, p.PlainBytes, liveBytes[i]))];
+            return [.. liveBytes.Select((live, n) => new PackUse(PackAt(n).Name, PackAt(n).StoredBytes, PackAt(n).PlainBytes, live))];
         }
     }
 
@@ -202,7 +202,7 @@ internal sealed class ChunkIndex
             var slot = Find(id.Hash);
             if (_slots[slot] == 0 || !live.Contains(_slots[slot] - 1)) return false;
             var frame = RecordAt(_slots[slot] - 1).Frame;
-            return frame != PendingFrame && _packs[PackOf(frame)].Name == pack;
+            return frame != PendingFrame && PackAt(PackOf(frame)).Name == pack;
         }
     }
 
@@ -227,7 +227,7 @@ internal sealed class ChunkIndex
         }
 
         ref var record = ref RecordAt(_slots[slot] - 1);
-        if (isMarked || (record.Frame != PendingFrame && !_packs[PackOf(record.Frame)].IsMarked)) return;
+        if (isMarked || (record.Frame != PendingFrame && !PackAt(PackOf(record.Frame)).IsMarked)) return;
         record.Frame = frame;
         record.Offset = offset;
         record.Length = length;
@@ -274,17 +274,50 @@ internal sealed class ChunkIndex
         _frameCount++;
     }
 
+    private ref PackRecord PackAt(int number) => ref _packs[number >> PackSegmentBits][number & (PackSegmentLength - 1)];
+
+    /// <summary>False when the pack is there already.</summary>
+    private bool TryAppendPack(IndexedPack pack, bool isMarked)
+    {
+        if (_packCount >= _packSlots.Length / 5 * 4)
+        {
+            _packSlots = new uint[_packSlots.Length * 2];
+            for (var number = 0; number < _packCount; number++) _packSlots[FindPack(PackAt(number).Name)] = (uint)number + 1;
+        }
+
+        var slot = FindPack(pack.Name);
+        if (_packSlots[slot] != 0) return false;
+        if ((_packCount & (PackSegmentLength - 1)) == 0) _packs.Add(new PackRecord[PackSegmentLength]);
+        PackAt(_packCount) = new PackRecord
+        {
+            Name = pack.Name,
+            StoredBytes = pack.StoredBytes,
+            FirstFrame = _frameCount,
+            PlainBytes = pack.Frames.Chunks.Sum(c => (long)c.Length),
+            IsMarked = isMarked,
+        };
+        _packSlots[slot] = (uint)++_packCount;
+        return true;
+    }
+
+    private uint FindPack(ObjectName name)
+    {
+        var mask = (uint)_packSlots.Length - 1;
+        for (var slot = (uint)name.Hash.Prefix & mask; ; slot = (slot + 1) & mask)
+            if (_packSlots[slot] == 0 || PackAt((int)_packSlots[slot] - 1).Name == name) return slot;
+    }
+
     private ref Record RecordAt(uint number) => ref _records[(int)(number >> SegmentBits)][number & (SegmentLength - 1)];
 
     private uint FrameOffsetAt(uint frame) => _frameOffsets[(int)(frame >> SegmentBits)][frame & (SegmentLength - 1)];
 
     private int PackOf(uint frame)
     {
-        int low = 0, high = _packs.Count - 1;
+        int low = 0, high = _packCount - 1;
         while (low < high)
         {
             var middle = (low + high + 1) >> 1;
-            if (_packs[middle].FirstFrame <= frame) low = middle;
+            if (PackAt(middle).FirstFrame <= frame) low = middle;
             else high = middle - 1;
         }
 
