@@ -46,7 +46,7 @@ public sealed class LocalRunTests
         await using var program = await ChildProcess.StartAsync(
             new ChildSpec("local stack", Checkout.Program("LocalStack"), ["--state", scratch.Combine("state")], scratch.Combine("log")), RunningSystem.Cancel);
         var servers = new[] { "postgres-control", "postgres-sample" }.Select(name => scratch.Combine("state", name, "data", "postmaster.pid")).ToList();
-        await RunningSystem.UntilAsync(() => Task.FromResult(program.Exited.IsCompleted || servers.TrueForAll(File.Exists)));
+        await RunningSystem.UntilAsync(() => Task.FromResult(program.Exited.IsCompleted || servers.TrueForAll(HasProcessId)));
         var children = servers.ConvertAll(file => int.Parse(File.ReadLines(file).First(), CultureInfo.InvariantCulture));
 
         Native.Signal(program.Id, signal);
@@ -54,6 +54,8 @@ public sealed class LocalRunTests
         (await program.Exited).ShouldBe(exitCode, string.Join('\n', program.LastLines()));
         await RunningSystem.UntilAsync(() => Task.FromResult(children.TrueForAll(child => !IsRunning(child))));
     }
+
+    private static bool HasProcessId(string file) => File.Exists(file) && File.ReadAllText(file).Contains('\n', StringComparison.Ordinal);
 
     private static bool IsRunning(int process)
     {

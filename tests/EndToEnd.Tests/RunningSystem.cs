@@ -151,7 +151,12 @@ public sealed class RunningSystem : IAsyncLifetime
 
     internal static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private long VaultBytes() => new DirectoryInfo(Stack.Folders.Vault).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
+    /// <summary>What blob storage holds.</summary>
+    internal long OffsiteBytes() => BytesBelow(Stack.Folders.Azurite);
+
+    private long VaultBytes() => BytesBelow(Stack.Folders.Vault);
+
+    private static long BytesBelow(string folder) => new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
 
     private void MakeTrees()
     {

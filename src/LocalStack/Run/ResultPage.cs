@@ -36,7 +36,7 @@ internal static class ResultPage
         foreach (var r in results)
         {
             table.AddRow(r.Asset.Name, r.Run.State, Count(r.Point?.FilesTotal), Bytes(r.Point?.BytesRead), Bytes(r.Point?.BytesStored),
-                r.Point is { Replicas.Count: > 0 } point ? string.Join("\n", point.Replicas.Select(x => $"{x.Tier} {Bytes(x.BytesTotal)}")) : "-",
+                r.Point is { Replicas.Count: > 0 } point ? string.Join("\n", point.Replicas.Select(x => $"{x.Tier}: {Bytes(x.BytesCopied)} sent, {Bytes(x.BytesTotal)} there")) : "-",
                 r.Run.EndedAt is { } ended ? Seconds(ended - r.Run.OpenedAt) : "-",
                 r.Point is { } p ? Seconds(now - p.Instant) : "-");
         }

@@ -40,13 +40,13 @@ internal sealed class ChildLog : IDisposable
         }
     }
 
-    /// <summary>The first line that fits, out of those kept and those to come; null when the output ended without one.</summary>
-    public Task<string?> WaitForLineAsync(Predicate<string> fits, CancellationToken cancel)
+    /// <summary>The first line that fits, out of those kept (unless only new ones count) and those to come; null when the output ended without one.</summary>
+    public Task<string?> WaitForLineAsync(Predicate<string> fits, bool onlyNew, CancellationToken cancel)
     {
         var found = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
-            if (_newest.FirstOrDefault(line => fits(line)) is { } line)
+            if (!onlyNew && _newest.FirstOrDefault(line => fits(line)) is { } line)
             {
                 return Task.FromResult<string?>(line);
             }

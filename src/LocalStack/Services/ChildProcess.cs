@@ -80,13 +80,18 @@ public sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>Waits until the child prints a line that fits (lines printed before the call count too).</summary>
     /// <exception cref="LocalStackException">The child ended first, or the limit passed; the message ends with the last log lines.</exception>
-    public async Task<string> WaitForLineAsync(Predicate<string> fits, TimeSpan limit, CancellationToken cancel = default)
+    public Task<string> WaitForLineAsync(Predicate<string> fits, TimeSpan limit, CancellationToken cancel = default) => WaitForLineAsync(fits, onlyNew: false, limit, cancel);
+
+    /// <summary>As <see cref="WaitForLineAsync(Predicate{string}, TimeSpan, CancellationToken)"/>, but lines printed before the call do not count.</summary>
+    public Task<string> WaitForNewLineAsync(Predicate<string> fits, TimeSpan limit, CancellationToken cancel = default) => WaitForLineAsync(fits, onlyNew: true, limit, cancel);
+
+    private async Task<string> WaitForLineAsync(Predicate<string> fits, bool onlyNew, TimeSpan limit, CancellationToken cancel)
     {
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limited.CancelAfter(limit);
         try
         {
-            return await _log.WaitForLineAsync(fits, limited.Token).ConfigureAwait(false) ?? throw Failure("ended before it was ready");
+            return await _log.WaitForLineAsync(fits, onlyNew, limited.Token).ConfigureAwait(false) ?? throw Failure("ended before it was ready");
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

@@ -50,6 +50,23 @@ public sealed class KilledProcessTests(RunningSystem system)
         (await system.Control.RecoveryPointsAsync(run.Asset, RunningSystem.Cancel)).Single(p => p.Run == run.Id).Replicas.ShouldNotBeEmpty();
     }
 
+    [Fact]
+    public async Task Azurite_StoppedMidReplicationAndStartedAgain_CompletesTheRunWithItsReplica()
+    {
+        var before = system.OffsiteBytes();
+        var run = await OrderFreshAsync();
+        await RunningSystem.UntilAsync(() => Task.FromResult(system.OffsiteBytes() > before));
+        system.Stack.Agent.Child.Pause();
+        (await system.Control.RunAsync(run.Id, RunningSystem.Cancel)).HasEnded.ShouldBeFalse("the replication ended before it could be interrupted: the tree is too small");
+        await system.Stack.Azurite.StopAsync();
+        var failure = system.Stack.Agent.Child.WaitForNewLineAsync(line => line.Contains("(Replicate) failed with", StringComparison.Ordinal), TimeSpan.FromMinutes(3), RunningSystem.Cancel);
+        system.Stack.Agent.Child.Resume();
+        await failure;
+        await system.Stack.Azurite.StartAgainAsync(RunningSystem.Cancel);
+        await CompletesAsync(run);
+        (await system.Control.RecoveryPointsAsync(run.Asset, RunningSystem.Cancel)).Single(p => p.Run == run.Id).Replicas.ShouldAllBe(r => r.State == "checked");
+    }
+
     private Task<LocalStack.Run.RunInfo> OrderFreshAsync()
     {
         system.RewriteBigTree();
