@@ -135,7 +135,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
     /// <summary>The vault is whole: every object, every snapshot, everything decrypted.</summary>
     internal Task VaultIsSoundAsync() =>
-        ProgramRun.OfOurOwnAsync("Cli", ["verify", "--vault", Stack.Folders.Vault, "--key-file", Stack.Secrets.RestoreKey, "--depth", "data"], Cancel);
+        ProgramRun.OfOurOwnAsync("Cli", ["vault", "verify", "--vault", Stack.Folders.Vault, "--key-file", Stack.Secrets.RestoreKey, "--depth", "data"], Cancel);
 
     /// <summary>The recovery point of a run, restored and compared with the big tree.</summary>
     internal async Task RestoresAsync(RunInfo run)
