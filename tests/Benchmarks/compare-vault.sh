@@ -39,7 +39,7 @@ restic_() { case $1 in
   backup) restic backup -q -r "$2" "$3" ;;
   restore) restic restore -q -r "$2" latest --target "$3" ;;
   verify) restic check -q --read-data -r "$2" ;;
-  prune) restic forget -q --prune -r "$2" "$(restic snapshots --json -r "$2" | sed -E 's/.*"short_id":"([0-9a-f]+)".*/\1/' | head -n 1)" ;;
+  prune) restic forget -q --prune -r "$2" $(restic snapshots --json -r "$2" | grep -oE '"short_id": ?"[0-9a-f]+"' | head -n 1 | grep -oE '[0-9a-f]{8}') ;;
 esac; }
 borg_() { case $1 in
   init) borg init -e repokey-blake2 "$2" ;;
