@@ -62,6 +62,9 @@ internal sealed class DirectoryJob
     /// <summary>For the next cache: the stamps of files and links that can be trusted.</summary>
     internal FileStamp?[] Stamps { get; private set; } = [];
 
+    /// <summary>For the next cache: entries whose remembered state is passed on as it is.</summary>
+    internal bool[] IsReused { get; private set; } = [];
+
     /// <summary>For the next cache: offsets of subdirectories' records.</summary>
     internal long[] RecordOffsets { get; private set; } = [];
 
@@ -70,6 +73,7 @@ internal sealed class DirectoryJob
         Entries = entries;
         Results = new TreeEntry?[entries.Count];
         Stamps = new FileStamp?[entries.Count];
+        IsReused = new bool[entries.Count];
         RecordOffsets = new long[entries.Count];
         _entriesToFinish = entries.Count;
         _entriesThatNeedTheDescriptor = entries.Count;

@@ -34,6 +34,7 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         if (job.CachedEntries?[index] is { } cached && TryReuse(cached, status, entry.Name, out var reused))
         {
             stamp = FileStamp.Of(status);
+            job.IsReused[index] = true;
             return reused;
         }
 
@@ -56,8 +57,8 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         }
     }
 
-    /// <summary>Everything that the status tells.</summary>
-    internal TreeEntry Describe(byte[] name, in FileStatus status) => new()
+    /// <summary>Everything that the status tells, and what the cache remembers of the rest.</summary>
+    internal TreeEntry Describe(byte[] name, in FileStatus status, CachedPayload? remembered = null) => new()
     {
         Name = name,
         Type = status.Type switch
@@ -80,6 +81,10 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         Size = status.Type == FileType.Regular ? status.Size : 0,
         DeviceNumber = status.Type is FileType.CharacterDevice or FileType.BlockDevice ? status.NodeNumber : 0,
         HardLink = status.Links > 1 && status.Type != FileType.Directory ? new HardLinkKey(status.Device, status.Inode) : null,
+        Content = remembered?.Content,
+        LinkTarget = remembered?.LinkTarget ?? default,
+        Attributes = remembered?.Attributes ?? [],
+        Extents = remembered?.Extents,
     };
 
     internal IReadOnlyList<Xattr> AttributesOf(Descriptor file, ReadOnlySpan<byte> folder, ReadOnlySpan<byte> name)
@@ -111,7 +116,7 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         // The vault may have lost or pruned what the cache remembers; then the file is read as if it were new.
         if (isFile != payload.Content is not null || (payload.Content is { } content && !writer.TryReuse(content)))
             return false;
-        reused = Describe(name, status) with { Content = payload.Content, LinkTarget = payload.LinkTarget, Attributes = payload.Attributes, Extents = payload.Extents };
+        reused = Describe(name, status, payload);
         counters.AddBytes(payload.Content?.Length ?? 0);
         counters.AddItem();
         return true;

@@ -265,9 +265,12 @@ internal sealed class FileTreeScan
             if (job.RecordOffsets[i] > 0)
                 record.AddDirectory(job.Entries[i].Name, job.RecordOffsets[i]);
             else if (job.Results[i] is { } result && job.Stamps[i] is { } stamp && stamp.ChangedNanoseconds < _freshFrom)
-                record.AddFile(job.Entries[i].Name, stamp, CachedPayload.Write(result));
+                record.AddFile(job.Entries[i].Name, stamp, Remember(job, i, result, stamp));
         }
 
         return record.Finish(_cacheWriter);
     }
+
+    private static ReadOnlySpan<byte> Remember(DirectoryJob job, int index, TreeEntry result, in FileStamp stamp) =>
+        job.IsReused[index] && job.CachedEntries![index]!.Value.TryMatch(stamp, out var remembered) ? remembered : CachedPayload.Write(result);
 }
