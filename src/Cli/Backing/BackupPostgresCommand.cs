@@ -15,7 +15,9 @@ internal static class BackupPostgresCommand
         var asset = new Option<string>("--asset") { Description = "The name of the database cluster in the vault.", HelpName = "NAME", Required = true };
         var connection = new Option<string>("--connection-file")
         {
-            Description = "A file holding an Npgsql connection string, for example 'Host=/run/postgresql;Username=backup'.", HelpName = "FILE", Required = true,
+            Description = "A file holding an Npgsql connection string, for example 'Host=/run/postgresql;Username=backup'.",
+            HelpName = "FILE",
+            Required = true,
         };
         var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
         return context.Leaf("backup-postgres", "Back up a PostgreSQL server on this machine.", [.. vault.All, asset, connection, tags], async (invocation, cancel) =>

@@ -14,7 +14,9 @@ internal sealed class SnapshotArguments
 
     public Option<string> Snapshot { get; } = new("--snapshot")
     {
-        Description = "'latest', an id, or the beginning of one.", HelpName = "ID", DefaultValueFactory = _ => "latest",
+        Description = "'latest', an id, or the beginning of one.",
+        HelpName = "ID",
+        DefaultValueFactory = _ => "latest",
     };
 
     public Option<string> Asset { get; } = new("--asset") { Description = "The asset whose snapshot is meant.", HelpName = "NAME" };

@@ -17,7 +17,9 @@ internal static class InitCommand
         var place = new VaultArguments();
         var restoreKey = new Option<string>("--restore-key-file", "--key-file")
         {
-            Description = "Where to save the restore key, which reads everything. Keep it off the machines it protects.", HelpName = "FILE", Required = true,
+            Description = "Where to save the restore key, which reads everything. Keep it off the machines it protects.",
+            HelpName = "FILE",
+            Required = true,
         };
         var backupKey = new Option<string>("--backup-key-file") { Description = "Where to save the backup key, which adds and cannot read: for agents.", HelpName = "FILE" };
         var kit = new Option<string>("--recovery-kit") { Description = "Where to save the recovery kit, a page to print. Delete the file afterwards.", HelpName = "FILE" };

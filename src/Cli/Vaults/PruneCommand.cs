@@ -20,7 +20,9 @@ internal static class PruneCommand
         var drop = new Option<string[]>("--drop") { Description = "A snapshot to drop: an id or the beginning of one.", HelpName = "ID" };
         var grace = new Option<double>("--grace-days")
         {
-            Description = "How long unneeded packs stay marked before they are deleted.", HelpName = "DAYS", DefaultValueFactory = _ => PruneSafety.GraceDefault.TotalDays,
+            Description = "How long unneeded packs stay marked before they are deleted.",
+            HelpName = "DAYS",
+            DefaultValueFactory = _ => PruneSafety.GraceDefault.TotalDays,
         };
         var noWriters = new Option<bool>("--no-writer-is-running") { Description = "You vouch that nothing backs up to this vault now: permits a short grace period." };
         var waste = new Option<double>("--max-waste") { Description = "Repack packs with more than this share of dead bytes, 0 to 1.", HelpName = "SHARE", DefaultValueFactory = _ => new PruneRequest().WasteShareMax };

@@ -22,7 +22,9 @@ internal static class VerifyCommand
         var depth = new DepthOption();
         var sample = new Option<double>("--sample")
         {
-            Description = "Percent of the packs to read, those unverified longest first, so that repeated runs cover everything.", HelpName = "PERCENT", DefaultValueFactory = _ => 100,
+            Description = "Percent of the packs to read, those unverified longest first, so that repeated runs cover everything.",
+            HelpName = "PERCENT",
+            DefaultValueFactory = _ => 100,
         };
         var noLedger = new Option<bool>("--no-ledger") { Description = "Do not note in the vault what was verified; needed with a credential that may only read." };
         return context.Leaf("verify", "Check that the vault is sound.", [.. vault.All, depth.Option, sample, noLedger], async (invocation, cancel) =>

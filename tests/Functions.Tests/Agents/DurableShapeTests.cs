@@ -59,7 +59,11 @@ public sealed class DurableShapeTests
 
     private static BackupPlan Plan => new()
     {
-        Run = "r", Agent = "a", Task = Backup, Places = [new ReplicaPlace { Tier = "t", Container = "c", AccessTier = "Hot" }], Patience = new JobPatience(),
+        Run = "r",
+        Agent = "a",
+        Task = Backup,
+        Places = [new ReplicaPlace { Tier = "t", Container = "c", AccessTier = "Hot" }],
+        Patience = new JobPatience(),
     };
 
     private static JobReport Report(OrderPayload order) => ScriptedAgent.Succeed(OrderId.Parse("x"), order, unreadable: 1);

@@ -65,6 +65,12 @@ public sealed class CatalogRebuildTests(PostgresFixture postgres)
 
     private static SnapshotSummary Summary(string id, string asset, string? run) => new()
     {
-        SnapshotId = id, Asset = asset, SourceKind = SourceKind.Files, VaultId = ScriptedAgent.VaultId, StartedAt = DateTimeOffset.UnixEpoch, EndedAt = DateTimeOffset.UnixEpoch.AddMinutes(1), RunId = run,
+        SnapshotId = id,
+        Asset = asset,
+        SourceKind = SourceKind.Files,
+        VaultId = ScriptedAgent.VaultId,
+        StartedAt = DateTimeOffset.UnixEpoch,
+        EndedAt = DateTimeOffset.UnixEpoch.AddMinutes(1),
+        RunId = run,
     };
 }

@@ -108,7 +108,12 @@ internal sealed class ScriptedAgent : IAgentLink
             State = JobState.Succeeded,
             Replicate = new ReplicateResult
             {
-                ObjectsTotal = 10, ObjectsCopied = 4, BytesTotal = 1000, BytesCopied = 400, ManifestName = $"{VaultId}/replica-manifests/{new string('a', 64)}", ManifestSha256 = new string('a', 64),
+                ObjectsTotal = 10,
+                ObjectsCopied = 4,
+                BytesTotal = 1000,
+                BytesCopied = 400,
+                ManifestName = $"{VaultId}/replica-manifests/{new string('a', 64)}",
+                ManifestSha256 = new string('a', 64),
             },
         },
         RestoreOrder restore => new JobReport
@@ -125,7 +130,9 @@ internal sealed class ScriptedAgent : IAgentLink
 
     public static JobReport Fail(OrderId id, FailureCode code, bool isTransient = false) => new()
     {
-        OrderId = id, State = JobState.Failed, Failure = new Failure { Code = code, Message = $"It was {code}.", Hint = "Repair it.", IsTransient = isTransient },
+        OrderId = id,
+        State = JobState.Failed,
+        Failure = new Failure { Code = code, Message = $"It was {code}.", Hint = "Repair it.", IsTransient = isTransient },
     };
 
     private static BackupResult ResultOf(BackupOrder order, long unreadable) => new()
