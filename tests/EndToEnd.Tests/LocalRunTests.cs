@@ -43,15 +43,17 @@ public sealed class LocalRunTests
     public async Task Serving_ThenInterruptedOrKilled_LeavesNoChildBehind(int signal, int exitCode)
     {
         using var scratch = new ScratchFolder("localrun");
-        await using var program = await ChildProcess.StartAsync(
-            new ChildSpec("local stack", Checkout.Program("LocalStack"), ["--state", scratch.Combine("state")], scratch.Combine("log")), RunningSystem.Cancel);
+
+        // A build server may start the tests with SIGINT ignored, and children inherit that; a terminal does not.
+        string[] asFromATerminal = ["--default-signal=INT", Checkout.Program("LocalStack"), "--state", scratch.Combine("state")];
+        await using var program = await ChildProcess.StartAsync(new ChildSpec("local stack", "env", asFromATerminal, scratch.Combine("log")), RunningSystem.Cancel);
         var servers = new[] { "postgres-control", "postgres-sample" }.Select(name => scratch.Combine("state", name, "data", "postmaster.pid")).ToList();
         await RunningSystem.UntilAsync(() => Task.FromResult(program.Exited.IsCompleted || servers.TrueForAll(HasProcessId)));
         var children = servers.ConvertAll(file => int.Parse(File.ReadLines(file).First(), CultureInfo.InvariantCulture));
 
         Native.Signal(program.Id, signal);
 
-        (await program.Exited).ShouldBe(exitCode, string.Join('\n', program.LastLines()));
+        (await RunningSystem.EndOfAsync(program)).ShouldBe(exitCode, string.Join('\n', program.LastLines()));
         await RunningSystem.UntilAsync(() => Task.FromResult(children.TrueForAll(child => !IsRunning(child))));
     }
 

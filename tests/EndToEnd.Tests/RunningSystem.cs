@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Backup.LocalStack.Progress;
 using Backup.LocalStack.Run;
@@ -26,6 +27,9 @@ public sealed class RunningSystem : IAsyncLifetime
     private const string Never = "0 0 0 29 2 *";
 
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>No fault here takes longer to end than this; beyond it something hangs, and a test that fails says more than one that waits.</summary>
+    private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(4);
 
     private readonly ScratchFolder _scratch = new("e2e");
 
@@ -94,10 +98,11 @@ public sealed class RunningSystem : IAsyncLifetime
         return run;
     }
 
-    /// <summary>Polls a condition until it holds or the test is cancelled; a service that is being restarted may refuse meanwhile.</summary>
-    internal static async Task UntilAsync(Func<Task<bool>> condition)
+    /// <summary>Polls a condition until it holds or <see cref="WaitMax"/> is over; a service that is being restarted may refuse meanwhile.</summary>
+    internal static async Task UntilAsync(Func<Task<bool>> condition, [CallerArgumentExpression(nameof(condition))] string awaited = "")
     {
-        while (true)
+        using var limit = new CancellationTokenSource(WaitMax);
+        while (!limit.IsCancellationRequested)
         {
             try
             {
@@ -113,6 +118,8 @@ public sealed class RunningSystem : IAsyncLifetime
 
             await Task.Delay(PollInterval, Cancel);
         }
+
+        throw new TimeoutException($"Not within {WaitMax}: {awaited}");
     }
 
     /// <summary>Waits until the agent has written data of a new backup, and then stops it in its tracks: certainly in the middle.</summary>
@@ -148,6 +155,9 @@ public sealed class RunningSystem : IAsyncLifetime
         restore!.State.ShouldBe("succeeded", restore.Reason?.Text);
         LocalStack.Comparison.RestoreVerdict.OfTree(BigTree, target + BigTree, backupBegan: null).Differences.ShouldBeEmpty();
     }
+
+    /// <summary>The exit code of a program that was told to end.</summary>
+    internal static Task<int> EndOfAsync(ChildProcess program) => program.Exited.WaitAsync(WaitMax, Cancel);
 
     internal static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
