@@ -27,11 +27,15 @@ internal sealed class DurableDatabase : IAsyncDisposable
             MaxPoolSize = DurableConnectionsMax,
             Enlist = false,
         };
-        var given = builder.Options;
+
+        // A process that is stopped in the middle of a transaction keeps its locks, and whoever takes over its work would wait for
+        // them. So PostgreSQL ends a session that leaves a transaction idle for as long as a lease lasts.
+        var idle = $"-c idle_in_transaction_session_timeout={(long)options.Lease.TotalMilliseconds}";
+        builder.Options = string.IsNullOrEmpty(builder.Options) ? idle : $"{builder.Options} {idle}";
         Durable = NpgsqlDataSource.Create(builder);
 
         // Claims and leases need no flush: what a crash of PostgreSQL forgets of them, the fence at the next commit refuses.
-        builder.Options = string.IsNullOrEmpty(given) ? "-c synchronous_commit=off" : given + " -c synchronous_commit=off";
+        builder.Options += " -c synchronous_commit=off";
         builder.MaxPoolSize = RelaxedConnectionsMax;
         Relaxed = NpgsqlDataSource.Create(builder);
     }
@@ -80,8 +84,9 @@ internal sealed class DurableDatabase : IAsyncDisposable
     public static bool IsTransient(Exception exception) => exception switch
     {
         // 40001/40P01: serialization failure, deadlock. 57P0x: shutting down. 53xxx: out of resources. 08xxx: connection.
+        // 25P03: this process was stopped inside a transaction for longer than a lease.
         PostgresException postgres => postgres.IsTransient
-            || postgres.SqlState is "40001" or "40P01" or "57P01" or "57P02" or "57P03"
+            || postgres.SqlState is "40001" or "40P01" or "25P03" or "57P01" or "57P02" or "57P03"
             || postgres.SqlState.StartsWith("53", StringComparison.Ordinal)
             || postgres.SqlState.StartsWith("08", StringComparison.Ordinal),
         NpgsqlException or IOException or TimeoutException or System.Net.Sockets.SocketException => true,
