@@ -10,6 +10,9 @@ namespace Backup.Sources.Restoring;
 /// </summary>
 internal sealed class EntryMetadata(RestoreSettings settings, ProblemList problems)
 {
+    private const uint SetUserId = 0x800;
+    private const uint SetGroupId = 0x400;
+
     internal void ApplyToFile(Descriptor directory, Descriptor file, TreeEntry entry, byte[] path, bool isNew)
     {
         var name = entry.Name.Span;
@@ -19,8 +22,7 @@ internal sealed class EntryMetadata(RestoreSettings settings, ProblemList proble
             Note(file.SetOwner(user, group), path, "owner");
         }
 
-        var permissions = settings.Owner is null ? entry.Mode & 0x3FF : entry.Mode;
-        Note(file.SetMode(permissions), path, "mode");
+        Note(file.SetMode(PermissionsFor(file, entry, path)), path, "mode");
         ApplyAttributes(directory, name, entry, path, isNew);
         Note(file.SetModified(entry.ModifiedNanoseconds), path, "modification time");
     }
@@ -39,6 +41,21 @@ internal sealed class EntryMetadata(RestoreSettings settings, ProblemList proble
             Note(directory.SetMode(name, entry.Mode), path, "mode");
         ApplyAttributes(directory, name, entry, path, isNew);
         Note(directory.SetModified(name, entry.ModifiedNanoseconds), path, "modification time");
+    }
+
+    /// <summary>
+    /// Set-user-id and set-group-id lend the owner's and the group's rights: where the owner could not be restored and another account
+    /// has the file now, they would lend that account's, so they are left out and the loss is noted.
+    /// </summary>
+    private uint PermissionsFor(Descriptor file, TreeEntry entry, byte[] path)
+    {
+        if (settings.Owner is not null || (entry.Mode & (SetUserId | SetGroupId)) == 0)
+            return entry.Mode;
+        var error = file.Status(out var now);
+        var lost = (error.IsError || now.User != entry.UserId ? SetUserId : 0) | (error.IsError || now.Group != entry.GroupId ? SetGroupId : 0);
+        if ((entry.Mode & lost) != 0)
+            problems.Add(path, ItemProblemKind.Note, "Its set-user-id or set-group-id bit was left out, because it has another owner here.");
+        return entry.Mode & ~lost;
     }
 
     private void ApplyAttributes(Descriptor directory, ReadOnlySpan<byte> name, TreeEntry entry, byte[] path, bool isNew)

@@ -57,6 +57,21 @@ public sealed class FilesRestoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Restore_SetIdBitsOfAFileThatKeepsItsOwner_AreRestoredByRootAndByAnyone()
+    {
+        const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.SetUser | UnixFileMode.SetGroup;
+        Directory.CreateDirectory(_fixture.Tree);
+        await File.WriteAllTextAsync(Path.Combine(_fixture.Tree, "tool"), "a tool that lends its owner's rights");
+        File.SetUnixFileMode(Path.Combine(_fixture.Tree, "tool"), mode);
+        var snapshot = await BackUpAsync(11);
+
+        var outcome = await _fixture.RestoreTreeAsync(snapshot, _fixture.Path("back"));
+
+        outcome.IsComplete.ShouldBeTrue(string.Join('\n', outcome.Problems));
+        File.GetUnixFileMode(_fixture.Path("back/tool")).ShouldBe(mode);
+    }
+
+    [Fact]
     public async Task Restore_DryRun_WritesNothing()
     {
         var snapshot = await BackUpAsync(3);
