@@ -80,17 +80,7 @@ public sealed class AzuriteServer : IAsyncDisposable
             // By environment, since every user of the machine can read arguments.
             Environment = new Dictionary<string, string> { ["AZURITE_ACCOUNTS"] = $"{AccountName}:{_accountKey}" },
         };
-        var child = await ChildProcess.StartAsync(spec, cancel).ConfigureAwait(false);
-        try
-        {
-            await child.WaitForLineAsync(line => line.Contains("successfully listen", StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
-            _child = child;
-        }
-        catch
-        {
-            await child.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
+        _child = await ChildProcess.StartAsync(spec, line => line.Contains("successfully listen", StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Ends the server; what it stored stays unless it was started in memory.</summary>

@@ -78,6 +78,23 @@ public sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts a server and waits for the line by which it says that it is ready; one that never says so is ended.</summary>
+    /// <exception cref="LocalStackException">The program is missing, ended first, or the limit passed.</exception>
+    public static async Task<ChildProcess> StartAsync(ChildSpec spec, Predicate<string> ready, TimeSpan limit, CancellationToken cancel = default)
+    {
+        var child = await StartAsync(spec, cancel).ConfigureAwait(false);
+        try
+        {
+            await child.WaitForLineAsync(ready, limit, cancel).ConfigureAwait(false);
+            return child;
+        }
+        catch
+        {
+            await child.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>Waits until the child prints a line that fits (lines printed before the call count too).</summary>
     /// <exception cref="LocalStackException">The child ended first, or the limit passed; the message ends with the last log lines.</exception>
     public Task<string> WaitForLineAsync(Predicate<string> fits, TimeSpan limit, CancellationToken cancel = default) => WaitForLineAsync(fits, onlyNew: false, limit, cancel);

@@ -102,17 +102,7 @@ public sealed class PostgresServer : IAsyncDisposable
             // Fast shutdown: sessions are ended, nothing committed is lost. (SIGTERM would wait for every client to leave.)
             StopSignal = Native.SigInt,
         };
-        var child = await ChildProcess.StartAsync(spec, cancel).ConfigureAwait(false);
-        try
-        {
-            await child.WaitForLineAsync(line => line.Contains(Ready, StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
-            _child = child;
-        }
-        catch
-        {
-            await child.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
+        _child = await ChildProcess.StartAsync(spec, line => line.Contains(Ready, StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Fast shutdown: open sessions are ended, nothing committed is lost.</summary>

@@ -183,8 +183,6 @@ public sealed class SnapshotWriter : IAsyncDisposable
 
     internal void CountMeta(int length) => Interlocked.Add(ref _metaBytes, length);
 
-    private static ContentHash ContentHashOf(byte[] content) => ContentHash.Of(content);
-
     private Content Add<TSource>(ref TSource source, ContentHints hints, CancellationToken cancel)
         where TSource : struct, IByteSource
     {
