@@ -98,13 +98,18 @@ awk -v tools="${tools[*]} tar" '
     return value[key, int((c + 1) / 2)]
   }
   function cell(v, unit) { return v < 0 ? "–" : sprintf(unit, v) }
+  function ratio(a, b) { if (a > 0 && b > 0) return sprintf("%.2f", a / b); return "–" }
   END {
     split("first unchanged changed restore verify prune size", steps, " "); count = split(tools, tool, " ")
     printf "%-12s", "median"; for (t = 1; t <= count; t++) printf "%14s", tool[t]; printf "%18s%18s\n", "restic/backupctl", "borg/backupctl"
     for (s = 1; s <= 7; s++) {
       printf "%-12s", steps[s]
-      for (t = 1; t <= count; t++) { m[tool[t]] = median(tool[t] " " steps[s]); printf "%14s", steps[s] == "size" ? cell(m[tool[t]] < 0 ? -1 : m[tool[t]] / 1e6, "%.1f MB") : cell(m[tool[t]], "%.2f s") }
-      printf "%18s%18s\n", m["restic"] > 0 && m["backupctl"] > 0 ? sprintf("%.2f", m["restic"] / m["backupctl"]) : "–", m["borg"] > 0 && m["backupctl"] > 0 ? sprintf("%.2f", m["borg"] / m["backupctl"]) : "–"
+      for (t = 1; t <= count; t++) {
+        v = m[tool[t]] = median(tool[t] " " steps[s])
+        text = steps[s] == "size" ? cell((v < 0 ? -1 : v / 1e6), "%.1f MB") : cell(v, "%.2f s")
+        printf("%14s", text)
+      }
+      printf("%18s%18s\n", ratio(m["restic"], m["backupctl"]), ratio(m["borg"], m["backupctl"]))
     }
-    printf "%-12s", "peak memory"; for (t = 1; t <= count; t++) printf "%14s", memory[tool[t]] ? sprintf("%.0f MB", memory[tool[t]] / 1000) : "–"; printf "\n"
+    printf "%-12s", "peak memory"; for (t = 1; t <= count; t++) printf("%14s", (memory[tool[t]] ? sprintf("%.0f MB", memory[tool[t]] / 1000) : "–")); printf "\n"
   }' "$results"
