@@ -1,4 +1,5 @@
 using Backup.Benchmarks.Durable;
+using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Vault;
 using BenchmarkDotNet.Running;
 
@@ -6,6 +7,7 @@ using BenchmarkDotNet.Running;
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
+    ["seal"] = SealBenchmark.RunAsync,
     ["vault-golden"] = GoldenRun.RunAsync,
     ["vault-index"] = IndexMemory.RunAsync,
     ["vault-kernels"] = rest => Task.FromResult(BenchmarkSwitcher.FromTypes([typeof(KernelBenchmarks)]).Run(rest.Length == 0 ? ["--filter", "*"] : rest).Any(s => s.HasCriticalValidationErrors) ? 1 : 0),

@@ -5,8 +5,8 @@ using System.Text;
 namespace Backup.AgentApi;
 
 /// <summary>
-/// The text form of identities: a line <c>backup-identity: 1</c>, a line <c>name: …</c>, then one PEM block per key. Lines
-/// and blocks it does not know are ignored, so a later version can add some.
+/// The text form of identities: a line <c>backup-identity: 2</c>, a line <c>name: …</c>, then one PEM block per key (RFC 8410:
+/// SubjectPublicKeyInfo or PKCS #8). Lines and blocks it does not know are ignored; another version is refused.
 /// </summary>
 internal static class IdentityText
 {
@@ -16,7 +16,7 @@ internal static class IdentityText
     public const string SigningPrivate = "BACKUP SIGNING PRIVATE KEY";
     public const string EncryptionPrivate = "BACKUP ENCRYPTION PRIVATE KEY";
 
-    private const int Version = 1;
+    private const int Version = 2;
 
     public static string Write(string name, string signingLabel, ReadOnlySpan<byte> signing, string encryptionLabel, ReadOnlySpan<byte> encryption) =>
         new StringBuilder()
@@ -28,8 +28,9 @@ internal static class IdentityText
     public static (string Name, byte[] Signing, byte[] Encryption) Read(string text, string signingLabel, string encryptionLabel)
     {
         if (text.Length > CharsMax) throw Unusable("The identity is too long.");
-        if (Line(text, "backup-identity") != Version.ToString(CultureInfo.InvariantCulture))
-            throw Unusable("The text is not an identity of version 1.");
+        var version = Line(text, "backup-identity");
+        if (version != Version.ToString(CultureInfo.InvariantCulture))
+            throw Unusable(version is null ? "The text is not an identity." : $"The identity is of another version than {Version}, the only one this release reads.");
         var name = Line(text, "name");
         if (!IsName(name)) throw Unusable("The identity has no usable name.");
         return (name!, Block(text, signingLabel), Block(text, encryptionLabel));

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Backup.AgentApi;
 
 /// <summary>
-/// Names one identity's pair of public keys: the first 16 bytes of a SHA-256 over both, as 32 lower-case hex digits. It is
+/// Names one identity's pair of public keys: the first 16 bytes of a SHA-256 over a label and both (32 bytes each), as 32 lower-case hex digits. It is
 /// public, tells which key an envelope is for, and lets old and new keys overlap during a rotation.
 /// </summary>
 public readonly record struct KeyId
@@ -18,7 +18,7 @@ public readonly record struct KeyId
     internal static KeyId Of(ReadOnlySpan<byte> signingKey, ReadOnlySpan<byte> encryptionKey)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData("backup-functions/identity/v1\0"u8);
+        hash.AppendData("backup-functions/identity/v2\0"u8);
         hash.AppendData(signingKey);
         hash.AppendData(encryptionKey);
         return new KeyId(Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, Bytes)));

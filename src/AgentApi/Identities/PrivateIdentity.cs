@@ -1,25 +1,28 @@
 using System.Security.Cryptography;
+using NSec.Cryptography;
 
 namespace Backup.AgentApi;
 
 /// <summary>
-/// A party's own keys: one pair signs, one pair decrypts (both on P-256, kept apart so that neither use can weaken the
-/// other). Prints only its public part. Safe to use from several threads; dispose it to release the native keys.
+/// A party's own keys: an Ed25519 pair signs, an X25519 pair decrypts. Prints only its public part. Safe to use from several
+/// threads; dispose it to wipe the keys from memory.
 /// </summary>
 public sealed class PrivateIdentity : IDisposable
 {
-    private readonly byte[] _signingKey;
-    private readonly byte[] _encryptionKey;
-    private readonly KeyPool<ECDsa> _signing;
-    private readonly KeyPool<ECDiffieHellman> _encryption;
+    private static KeyCreationParameters Exportable => new() { ExportPolicy = KeyExportPolicies.AllowPlaintextExport };
 
-    private PrivateIdentity(string name, byte[] signingKey, byte[] encryptionKey)
+    private readonly Key _signing;
+    private readonly Key _encryption;
+    private readonly byte[] _encryptionSecret;
+
+    private PrivateIdentity(string name, Key signing, Key encryption)
     {
-        _signingKey = signingKey;
-        _encryptionKey = encryptionKey;
-        _signing = new KeyPool<ECDsa>(() => Curve.Import(ECDsa.Create(), key => key.ImportPkcs8PrivateKey(signingKey, out _)));
-        _encryption = new KeyPool<ECDiffieHellman>(() => Curve.Import(ECDiffieHellman.Create(), key => key.ImportPkcs8PrivateKey(encryptionKey, out _)));
-        Public = new PublicIdentity(name, _signing.Use(key => key.ExportSubjectPublicKeyInfo()), _encryption.Use(key => key.ExportSubjectPublicKeyInfo()));
+        _signing = signing;
+        _encryption = encryption;
+        // Pinned, so that no copy stays behind when the collector moves things and Dispose wipes the only one.
+        _encryptionSecret = GC.AllocateUninitializedArray<byte>(X25519.KeyBytes, pinned: true);
+        encryption.TryExport(KeyBlobFormat.RawPrivateKey, _encryptionSecret, out _);
+        Public = new PublicIdentity(name, signing.PublicKey, encryption.PublicKey);
     }
 
     /// <summary>What to give to the other side.</summary>
@@ -34,9 +37,7 @@ public sealed class PrivateIdentity : IDisposable
     public static PrivateIdentity Create(string name)
     {
         if (!IdentityText.IsName(name)) throw new ArgumentException("A name is 1 to 128 printable characters.", nameof(name));
-        using var signing = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var encryption = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
-        return new PrivateIdentity(name, signing.ExportPkcs8PrivateKey(), encryption.ExportPkcs8PrivateKey());
+        return new PrivateIdentity(name, Key.Create(SignatureAlgorithm.Ed25519, Exportable), Key.Create(KeyAgreementAlgorithm.X25519, Exportable));
     }
 
     /// <summary>Reads a private identity file.</summary>
@@ -47,20 +48,26 @@ public sealed class PrivateIdentity : IDisposable
     /// <exception cref="AgentApiException">The text is no private identity.</exception>
     public static PrivateIdentity Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         try
         {
             var (name, signing, encryption) = IdentityText.Read(text, IdentityText.SigningPrivate, IdentityText.EncryptionPrivate);
-            return new PrivateIdentity(name, signing, encryption);
+            return new PrivateIdentity(
+                name,
+                Key.Import(SignatureAlgorithm.Ed25519, signing, KeyBlobFormat.PkixPrivateKey, Exportable),
+                Key.Import(KeyAgreementAlgorithm.X25519, encryption, KeyBlobFormat.PkixPrivateKey, Exportable));
         }
-        catch (Exception e) when (e is CryptographicException or FormatException)
+        catch (FormatException e)
         {
-            throw IdentityText.Unusable("A key of the private identity is damaged.", e);
+            throw IdentityText.Unusable("A key of the private identity is damaged, or not of the kind this release uses.", e);
         }
     }
 
     /// <summary>The text form. Secret: it is for a file with mode 0600 or a key vault.</summary>
-    public string Export() =>
-        IdentityText.Write(Name, IdentityText.SigningPrivate, _signingKey, IdentityText.EncryptionPrivate, _encryptionKey);
+    public string Export() => IdentityText.Write(
+        Name,
+        IdentityText.SigningPrivate, _signing.Export(KeyBlobFormat.PkixPrivateKey),
+        IdentityText.EncryptionPrivate, _encryption.Export(KeyBlobFormat.PkixPrivateKey));
 
     /// <summary>Writes a new file with mode 0600. Never overwrites; complete and durable, or absent.</summary>
     /// <exception cref="AgentApiException">The file exists or cannot be written.</exception>
@@ -72,25 +79,14 @@ public sealed class PrivateIdentity : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _signing.Close();
-        _encryption.Close();
-        CryptographicOperations.ZeroMemory(_signingKey);
-        CryptographicOperations.ZeroMemory(_encryptionKey);
+        _signing.Dispose();
+        _encryption.Dispose();
+        CryptographicOperations.ZeroMemory(_encryptionSecret);
     }
 
-    internal byte[] Sign(ReadOnlySpan<byte> data)
-    {
-        var key = _signing.Rent();
-        try
-        {
-            return key.SignData(data, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-        }
-        finally
-        {
-            _signing.Return(key);
-        }
-    }
+    internal byte[] Sign(ReadOnlySpan<byte> data) => SignatureAlgorithm.Ed25519.Sign(_signing, data);
 
-    /// <summary>The secret this identity shares with the holder of <paramref name="ephemeral"/>.</summary>
-    internal byte[] Agree(ECDiffieHellmanPublicKey ephemeral) => _encryption.Use(key => key.DeriveRawSecretAgreement(ephemeral));
+    /// <summary>The key schedule for what was encrypted to this identity with <paramref name="encapsulated"/>.</summary>
+    /// <exception cref="CryptographicException">It is no usable key.</exception>
+    internal HpkeCipher Decapsulate(HpkeInfo info, ReadOnlySpan<byte> encapsulated) => HpkeCipher.ForRecipient(info, _encryptionSecret, Public.EncryptionKey, encapsulated);
 }

@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using NSec.Cryptography;
 
 namespace Backup.AgentApi;
 
@@ -8,21 +8,17 @@ namespace Backup.AgentApi;
 /// </summary>
 public sealed class PublicIdentity
 {
-    private readonly KeyPool<ECDsa> _signing;
-    private readonly KeyPool<ECDiffieHellman> _encryption;
-    private readonly byte[] _encryptionKey;
+    private readonly PublicKey _signing;
+    private readonly PublicKey _encryption;
+    private readonly byte[] _encryptionBytes;
 
-    internal PublicIdentity(string name, byte[] signingKey, byte[] encryptionKey)
+    internal PublicIdentity(string name, PublicKey signing, PublicKey encryption)
     {
         Name = name;
-        KeyId = KeyId.Of(signingKey, encryptionKey);
-        _encryptionKey = encryptionKey;
-        SigningKey = signingKey;
-        _signing = new KeyPool<ECDsa>(() => Curve.Import(ECDsa.Create(), key => key.ImportSubjectPublicKeyInfo(signingKey, out _)));
-        _encryption = new KeyPool<ECDiffieHellman>(() => Curve.Import(ECDiffieHellman.Create(), key => key.ImportSubjectPublicKeyInfo(encryptionKey, out _)));
-        // Both keys are imported once now, so that a damaged identity fails here and not at the first order.
-        _signing.Use(static _ => true);
-        _encryption.Use(static _ => true);
+        _signing = signing;
+        _encryption = encryption;
+        _encryptionBytes = encryption.Export(KeyBlobFormat.RawPublicKey);
+        KeyId = KeyId.Of(signing.Export(KeyBlobFormat.RawPublicKey), _encryptionBytes);
     }
 
     /// <summary>The party's name: the agent's name in the policy, or the control plane's.</summary>
@@ -31,7 +27,7 @@ public sealed class PublicIdentity
     /// <summary>Which keys these are.</summary>
     public KeyId KeyId { get; }
 
-    private byte[] SigningKey { get; }
+    internal ReadOnlySpan<byte> EncryptionKey => _encryptionBytes;
 
     /// <summary>Reads a public identity file.</summary>
     /// <exception cref="AgentApiException">The file is missing or no public identity.</exception>
@@ -41,20 +37,26 @@ public sealed class PublicIdentity
     /// <exception cref="AgentApiException">The text is no public identity.</exception>
     public static PublicIdentity Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         try
         {
             var (name, signing, encryption) = IdentityText.Read(text, IdentityText.SigningPublic, IdentityText.EncryptionPublic);
-            return new PublicIdentity(name, signing, encryption);
+            return new PublicIdentity(
+                name,
+                PublicKey.Import(SignatureAlgorithm.Ed25519, signing, KeyBlobFormat.PkixPublicKey),
+                PublicKey.Import(KeyAgreementAlgorithm.X25519, encryption, KeyBlobFormat.PkixPublicKey));
         }
-        catch (Exception e) when (e is CryptographicException or FormatException)
+        catch (FormatException e)
         {
-            throw IdentityText.Unusable("A key of the public identity is damaged.", e);
+            throw IdentityText.Unusable("A key of the public identity is damaged, or not of the kind this release uses.", e);
         }
     }
 
     /// <summary>The text form.</summary>
-    public string Export() =>
-        IdentityText.Write(Name, IdentityText.SigningPublic, SigningKey, IdentityText.EncryptionPublic, _encryptionKey);
+    public string Export() => IdentityText.Write(
+        Name,
+        IdentityText.SigningPublic, _signing.Export(KeyBlobFormat.PkixPublicKey),
+        IdentityText.EncryptionPublic, _encryption.Export(KeyBlobFormat.PkixPublicKey));
 
     /// <summary>Writes a new file. Never overwrites; complete and durable, or absent.</summary>
     /// <exception cref="AgentApiException">The file exists or cannot be written.</exception>
@@ -63,23 +65,5 @@ public sealed class PublicIdentity
     /// <inheritdoc/>
     public override string ToString() => $"{Name} ({KeyId})";
 
-    internal bool Verify(ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
-    {
-        var key = _signing.Rent();
-        try
-        {
-            return key.VerifyData(data, signature, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-        }
-        finally
-        {
-            _signing.Return(key);
-        }
-    }
-
-    /// <summary>The secret that <paramref name="ephemeral"/> and the holder of this identity share.</summary>
-    internal byte[] Agree(ECDiffieHellman ephemeral) => _encryption.Use(theirs =>
-    {
-        using var theirPublic = theirs.PublicKey;
-        return ephemeral.DeriveRawSecretAgreement(theirPublic);
-    });
+    internal bool Verify(ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature) => SignatureAlgorithm.Ed25519.Verify(_signing, data, signature);
 }

@@ -63,13 +63,13 @@ public sealed class IdentityTests : IDisposable
     public void Load_OfWhatIsNoIdentity_SaysSo()
     {
         using var made = PrivateIdentity.Create("a");
-        using var wrongCurve = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        using var otherKind = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var texts = new[]
         {
-            "", "backup-identity: 1", "backup-identity: 2\nname: a", made.Public.Export(), new string('x', 20_000),
+            "", "backup-identity: 2", "backup-identity: 2\nname: a", made.Export().Replace("identity: 2", "identity: 1", StringComparison.Ordinal), made.Export().Replace("identity: 2", "identity: 3", StringComparison.Ordinal), made.Public.Export(), new string('x', 20_000),
             made.Export().Replace("name: a", "name:  ", StringComparison.Ordinal),
-            made.Export().Replace("MIG", "MIH", StringComparison.Ordinal),
-            IdentityText.Write("a", IdentityText.SigningPrivate, wrongCurve.ExportPkcs8PrivateKey(), IdentityText.EncryptionPrivate, wrongCurve.ExportPkcs8PrivateKey()),
+            made.Export().Replace("MC4", "MC5", StringComparison.Ordinal),
+            IdentityText.Write("a", IdentityText.SigningPrivate, otherKind.ExportPkcs8PrivateKey(), IdentityText.EncryptionPrivate, otherKind.ExportPkcs8PrivateKey()),
         };
         foreach (var text in texts)
             Should.Throw<AgentApiException>(() => PrivateIdentity.Parse(text)).Fault.ShouldBe(AgentApiFault.IdentityUnusable);
