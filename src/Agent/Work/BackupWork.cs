@@ -60,7 +60,13 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
     {
         if (order.SourceKind == SourceKind.Postgres)
         {
-            var cluster = new PostgresBackupRequest { Asset = order.Asset, ConnectionString = ReadConnection(order.Postgres!.Connection), Tags = tags };
+            var cluster = new PostgresBackupRequest
+            {
+                Asset = order.Asset,
+                ConnectionString = ReadConnection(order.Postgres!.Connection),
+                CacheFolder = state.CacheFolder,
+                Tags = tags,
+            };
             return new PostgresSource(time).BackupAsync(vault, cluster, new WriterOptions(), progress, cancel);
         }
 

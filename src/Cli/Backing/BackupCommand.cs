@@ -87,8 +87,8 @@ internal static class BackupCommand
         }
     }
 
-    // As the XDG base directory specification has it.
-    private static string? CacheFolder(Invocation invocation, string? named)
+    /// <summary>Where caches are kept, as the XDG base directory specification has it; null where there is no home.</summary>
+    public static string? CacheFolder(Invocation invocation, string? named)
     {
         var environment = invocation.Terminal.Environment;
         if (named is not null)

@@ -20,12 +20,17 @@ internal static class BackupPostgresCommand
             Required = true,
         };
         var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
-        return context.Leaf("backup-postgres", "Back up a PostgreSQL server on this machine.", [.. vault.All, asset, connection, tags], async (invocation, cancel) =>
+        var spread = new Option<bool>("--spread-checkpoint") { Description = "Let the server take its time for the checkpoint that begins the backup, instead of loading its disk at once." };
+        var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
+        var noCache = new Option<bool>("--no-cache") { Description = "Read every file, and remember nothing." };
+        return context.Leaf("backup-postgres", "Back up a PostgreSQL server on this machine.", [.. vault.All, asset, connection, tags, spread, cache, noCache], async (invocation, cancel) =>
         {
             var request = new PostgresBackupRequest
             {
                 Asset = invocation.Require(asset),
                 ConnectionString = (await File.ReadAllTextAsync(invocation.Require(connection), cancel).ConfigureAwait(false)).Trim(),
+                SpreadCheckpoint = invocation.Get(spread),
+                CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
                 Tags = BackupCommand.ReadTags(invocation.Get(tags) ?? []),
             };
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Backup.Sources.Files.Scanning;
 using Backup.Sources.Files.Unchanged;
@@ -40,19 +39,16 @@ public sealed class FilesSource(TimeProvider clock)
         var started = clock.GetUtcNow();
         var problems = new ProblemList();
         using var counters = new TransferCounters(progress, clock);
-        var cachePath = request.CacheFolder is { } folder ? CachePath(folder, vault.Id, request.Asset) : null;
-        var (vaultId, scope) = (IdBytes(vault.Id), SHA256.HashData(Encoding.UTF8.GetBytes(request.Asset)));
-        using var cache = cachePath is null ? CacheReader.Empty : CacheReader.Open(cachePath, vaultId, scope);
-        using var nextCache = cachePath is null ? null : CacheWriter.TryCreate(cachePath, vaultId, scope);
+        using var cache = UnchangedCache.Open(request.CacheFolder, vault.Id, request.Asset);
         await using var writer = await vault.BeginSnapshotAsync(options, cancel);
 
         counters.Enter(TransferPhase.Copying);
-        var scan = new FileTreeScan(request, writer, problems, counters, nextCache, started, cancel);
-        var root = await scan.RunAsync(cache.Root, cancel);
+        var scan = new FileTreeScan(request, writer, problems, counters, cache.Next, started, cancel);
+        var root = await scan.RunAsync(cache.Before.Root, cancel);
 
         counters.Enter(TransferPhase.Finishing);
         var snapshot = await writer.CommitAsync(Describe(request, started, counters, problems), root, cancel);
-        nextCache?.TryKeep(scan.RootRecordOffset);
+        cache.Next?.TryKeep(scan.RootRecordOffset);
         return new BackupOutcome
         {
             SnapshotId = snapshot.Id,
@@ -111,16 +107,5 @@ public sealed class FilesSource(TimeProvider clock)
         if (Encoding.UTF8.GetByteCount(paths) <= SnapshotDescription.TextBytesMax)
             properties.Add(PathsProperty, paths);
         return properties;
-    }
-
-    /// <summary>One file per vault and asset, named by hash so that any asset name makes a valid, private file name.</summary>
-    private static string CachePath(string folder, VaultId vault, string asset) =>
-        Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{vault}\n{asset}"))[..16]) + ".unchanged");
-
-    private static byte[] IdBytes(VaultId vault)
-    {
-        var bytes = new byte[VaultId.Length];
-        vault.CopyTo(bytes);
-        return bytes;
     }
 }

@@ -90,13 +90,14 @@ internal sealed class BackupSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Enters backup mode after an immediate checkpoint.</summary>
-    internal async Task<Lsn> StartAsync(string label, CancellationToken cancel)
+    /// <summary>Enters backup mode after a checkpoint, which is done at once or spread over time.</summary>
+    internal async Task<Lsn> StartAsync(string label, bool isSpread, CancellationToken cancel)
     {
         try
         {
-            await using var command = new NpgsqlCommand("SELECT pg_backup_start($1, fast => true)::text", _connection);
+            await using var command = new NpgsqlCommand("SELECT pg_backup_start($1, fast => $2)::text", _connection);
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
+            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
             return ReadLsn(await command.ExecuteScalarAsync(cancel));
         }
         catch (Exception error) when (Translate(error, "start a backup on") is { } known)

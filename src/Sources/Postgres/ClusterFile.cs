@@ -1,3 +1,4 @@
+using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Vault.Snapshots;
 
@@ -43,4 +44,13 @@ internal sealed class ClusterFile(ClusterDirectory directory, byte[] name, Relat
     internal string Path => directory.Path.Length == 0 ? ByteText.Display(name) : $"{directory.Path}/{ByteText.Display(name)}";
 
     internal TreeEntry? Entry { get; set; }
+
+    /// <summary>What the last backup found under this name.</summary>
+    internal CachedEntry? Cached { get; set; }
+
+    /// <summary>Holds pages that do not fit their checksums; never remembered as unchanged, so that every backup names it.</summary>
+    internal bool IsDamaged { get; set; }
+
+    /// <summary>What <see cref="Entry"/> is valid for; null when it must not be remembered.</summary>
+    internal FileStamp? Stamp { get; set; }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Chunking;
@@ -8,8 +9,12 @@ using Backup.Vault.Snapshots;
 namespace Backup.Sources.Postgres;
 
 /// <summary>Reads a cluster's files with several threads, the largest first, and stores the directories' trees.</summary>
-internal sealed class ClusterReader(ServerFacts server, Lsn backupStart, SnapshotWriter writer, ProblemList problems, TransferCounters counters)
+internal sealed class ClusterReader(
+    ServerFacts server, Lsn backupStart, int pageChunkBytes, SnapshotWriter writer, ProblemList problems, TransferCounters counters, TimeProvider clock)
 {
+    /// <summary>A file written more recently than this before it is read is read again next time: file systems' clocks are coarse.</summary>
+    private static readonly TimeSpan FreshAge = TimeSpan.FromSeconds(3);
+
     private const int ControlReadsMax = 100;
     private const int DamagedBlocksNamedMax = 5;
 
@@ -96,6 +101,9 @@ internal sealed class ClusterReader(ServerFacts server, Lsn backupStart, Snapsho
     /// <summary>Null when the server removed the file: its removal is in the log, and so is everything else that happened to it.</summary>
     private TreeEntry? Read(ClusterFile clusterFile, CancellationToken cancel)
     {
+        if (clusterFile.Cached is { } cached && TryReuse(clusterFile, cached, out var reused))
+            return reused;
+        var quietBefore = (clock.GetUtcNow() - FreshAge - DateTimeOffset.UnixEpoch).Ticks * 100;
         var error = clusterFile.Directory.Opened.OpenForReading(clusterFile.Name, out var file);
         if (error.IsVanished)
             return null;
@@ -110,9 +118,26 @@ internal sealed class ClusterReader(ServerFacts server, Lsn backupStart, Snapsho
                 ? ReadPages(clusterFile, file, status, relation, cancel)
                 : ReadPlain(clusterFile, file, status, cancel);
             counters.AddItem();
+            if (status.ChangedNanoseconds < quietBefore && content.Length == status.Size && !clusterFile.IsDamaged)
+                clusterFile.Stamp = FileStamp.Of(status);
             // Shorter than it was: cut off while we read. Replay cuts it off too, or fills it again.
             return Describe(status, clusterFile.Name, EntryType.File) with { Size = content.Length, Content = content };
         }
+    }
+
+    private bool TryReuse(ClusterFile clusterFile, CachedEntry cached, out TreeEntry? reused)
+    {
+        reused = null;
+        if (clusterFile.Directory.Opened.Status(clusterFile.Name, out var status).IsError || !cached.TryMatch(FileStamp.Of(status), out var remembered))
+            return false;
+        // The vault may have lost or pruned what the cache remembers; then the file is read as if it were new.
+        if (CachedPayload.Read(remembered).Content is not { } content || !writer.TryReuse(content))
+            return false;
+        counters.AddBytes(content.Length);
+        counters.AddItem();
+        clusterFile.Stamp = FileStamp.Of(status);
+        reused = Describe(status, clusterFile.Name, EntryType.File) with { Size = content.Length, Content = content };
+        return true;
     }
 
     private Content ReadPages(ClusterFile clusterFile, Descriptor file, in FileStatus status, RelationFileName relation, CancellationToken cancel)
@@ -120,9 +145,10 @@ internal sealed class ClusterReader(ServerFacts server, Lsn backupStart, Snapsho
         using var stream = new PageStream(file, status.Size, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
         try
         {
-            var content = writer.AddContent(stream, ContentHints.Pages with { LengthExpected = status.Size }, cancel);
+            var content = writer.AddContent(stream, ContentHints.PagesOfWords(pageChunkBytes, status.Size), cancel);
             if (stream.DamagedBlocks.Count > 0)
             {
+                clusterFile.IsDamaged = true;
                 problems.Add(
                     clusterFile.Path,
                     ItemProblemKind.Unreadable,

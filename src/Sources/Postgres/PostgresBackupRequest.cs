@@ -12,6 +12,18 @@ public sealed record PostgresBackupRequest
     /// </summary>
     public required string ConnectionString { get; init; }
 
+    /// <summary>
+    /// A private folder that remembers files by size, times and inode, so that those the server did not write since the last backup are
+    /// not read again; null for none. Losing it costs time only.
+    /// </summary>
+    public string? CacheFolder { get; init; }
+
+    /// <summary>
+    /// How the checkpoint that begins the backup is done. At once (the default) it loads the server's disk for a moment; spread, it takes about
+    /// <c>checkpoint_timeout</c> times <c>checkpoint_completion_target</c>, some minutes.
+    /// </summary>
+    public bool SpreadCheckpoint { get; init; }
+
     /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Sources.Postgres.Format;
 using Backup.Vault;
@@ -50,20 +51,24 @@ public sealed class PostgresSource(TimeProvider clock)
         var started = clock.GetUtcNow();
         var problems = new ProblemList();
         using var counters = new TransferCounters(progress, clock);
+        using var cache = UnchangedCache.Open(request.CacheFolder, vault.Id, request.Asset);
         await using var session = await BackupSession.OpenAsync(request.ConnectionString, cancel);                   // (1)
         var server = session.Server;
         // Before backup mode, so that the server's log is not held up while an index is loaded.
         await using var writer = await vault.BeginSnapshotAsync(options, cancel);
         var isLogKept = await session.ReserveLogAsync($"backup_{Guid.NewGuid():N}", cancel);                         // (2)
-        var start = await session.StartAsync($"backup of {request.Asset}", cancel);                                  // (3)
+        var start = await session.StartAsync($"backup of {request.Asset}", request.SpreadCheckpoint, cancel);                                  // (3)
 
         counters.Enter(TransferPhase.Copying);
         var listing = new ClusterListing(server);
         using var data = listing.Read();
-        var reader = new ClusterReader(server, start, writer, problems, counters);
         var wal = new WalCollector(server, data.Directories[ClusterRules.WalDirectory].Opened, writer, counters, clock);
         var files = data.AllFiles().Concat(listing.Tablespaces.SelectMany(tablespace => tablespace.Files.AllFiles())).ToList();
         counters.BytesTotal = files.Sum(file => file.Bytes);
+        var pageChunkBytes = PageChunks.BytesFor(files.Where(file => file.Relation is not null).Sum(file => file.Bytes));
+        var reader = new ClusterReader(server, start, pageChunkBytes, writer, problems, counters, clock);
+        var remembered = new ClusterCache(cache);
+        remembered.Recall(data, listing.Tablespaces);
         try
         {
             await ReadAsync(reader, wal, files, start, isLogKept, request.Workers, cancel);                          // (4)
@@ -84,6 +89,7 @@ public sealed class PostgresSource(TimeProvider clock)
                 start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
             var root = StoreRoot(writer, reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)), cancel);
             var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), root, cancel);   // (7)
+            remembered.Keep(data, listing.Tablespaces);
             return new BackupOutcome
             {
                 SnapshotId = snapshot.Id,
