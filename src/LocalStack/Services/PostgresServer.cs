@@ -11,6 +11,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public const string Superuser = "postgres";
 
     private const string Ready = "database system is ready to accept connections";
+    private const string StandbyReady = "database system is ready to accept read-only connections";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
@@ -102,7 +103,11 @@ public sealed class PostgresServer : IAsyncDisposable
             // Fast shutdown: sessions are ended, nothing committed is lost. (SIGTERM would wait for every client to leave.)
             StopSignal = Native.SigInt,
         };
-        _child = await ChildProcess.StartAsync(spec, line => line.Contains(Ready, StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
+        _child = await ChildProcess.StartAsync(
+            spec,
+            static line => line.Contains(Ready, StringComparison.Ordinal) || line.Contains(StandbyReady, StringComparison.Ordinal),
+            StartLimit,
+            cancel).ConfigureAwait(false);
     }
 
     /// <summary>Fast shutdown: open sessions are ended, nothing committed is lost.</summary>

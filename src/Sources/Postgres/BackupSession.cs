@@ -18,6 +18,9 @@ internal sealed class BackupSession : IAsyncDisposable
 {
     private const int CommandSecondsMax = 3600;
 
+    /// <summary>The first version with idle_session_timeout.</summary>
+    private const int IdleTimeoutVersion = 14;
+
     private readonly NpgsqlConnection _connection;
 
     private BackupSession(NpgsqlConnection connection, ServerFacts server)
@@ -55,9 +58,11 @@ internal sealed class BackupSession : IAsyncDisposable
         {
             await connection.OpenAsync(cancel);
             // The session is idle while files are copied, and the checkpoint at the start takes what it takes.
-            await using (var limits = new NpgsqlCommand("SET idle_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = 0", connection))
+            var idle = connection.PostgreSqlVersion.Major >= IdleTimeoutVersion ? "SET idle_session_timeout = 0; " : "";
+            await using (var limits = new NpgsqlCommand($"{idle}SET statement_timeout = 0; SET lock_timeout = 0", connection))
                 await limits.ExecuteNonQueryAsync(cancel);
-            return new BackupSession(connection, await PrerequisiteCheck.RunAsync(connection, cancel));
+            var server = await PrerequisiteCheck.RunAsync(connection, cancel);
+            return new BackupSession(connection, server with { Timeline = await ReadTimelineAsync(connection, server.IsStandby, cancel) });
         }
         catch (Exception error)
         {
@@ -95,7 +100,7 @@ internal sealed class BackupSession : IAsyncDisposable
     {
         try
         {
-            await using var command = new NpgsqlCommand("SELECT pg_backup_start($1, fast => $2)::text", _connection);
+            await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Start, _connection);
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
             command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
             return ReadLsn(await command.ExecuteScalarAsync(cancel));
@@ -111,7 +116,7 @@ internal sealed class BackupSession : IAsyncDisposable
     {
         try
         {
-            await using var command = new NpgsqlCommand("SELECT lsn::text, labelfile, spcmapfile FROM pg_backup_stop(wait_for_archive => false)", _connection);
+            await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Stop, _connection);
             await using var row = await command.ExecuteReaderAsync(cancel);
             await row.ReadAsync(cancel);
             return new BackupEnd(ReadLsn(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2));
@@ -122,13 +127,12 @@ internal sealed class BackupSession : IAsyncDisposable
         }
     }
 
-    /// <summary>The timeline that is being written now.</summary>
+    /// <summary>The timeline that is being written, or on a standby received, now.</summary>
     internal async Task<uint> ReadTimelineAsync(CancellationToken cancel)
     {
         try
         {
-            await using var command = new NpgsqlCommand("SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)", _connection);
-            return uint.Parse((string)(await command.ExecuteScalarAsync(cancel))!, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+            return await ReadTimelineAsync(_connection, Server.IsStandby, cancel);
         }
         catch (Exception error) when (Translate(error, "ask the timeline of") is { } known)
         {
@@ -137,6 +141,17 @@ internal sealed class BackupSession : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    private static async Task<uint> ReadTimelineAsync(NpgsqlConnection connection, bool isStandby, CancellationToken cancel)
+    {
+        // A standby that follows an archive has no receiver; then its last restart point tells.
+        await using var command = new NpgsqlCommand(
+            isStandby
+                ? "SELECT to_hex(coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())))"
+                : "SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
+            connection);
+        return uint.Parse((string)(await command.ExecuteScalarAsync(cancel))!, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    }
 
     private static Lsn ReadLsn(object? value) => Lsn.TryParse(value as string, out var lsn)
         ? lsn

@@ -8,7 +8,7 @@ namespace Backup.Sources.Postgres;
 /// <summary>Everything that must hold before a physical backup starts, checked at once so that a person hears all of it at once.</summary>
 internal static class PrerequisiteCheck
 {
-    private const int VersionMin = 150000;
+    private const int VersionMin = 130000;
 
     private const string Questions =
         """
@@ -19,7 +19,7 @@ internal static class PrerequisiteCheck
                current_setting('data_checksums') = 'on',
                (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
                (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
-               has_function_privilege('pg_backup_start(text,boolean)', 'EXECUTE') AND has_function_privilege('pg_backup_stop(boolean)', 'EXECUTE'),
+               has_function_privilege($1, 'EXECUTE') AND has_function_privilege($2, 'EXECUTE'),
                current_setting('max_replication_slots')::int > (SELECT count(*) FROM pg_replication_slots),
                current_user::text,
                current_setting('block_size')::int
@@ -32,34 +32,30 @@ internal static class PrerequisiteCheck
         {
             throw new SourcesException(
                 SourcesFault.ServerUnsuitable,
-                $"The server is PostgreSQL {version / 10000}; physical backups need 15 or newer.",
+                $"The server is PostgreSQL {version / 10000}; physical backups need 13 or newer.",
                 "Upgrade the server, or protect it with pg_dump output as a file asset.");
         }
 
         var problems = new Problems();
-        var facts = await AskAsync(connection, Questions, row => Read(row, problems), cancel);
+        var functions = BackupFunctions.Of(version);
+        var facts = await AskAsync(connection, Questions, row => Read(row, functions, problems), cancel, functions.StartSignature, functions.StopSignature);
         problems.ThrowIfAny();
 
-        // These two are asked only now: a server in recovery or a role without rights would answer with an error instead.
+        // Asked only now: a role without rights would have been answered with an error instead.
         var control = await AskAsync(
             connection,
-            "SELECT system_identifier::text, catalog_version_no::bigint, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM pg_control_system()",
-            row => (
-                System: (ulong)long.Parse(row.GetString(0), CultureInfo.InvariantCulture),
-                Catalog: (uint)row.GetInt64(1),
-                Timeline: uint.Parse(row.GetString(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)),
+            "SELECT system_identifier::text, catalog_version_no::bigint FROM pg_control_system()",
+            row => (System: (ulong)long.Parse(row.GetString(0), CultureInfo.InvariantCulture), Catalog: (uint)row.GetInt64(1)),
             cancel);
-        facts = facts with { SystemIdentifier = control.System, CatalogVersion = control.Catalog, Timeline = control.Timeline };
+        facts = facts with { SystemIdentifier = control.System, CatalogVersion = control.Catalog };
         CheckPlace(facts, problems);
         problems.ThrowIfAny();
         return facts;
     }
 
-    private static ServerFacts Read(NpgsqlDataReader row, Problems problems)
+    private static ServerFacts Read(NpgsqlDataReader row, BackupFunctions functions, Problems problems)
     {
         var role = row.GetString(9);
-        if (row.GetBoolean(1))
-            problems.Add("it is a standby (in recovery)", "Back up the primary; a standby cannot mark the start and end of a backup for us.");
         if (row.GetString(2) == "minimal")
             problems.Add("wal_level is minimal", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
         if (row.IsDBNull(3) || row.GetString(3).Length == 0)
@@ -67,8 +63,8 @@ internal static class PrerequisiteCheck
         if (!row.GetBoolean(7))
         {
             problems.Add(
-                $"the role {role} may not execute pg_backup_start and pg_backup_stop",
-                $"GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean) TO \"{role}\";");
+                $"the role {role} may not execute {functions.StartSignature} and {functions.StopSignature}",
+                $"GRANT EXECUTE ON FUNCTION {functions.StartSignature}, {functions.StopSignature} TO \"{role}\";");
         }
 
         if (row.GetInt32(10) != PageChecksum.PageBytes)
@@ -81,7 +77,8 @@ internal static class PrerequisiteCheck
             row.IsDBNull(3) ? "" : row.GetString(3),
             checked((int)row.GetInt64(5)),
             row.GetBoolean(4),
-            row.GetBoolean(6) && row.GetBoolean(8));
+            row.GetBoolean(6) && row.GetBoolean(8),
+            row.GetBoolean(1));
     }
 
     private static void CheckPlace(ServerFacts facts, Problems problems)
@@ -112,9 +109,11 @@ internal static class PrerequisiteCheck
             problems.Add($"{facts.DataDirectory} on this machine belongs to another cluster ({found}, the server says {facts.SystemIdentifier})", local);
     }
 
-    private static async Task<T> AskAsync<T>(NpgsqlConnection connection, string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel)
+    private static async Task<T> AskAsync<T>(NpgsqlConnection connection, string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel, params string[] values)
     {
         await using var command = new NpgsqlCommand(question, connection);
+        foreach (var value in values)
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = value });
         await using var row = await command.ExecuteReaderAsync(cancel);
         await row.ReadAsync(cancel);
         return read(row);

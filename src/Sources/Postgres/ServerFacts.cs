@@ -9,6 +9,7 @@ namespace Backup.Sources.Postgres;
 /// <param name="WalSegmentBytes">Size of a write-ahead log file.</param>
 /// <param name="HasChecksums">Data pages carry checksums.</param>
 /// <param name="CanUseSlot">The role may make a replication slot and one is free.</param>
+/// <param name="IsStandby">In recovery: it replays another server's log and writes none of its own.</param>
 internal sealed record ServerFacts(
     int VersionNumber,
     ulong SystemIdentifier,
@@ -17,7 +18,8 @@ internal sealed record ServerFacts(
     string DataDirectory,
     int WalSegmentBytes,
     bool HasChecksums,
-    bool CanUseSlot)
+    bool CanUseSlot,
+    bool IsStandby)
 {
     internal string VersionText => $"{VersionNumber / 10000}.{VersionNumber % 10000}";
 }

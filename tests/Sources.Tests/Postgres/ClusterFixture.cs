@@ -53,10 +53,11 @@ public sealed class ClusterFixture : IAsyncLifetime
     }
 
     /// <summary>Starts a server on a restored data directory, which must be FOLDER/data.</summary>
-    internal async Task<PostgresServer> StartRestoredAsync(string folder)
+    internal async Task<PostgresServer> StartRestoredAsync(string folder, IReadOnlyDictionary<string, string>? settings = null)
     {
         File.Copy(_scratch.Combine("server", "superuser.password"), Path.Combine(folder, "superuser.password"));
-        return await PostgresServer.StartAsync(await LocalPackages.InstallAsync(), new PostgresOptions("restored PostgreSQL", folder) { Durable = false });
+        return await PostgresServer.StartAsync(
+            await LocalPackages.InstallAsync(), new PostgresOptions("restored PostgreSQL", folder) { Durable = false, Settings = settings ?? new Dictionary<string, string>() });
     }
 
     internal static async Task ExecuteAsync(string connectionString, params string[] commands)

@@ -77,7 +77,7 @@ public sealed class WalCollectorTests : IDisposable
         using (folder)
         using (var counters = new TransferCounters(null, TimeProvider.System))
         {
-            var server = new ServerFacts(180000, System, 1, 1, "/", SegmentBytes, true, true);
+            var server = new ServerFacts(180000, System, 1, 1, "/", SegmentBytes, true, true, false);
             return [.. new WalCollector(server, folder!, writer, counters, TimeProvider.System)
                 .Collect(new Lsn(5 * SegmentBytes), new Lsn((7 * SegmentBytes) + 100), CancellationToken.None)
                 .Select(entry => global::System.Text.Encoding.ASCII.GetString(entry.Name.Span))];
