@@ -71,12 +71,13 @@ public sealed class FilesRestore(TimeProvider clock)
         await restore.RunAsync(root, target, path, include, cancel);
         if (target is not null && !request.DryRun)
             RestoreMark.Clear(target, request.Target);
-        return Outcome(request, counts, problems);
+        return Outcome(request, counts, counters, problems);
     }
 
-    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, ProblemList problems) => new()
+    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, TransferCounters counters, ProblemList problems) => new()
     {
         Target = request.Target,
+        ItemsMatched = counters.ItemsDone,
         FilesRestored = counts.FilesRestored,
         FilesUnchanged = counts.FilesUnchanged,
         BytesRestored = counts.BytesRestored,
@@ -97,7 +98,7 @@ public sealed class FilesRestore(TimeProvider clock)
             path = ByteText.Join(path, component);
             root = entries.FirstOrDefault(entry => entry.Name.Span.SequenceEqual(component))?.Subtree
                 ?? throw new SourcesException(
-                    SourcesFault.SnapshotUnsuitable, $"Snapshot {info.Id} has no folder {ByteText.Display(path)}.", "List the snapshot to see what it holds.");
+                    SourcesFault.PathMissing, $"Snapshot {info.Id} has no folder {ByteText.Display(path)}.", "List the snapshot to see what it holds.");
         }
 
         return (root, path);

@@ -165,7 +165,7 @@ internal sealed class FileTreeScan
         entry.Type == FileType.Directory
         || (entry.Type == FileType.Unknown && !directory.Status(entry.Name, out var status).IsError && status.Type == FileType.Directory);
 
-    private static bool IsCacheDirectory(Descriptor directory, List<DirectoryEntry> entries)
+    internal static bool IsCacheDirectory(Descriptor directory, List<DirectoryEntry> entries)
     {
         if (!entries.Exists(static entry => entry.Name.AsSpan().SequenceEqual(CacheTagName)))
             return false;
