@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
+using Backup.Cli.Output;
 using Backup.Sources.Posix;
 using Backup.Vault;
-using Backup.Cli.Output;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Snapshots;

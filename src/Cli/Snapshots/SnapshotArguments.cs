@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text;
-using Backup.Sources.Posix;
 using Backup.Cli.Vaults;
+using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
