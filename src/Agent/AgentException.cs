@@ -20,6 +20,12 @@ public enum AgentFault
     /// <summary>The state folder cannot be written (permissions, disk full).</summary>
     StateFolderUnavailable,
 
+    /// <summary>The agent has no usable keys, or an enrolment was refused.</summary>
+    Keys,
+
+    /// <summary>The control plane's HTTP interface does not answer an enrolment.</summary>
+    ControlPlaneUnreachable,
+
     /// <summary>One job cannot be done; <see cref="AgentException.Failure"/> is what its report will say.</summary>
     Job,
 }
@@ -42,7 +48,7 @@ public sealed class AgentException(AgentFault fault, string message, string hint
     public Failure? Failure { get; private init; }
 
     /// <summary>Whether the same call may succeed later with nothing else changed.</summary>
-    public bool IsTransient => Fault is AgentFault.StateFolderInUse or AgentFault.StateFolderUnavailable || Failure?.IsTransient == true;
+    public bool IsTransient => Fault is AgentFault.StateFolderInUse or AgentFault.StateFolderUnavailable or AgentFault.ControlPlaneUnreachable || Failure?.IsTransient == true;
 
     /// <summary>A job's failure on its way to the job's report.</summary>
     internal static AgentException OfJob(Failure failure, Exception? cause = null) =>

@@ -13,18 +13,20 @@ if (AgentArguments.Parse(args, version) is not { } arguments)
     return AgentExit.Usage;
 }
 
-if (arguments.Text is { } text)
+if (arguments.Verb == AgentVerb.Say)
 {
-    Console.WriteLine(text);
+    Console.WriteLine(arguments.Text);
     return AgentExit.Done;
 }
 
 try
 {
-    var settings = AgentSettingsFile.Load(arguments.ConfigFile!);
-    if (arguments.ChecksOnly)
+    var settings = AgentSettingsFile.Load(arguments.ConfigFile);
+    if (arguments.Verb != AgentVerb.Run)
     {
-        Console.WriteLine("The configuration is free of mistakes.");
+        Console.WriteLine(arguments.Verb == AgentVerb.Check
+            ? "The configuration is free of mistakes."
+            : await KeyCommands.RunAsync(arguments, settings, TimeProvider.System).ConfigureAwait(false));
         return AgentExit.Done;
     }
 

@@ -1,5 +1,7 @@
 using Backup.Agent.Access;
 using Backup.Agent.Jobs;
+using Backup.Agent.Keys;
+using Backup.Agent.Logs;
 using Backup.Agent.Orders;
 using Backup.Agent.Settings;
 using Backup.Agent.Vaults;
@@ -33,9 +35,23 @@ internal static class AgentHost
         builder.Services.AddSingleton(_ => StateFolder.Take(settings.StateFolder));
         builder.Services.AddSingleton(services => JobBook.Open(
             services.GetRequiredService<StateFolder>().JournalFile, time, services.GetRequiredService<ILogger<JobBook>>()));
-        builder.Services.AddSingleton(_ => PrivateIdentity.Load(settings.IdentityFile));
-        builder.Services.AddSingleton(services => new OrderOpener(
-            services.GetRequiredService<PrivateIdentity>(), PublicIdentity.Load(settings.ControlPlaneFile), time));
+        var recent = new RecentLines(time);
+        builder.Logging.AddProvider(recent);
+        builder.Services.AddSingleton(recent);
+        if (settings.IdentityFile is { } identityFile)
+        {
+            builder.Services.AddSingleton(_ => new KeyFiles(PrivateIdentity.Load(identityFile), PublicIdentity.Load(settings.ControlPlaneFile!)));
+            builder.Services.AddSingleton<IKeyRing>(services => services.GetRequiredService<KeyFiles>());
+            builder.Services.AddSingleton<IAgentKeys>(services => services.GetRequiredService<KeyFiles>());
+        }
+        else
+        {
+            builder.Services.AddSingleton(services => KeyRing.Open(services.GetRequiredService<StateFolder>().KeyFile, time, services.GetRequiredService<ILogger<KeyRing>>()));
+            builder.Services.AddSingleton<IKeyRing>(services => services.GetRequiredService<KeyRing>());
+            builder.Services.AddSingleton<IAgentKeys>(services => services.GetRequiredService<KeyRing>());
+        }
+
+        builder.Services.AddSingleton(services => new OrderOpener(services.GetRequiredService<IKeyRing>(), time));
         builder.Services.AddSingleton(_ => new PathGuard(settings.AllowedSources, settings.RestoreRoots));
         builder.Services.AddSingleton<VaultShelf>();
         builder.Services.AddSingleton<IAgentFacts, AgentFacts>();

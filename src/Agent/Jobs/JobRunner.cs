@@ -42,7 +42,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
         JobOutcome outcome;
         try
         {
-            outcome = await work.RunAsync(job.OrderId, started.Payload, new ProgressNote(book, job), started.Stop).ConfigureAwait(false);
+            outcome = await work.RunAsync(job.OrderId, started.Payload, new ProgressNote(book, job, time), started.Stop).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (job.IsCancelRequested)
         {
@@ -94,8 +94,14 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
     }
 
     /// <summary>Not <see cref="Progress{T}"/>, which posts: a late report would arrive after the job's end.</summary>
-    private sealed class ProgressNote(JobBook book, Job job) : IProgress<JobProgress>
+    private sealed class ProgressNote(JobBook book, Job job, TimeProvider time) : IProgress<JobProgress>
     {
-        public void Report(JobProgress value) => book.Progress(job, value);
+        private readonly long _begun = time.GetTimestamp();
+
+        public void Report(JobProgress value)
+        {
+            var seconds = time.GetElapsedTime(_begun).TotalSeconds;
+            book.Progress(job, value with { BytesPerSecond = seconds < 1 ? null : value.BytesDone / seconds });
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Backup.Agent.Jobs;
+using Backup.Agent.Keys;
 using Backup.AgentApi;
 using Microsoft.Extensions.Logging;
 
@@ -16,13 +17,17 @@ internal interface IAgentFacts
 {
     Task<AgentHealth> HealthAsync(CancellationToken cancel);
 
+    AgentInventory Inventory();
+
+    LogTail Log(LogQuery query);
+
     /// <summary>A page of a vault's snapshots, or why there is none.</summary>
     Task<(SnapshotPage? Page, Failure? Refusal)> SnapshotsAsync(SnapshotsQuery query, CancellationToken cancel);
 }
 
 /// <summary>Takes sealed orders in and hands sealed answers out. Knows nothing of how they travel.</summary>
 /// <remarks>(1) open (2) job orders: journal, then answer (3) queries: answer from state (4) seal.</remarks>
-internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts facts, ILogger<OrderDesk> log)
+internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts facts, IAgentKeys keys, ILogger<OrderDesk> log)
 {
     public async Task<OrderReply> AnswerAsync(ReadOnlyMemory<byte> envelope, CancellationToken cancel)
     {
@@ -73,9 +78,14 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
                 return Cancel(order, stop);
             case HealthQuery:
                 return opener.SealAnswer(order, await facts.HealthAsync(cancel).ConfigureAwait(false));
+            case InventoryQuery:
+                return opener.SealAnswer(order, facts.Inventory());
+            case LogQuery query:
+                return opener.SealAnswer(order, facts.Log(query));
             case SnapshotsQuery query:
-                var (page, refusal) = await facts.SnapshotsAsync(query, cancel).ConfigureAwait(false);
-                return page is null ? opener.SealRefusal(order, refusal!) : opener.SealAnswer(order, page);
+                return Answer(order, await facts.SnapshotsAsync(query, cancel).ConfigureAwait(false));
+            case RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey:
+                return ChangeKeys(order);
             default:
                 return Refuse(order, FailureCode.UnknownOperation, "This agent does not know the operation.", "Update the agent.");
         }
@@ -94,11 +104,32 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
         }
     }
 
+    private byte[] ChangeKeys(OpenedOrder order)
+    {
+        try
+        {
+            return order.Payload switch
+            {
+                RotateAgentKey rotate => Answer(order, keys.Rotate(rotate)),
+                TrustControlPlaneKey trust => Answer(order, keys.Trust(trust, order.Sender)),
+                RevokeControlPlaneKey revoke => Answer(order, keys.Revoke(revoke, order.Sender)),
+                _ => throw new ArgumentException($"{order.Operation} changes no key.", nameof(order)),
+            };
+        }
+        catch (IOException e)
+        {
+            return CannotJournal(order, e);
+        }
+    }
+
+    private byte[] Answer<TAnswer>(OpenedOrder order, (TAnswer? Answer, Failure? Refusal) outcome)
+        where TAnswer : class => outcome.Answer is { } answer ? opener.SealAnswer(order, answer) : opener.SealRefusal(order, outcome.Refusal!);
+
     private byte[] CannotJournal(OpenedOrder order, IOException e)
     {
         OrderLog.CannotJournal(log, order.OrderId.Value, e);
         return Refuse(
-            order, FailureCode.DiskFull, "The agent cannot write its job journal, so it takes nothing on.", "Free space in the agent's state folder.", isTransient: true);
+            order, FailureCode.DiskFull, "The agent cannot write to its state folder, so it takes nothing on.", "Free space in the agent's state folder.", isTransient: true);
     }
 
     private byte[] Refuse(OpenedOrder order, FailureCode code, string message, string hint, bool isTransient = false) =>

@@ -18,6 +18,6 @@ internal static partial class OrderLog
     [LoggerMessage(4003, LogLevel.Information, "Order to cancel job {OrderId}")]
     internal static partial void CancelOrdered(ILogger logger, string orderId);
 
-    [LoggerMessage(4004, LogLevel.Error, "Order {OrderId} refused: the job journal cannot be written")]
+    [LoggerMessage(4004, LogLevel.Error, "Order {OrderId} refused: the state folder cannot be written")]
     internal static partial void CannotJournal(ILogger logger, string orderId, Exception cause);
 }

@@ -9,9 +9,11 @@ internal sealed record AgentSettings
 
     public required RelaySettings Relay { get; init; }
 
-    public required string IdentityFile { get; init; }
+    /// <summary>The agent's private identity; null for an enrolled agent, whose keys lie in the state folder.</summary>
+    public string? IdentityFile { get; init; }
 
-    public required string ControlPlaneFile { get; init; }
+    /// <summary>The control plane's public identity; set exactly with <see cref="IdentityFile"/>.</summary>
+    public string? ControlPlaneFile { get; init; }
 
     public required string StateFolder { get; init; }
 

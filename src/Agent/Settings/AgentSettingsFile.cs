@@ -71,8 +71,8 @@ internal static class AgentSettingsFile
             Name = reader.Text("name"),
             Site = reader.Text("site"),
             Relay = ReadRelay(reader),
-            IdentityFile = reader.File("identityFile"),
-            ControlPlaneFile = reader.File("controlPlaneFile"),
+            IdentityFile = reader.OptionalFile("identityFile"),
+            ControlPlaneFile = reader.OptionalFile("controlPlaneFile"),
             StateFolder = reader.AbsolutePath("stateFolder"),
             Vaults = reader.NamedSections("vaults").ToDictionary(v => v.Name, v => ReadVault(v.Section), StringComparer.Ordinal),
             ConnectionStringFiles = reader.NamedSections("connections")
@@ -81,6 +81,11 @@ internal static class AgentSettingsFile
             RestoreRoots = reader.AbsolutePaths("restoreRoots"),
             ConcurrentJobs = reader.Number("concurrentJobs", 1, AgentSettings.ConcurrentJobsMax, AgentSettings.ConcurrentJobsDefault),
         };
+        if ((settings.IdentityFile is null) != (settings.ControlPlaneFile is null))
+        {
+            reader.Refuse(settings.IdentityFile is null ? "controlPlaneFile" : "identityFile", "needs the other of 'identityFile' and 'controlPlaneFile'; an enrolled agent has neither");
+        }
+
         reader.RefuseTheRest();
         return settings;
     }

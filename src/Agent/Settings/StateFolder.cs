@@ -15,6 +15,12 @@ internal sealed class StateFolder : IDisposable
 
     public string JournalFile => Path.Combine(Root, "jobs.journal");
 
+    /// <summary>The keys of an enrolled agent.</summary>
+    public string KeyFile => Path.Combine(Root, "keys.json");
+
+    /// <summary>The identity of an enrolment under way.</summary>
+    public string EnrollingFile => Path.Combine(Root, "enrolling.identity");
+
     /// <summary>Scratch space and caches of jobs; nothing in it is missed when it is deleted between jobs.</summary>
     public string CacheFolder => Path.Combine(Root, "cache");
 

@@ -1,5 +1,7 @@
 using System.Reflection;
+using System.Text.Json;
 using Backup.Agent.Jobs;
+using Backup.Agent.Logs;
 using Backup.Agent.Orders;
 using Backup.Agent.Settings;
 using Backup.Agent.Work;
@@ -11,13 +13,15 @@ using Backup.Vault.Snapshots;
 namespace Backup.Agent.Vaults;
 
 /// <summary>What the agent tells about itself and its vaults.</summary>
-internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, TimeProvider time) : IAgentFacts
+internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, IKeyRing keys, RecentLines log, TimeProvider time) : IAgentFacts
 {
     /// <summary>The tag that ties a snapshot to the run that made it.</summary>
     public const string RunTag = "run";
 
     /// <summary>The tag that names the machine a snapshot was taken on.</summary>
     public const string HostTag = "host";
+
+    private static readonly string Version = Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     private readonly DateTimeOffset _startedAt = time.GetUtcNow();
 
@@ -28,7 +32,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         return new AgentHealth
         {
             Agent = settings.Name,
-            Version = Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion,
+            Version = Version,
             StartedAt = _startedAt,
             Now = time.GetUtcNow(),
             JobsRunning = running,
@@ -36,6 +40,24 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
             Vaults = [.. health.OrderBy(v => v.Name, StringComparer.Ordinal)],
         };
     }
+
+    public AgentInventory Inventory() => new()
+    {
+        Agent = settings.Name,
+        Site = settings.Site,
+        Version = Version,
+        Operations = [.. Enum.GetValues<Operation>().Select(o => JsonSerializer.SerializeToElement(o).GetString()!)],
+        SourceKinds = Enum.GetValues<SourceKind>(),
+        Vaults = [.. settings.Vaults.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => new VaultEntry { Name = v.Key, Location = v.Value.Location, CanRestore = vaults.CanRestore(v.Key) })],
+        Connections = [.. settings.ConnectionStringFiles.Keys.Order(StringComparer.Ordinal)],
+        AllowedSources = settings.AllowedSources,
+        RestoreRoots = settings.RestoreRoots,
+        ConcurrentJobs = settings.ConcurrentJobs,
+        KeyIds = [.. keys.Own.Select(k => k.Public.KeyId.ToString())],
+        TrustedKeyIds = [.. keys.Trusted.Select(k => k.KeyId.ToString())],
+    };
+
+    public LogTail Log(LogQuery query) => log.Tail(query);
 
     public async Task<(SnapshotPage? Page, Failure? Refusal)> SnapshotsAsync(SnapshotsQuery query, CancellationToken cancel)
     {

@@ -66,6 +66,9 @@ public enum FailureCode
     /// <summary>The agent stopped while the job ran.</summary>
     [JsonStringEnumMemberName("interrupted")] Interrupted,
 
+    /// <summary>The agent will not change this key: it is unknown, revoked, its only one, or fixed by the agent's configuration.</summary>
+    [JsonStringEnumMemberName("key-change-refused")] KeyChangeRefused,
+
     /// <summary>A fault in the agent; its log says more.</summary>
     [JsonStringEnumMemberName("internal")] Internal,
 }

@@ -52,7 +52,7 @@ public sealed record JobTicket
 public sealed record JobQuery : OrderPayload<JobReport>
 {
     /// <summary>The longest wait, in seconds: under the relay's 60 s with room for a slow network.</summary>
-    public const int WaitSecondsMax = 45;
+    public const int WaitSecondsMax = 50;
 
     /// <summary>The job.</summary>
     [JsonPropertyName("orderId")] public required OrderId OrderId { get; init; }
@@ -96,6 +96,9 @@ public sealed record JobProgress
 
     /// <summary>Files or store objects worked on.</summary>
     [JsonPropertyName("itemsDone")] public long ItemsDone { get; init; }
+
+    /// <summary>Bytes per second since this attempt began; null in its first second.</summary>
+    [JsonPropertyName("bytesPerSecond")] public double? BytesPerSecond { get; init; }
 }
 
 /// <summary>A job as its agent sees it.</summary>

@@ -26,6 +26,21 @@ public enum Operation
 
     /// <summary>What a vault holds. A query.</summary>
     [JsonStringEnumMemberName("snapshots")] Snapshots,
+
+    /// <summary>What the agent can be asked for. A query.</summary>
+    [JsonStringEnumMemberName("inventory")] Inventory,
+
+    /// <summary>The newest lines of the agent's log. A query.</summary>
+    [JsonStringEnumMemberName("log")] Log,
+
+    /// <summary>Make a new key pair. A query: repeating it gives the same pair.</summary>
+    [JsonStringEnumMemberName("rotate-agent-key")] RotateAgentKey,
+
+    /// <summary>Trust another control plane key. A query: repeating it changes nothing.</summary>
+    [JsonStringEnumMemberName("trust-control-plane-key")] TrustControlPlaneKey,
+
+    /// <summary>Never trust a control plane key again. A query: repeating it changes nothing.</summary>
+    [JsonStringEnumMemberName("revoke-control-plane-key")] RevokeControlPlaneKey,
 }
 
 /// <summary>What follows from an operation.</summary>

@@ -38,6 +38,30 @@ internal sealed record AnswerStatement
     [JsonPropertyName("refusal")] public Failure? Refusal { get; init; }
 }
 
+/// <summary>What an agent says to be enrolled. Signed by the identity in it, which proves that the sender holds its private part.</summary>
+internal sealed record EnrolmentStatement
+{
+    public const int CurrentVersion = 1;
+
+    [JsonPropertyName("v")] public required int Version { get; init; }
+    [JsonPropertyName("enrolment")] public required string Enrolment { get; init; }
+    [JsonPropertyName("secret")] public required string Secret { get; init; }
+    [JsonPropertyName("identity")] public required string Identity { get; init; }
+    [JsonPropertyName("toKey")] public required string ToKey { get; init; }
+
+    // A record prints its members; this one must not.
+    public override string ToString() => $"enrolment {Enrolment}";
+}
+
+/// <summary>What the control plane answers to an agent that it invited.</summary>
+internal sealed record WelcomeStatement
+{
+    [JsonPropertyName("v")] public required int Version { get; init; }
+    [JsonPropertyName("request")] public required string RequestSha256 { get; init; }
+    [JsonPropertyName("toKey")] public required string ToKey { get; init; }
+    [JsonPropertyName("identities")] public required IReadOnlyList<string> Identities { get; init; }
+}
+
 /// <summary>Every shape that crosses the wire. Unknown fields are ignored, missing required ones and doubled ones refused.</summary>
 [JsonSourceGenerationOptions(
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -55,6 +79,17 @@ internal sealed record AnswerStatement
 [JsonSerializable(typeof(CancelOrder))]
 [JsonSerializable(typeof(HealthQuery))]
 [JsonSerializable(typeof(SnapshotsQuery))]
+[JsonSerializable(typeof(InventoryQuery))]
+[JsonSerializable(typeof(LogQuery))]
+[JsonSerializable(typeof(RotateAgentKey))]
+[JsonSerializable(typeof(TrustControlPlaneKey))]
+[JsonSerializable(typeof(RevokeControlPlaneKey))]
+[JsonSerializable(typeof(EnrolmentStatement))]
+[JsonSerializable(typeof(WelcomeStatement))]
+[JsonSerializable(typeof(AgentInventory))]
+[JsonSerializable(typeof(LogTail))]
+[JsonSerializable(typeof(AgentKey))]
+[JsonSerializable(typeof(TrustedKeys))]
 [JsonSerializable(typeof(JobTicket))]
 [JsonSerializable(typeof(JobReport))]
 [JsonSerializable(typeof(AgentHealth))]

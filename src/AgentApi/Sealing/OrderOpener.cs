@@ -10,25 +10,20 @@ namespace Backup.AgentApi;
 /// </remarks>
 public sealed class OrderOpener
 {
-    private readonly IReadOnlyList<PrivateIdentity> _selves;
-    private readonly IReadOnlyList<PublicIdentity> _trusted;
+    private readonly IKeyRing _keys;
     private readonly TimeProvider _clock;
 
     /// <summary>An agent with one identity that trusts one control plane.</summary>
     public OrderOpener(PrivateIdentity self, PublicIdentity controlPlane, TimeProvider clock)
-        : this([self], [controlPlane], clock)
+        : this(new FixedKeys([self], [controlPlane]), clock)
     {
     }
 
-    /// <summary>An agent during a key rotation: all given identities are its own, all given control plane keys are trusted.</summary>
-    /// <exception cref="ArgumentException">A list is empty.</exception>
-    public OrderOpener(IReadOnlyList<PrivateIdentity> selves, IReadOnlyList<PublicIdentity> trusted, TimeProvider clock)
+    /// <summary>An agent whose keys may change.</summary>
+    public OrderOpener(IKeyRing keys, TimeProvider clock)
     {
-        ArgumentNullException.ThrowIfNull(selves);
-        ArgumentNullException.ThrowIfNull(trusted);
-        if (selves.Count == 0 || trusted.Count == 0) throw new ArgumentException("At least one own identity and one trusted one are needed.");
-        _selves = selves;
-        _trusted = trusted;
+        ArgumentNullException.ThrowIfNull(keys);
+        _keys = keys;
         _clock = clock;
     }
 
@@ -40,11 +35,11 @@ public sealed class OrderOpener
     public OpenedOrder Open(ReadOnlySpan<byte> envelope)
     {
         var addressee = SealedBox.Addressee(EnvelopeKind.Order, envelope);
-        var self = _selves.FirstOrDefault(own => own.Public.KeyId == addressee)
+        var self = _keys.Own.FirstOrDefault(own => own.Public.KeyId == addressee)
             ?? throw new AgentApiException(AgentApiFault.NotForUs, "The order is encrypted to another key.", "Give the control plane this agent's current public identity.");
         var box = SealedBox.Open(EnvelopeKind.Order, self, envelope);
         var statement = Read(box);
-        var sender = _trusted.FirstOrDefault(known => known.KeyId.ToString() == statement.FromKey)
+        var sender = _keys.Trusted.FirstOrDefault(known => known.KeyId.ToString() == statement.FromKey)
             ?? throw new AgentApiException(AgentApiFault.UnknownSender, "The order names a sender this agent does not trust.", "Configure the control plane's current public identity.");
         box.RequireSignedBy(sender);
         if (statement.From != sender.Name) throw SealedBox.NotAuthentic();
@@ -53,6 +48,7 @@ public sealed class OrderOpener
         if (statement.To != self.Name || statement.ToKey != self.Public.KeyId.ToString())
             throw new AgentApiException(AgentApiFault.NotForUs, "The order names another agent.", "Give the control plane this agent's current public identity.");
         RequireInTime(statement);
+        _keys.NoteUse(self.Public.KeyId, sender.KeyId);
         var envelopeFacts = new OrderFacts(self, sender, statement, SHA256.HashData(envelope));
         return new OpenedOrder(envelopeFacts, ReadPayload(envelopeFacts));
     }

@@ -15,6 +15,11 @@ internal static class OrderWords
         (Operation.Cancel, "cancel", WireJson.Default.CancelOrder),
         (Operation.Health, "health", WireJson.Default.HealthQuery),
         (Operation.Snapshots, "snapshots", WireJson.Default.SnapshotsQuery),
+        (Operation.Inventory, "inventory", WireJson.Default.InventoryQuery),
+        (Operation.Log, "log", WireJson.Default.LogQuery),
+        (Operation.RotateAgentKey, "rotate-agent-key", WireJson.Default.RotateAgentKey),
+        (Operation.TrustControlPlaneKey, "trust-control-plane-key", WireJson.Default.TrustControlPlaneKey),
+        (Operation.RevokeControlPlaneKey, "revoke-control-plane-key", WireJson.Default.RevokeControlPlaneKey),
     ];
 
     public static string Word(Operation operation) => All.Single(entry => entry.Operation == operation).Word;

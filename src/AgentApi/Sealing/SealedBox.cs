@@ -85,6 +85,8 @@ internal sealed class EnvelopeKind
 {
     public static readonly EnvelopeKind Order = new("BKO\u0002"u8, "backup-functions/order/v2\0"u8, SealingLimits.OrderBytesMax);
     public static readonly EnvelopeKind Answer = new("BKA\u0002"u8, "backup-functions/answer/v2\0"u8, SealingLimits.AnswerBytesMax);
+    public static readonly EnvelopeKind Enrolment = new("BKE\u0002"u8, "backup-functions/enrolment/v2\0"u8, SealingLimits.EnrolmentBytesMax);
+    public static readonly EnvelopeKind Welcome = new("BKW\u0002"u8, "backup-functions/welcome/v2\0"u8, SealingLimits.EnrolmentBytesMax);
 
     private readonly byte[] _magic;
     private readonly byte[] _label;

@@ -12,6 +12,9 @@ public static class SealingLimits
     /// <summary>Bytes of a sealed answer, at most 4 MiB: a full page of snapshots with long tags fits.</summary>
     public const int AnswerBytesMax = 4 * 1024 * 1024;
 
+    /// <summary>Bytes of an enrolment's request and welcome, at most 64 KiB: two identities fit many times over, and anybody may send one.</summary>
+    public const int EnrolmentBytesMax = 64 * 1024;
+
     /// <summary>How long an order lives unless its sender says otherwise: long enough for a slow link, short enough to be worthless soon.</summary>
     public static readonly TimeSpan OrderLifetimeDefault = TimeSpan.FromMinutes(5);
 

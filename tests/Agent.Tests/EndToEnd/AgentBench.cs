@@ -22,14 +22,17 @@ internal sealed class AgentBench : IAsyncDisposable
     private readonly RelaySender _sender;
     private readonly PrivateIdentity _controlPlane;
     private readonly PrivateIdentity _agent;
-    private readonly OrderSealer _sealer;
+    private OrderSealer _sealer;
+    private PublicIdentity _addressee;
     private IHost? _host;
 
     private AgentBench(ScratchFolder scratch, RelayEmulator emulator, RelaySender sender, PrivateIdentity controlPlane, PrivateIdentity agent)
     {
         (Scratch, _emulator, _sender, _controlPlane, _agent) = (scratch, emulator, sender, controlPlane, agent);
-        _sealer = new OrderSealer(controlPlane, TimeProvider.System);
+        (_sealer, _addressee) = (new OrderSealer(controlPlane, TimeProvider.System), agent.Public);
     }
+
+    public PrivateIdentity ControlPlane => _controlPlane;
 
     public ScratchFolder Scratch { get; }
 
@@ -71,8 +74,11 @@ internal sealed class AgentBench : IAsyncDisposable
         return bench;
     }
 
+    /// <summary>From now on orders are signed and encrypted with these.</summary>
+    public void Use(PrivateIdentity controlPlane, PublicIdentity agent) => (_sealer, _addressee) = (new OrderSealer(controlPlane, TimeProvider.System), agent);
+
     /// <summary>Writes the agent's configuration.</summary>
-    public void Configure(string backupKey = "backup.key", string extra = "") => Scratch.Write("agent.yaml", $$"""
+    public void Configure(string backupKey = "backup.key", string extra = "", bool isEnrolled = false) => Scratch.Write("agent.yaml", $$"""
         name: lab-agent-1
         site: lab
         relay:
@@ -81,8 +87,8 @@ internal sealed class AgentBench : IAsyncDisposable
           keyName: listen
           keyFile: {{Scratch["listen.key"]}}
           trustedCertificateFile: {{Scratch[DevelopmentCertificate.CertificateFileName]}}
-        identityFile: {{Scratch["agent.identity"]}}
-        controlPlaneFile: {{Scratch["control-plane.pub"]}}
+        {{(isEnrolled ? "" : $"identityFile: {Scratch["agent.identity"]}")}}
+        {{(isEnrolled ? "" : $"controlPlaneFile: {Scratch["control-plane.pub"]}")}}
         stateFolder: {{Scratch["state"]}}
         vaults:
           main: { path: {{VaultFolder}}, backupKeyFile: {{Scratch[backupKey]}}, restoreKeyFile: {{Scratch["restore.key"]}} }
@@ -111,7 +117,7 @@ internal sealed class AgentBench : IAsyncDisposable
     {
         while (true)
         {
-            var order = _sealer.Seal(_agent.Public, OrderId.NewRandom(), new HealthQuery());
+            var order = _sealer.Seal(_addressee, OrderId.NewRandom(), new HealthQuery());
             if (await PostAsync(order.Envelope) is RelayReply.Answered)
             {
                 return;
@@ -126,7 +132,7 @@ internal sealed class AgentBench : IAsyncDisposable
         _sender.SendAsync(EntityPath.Parse(Entity), new RelayCall { Body = envelope, Suffix = suffix }, TestContext.Current.CancellationToken);
 
     public SealedOrder<TAnswer> Seal<TAnswer>(string id, OrderPayload<TAnswer> payload)
-        where TAnswer : class => _sealer.Seal(_agent.Public, OrderId.Parse(id), payload);
+        where TAnswer : class => _sealer.Seal(_addressee, OrderId.Parse(id), payload);
 
     /// <summary>Orders and opens the answer; repeats the same order while the relay cannot say what became of it, as orchestrations do.</summary>
     public async Task<Answer<TAnswer>> OrderAsync<TAnswer>(string id, OrderPayload<TAnswer> payload)

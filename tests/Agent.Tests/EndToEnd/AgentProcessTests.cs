@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Backup.AgentApi;
 using Shouldly;
 
@@ -149,62 +148,6 @@ public sealed class AgentProcessTests : IAsyncLifetime
             {
                 agent.Output.ShouldNotContain(line);
             }
-        }
-    }
-
-    /// <summary>The program as an operator starts it, with all it prints.</summary>
-    private sealed class AgentProcess : IDisposable
-    {
-        private readonly Process _process;
-        private readonly Task<string> _output;
-        private readonly Task<string> _error;
-
-        private AgentProcess(Process process)
-        {
-            _process = process;
-            _output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-            _error = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        }
-
-        /// <summary>All it printed; only after its end.</summary>
-        public string Output => _output.Result + _error.Result;
-
-        public static AgentProcess Start(string config) => StartWith("--config", config);
-
-        public static AgentProcess StartWith(params string[] arguments)
-        {
-            var program = Path.Combine(AppContext.BaseDirectory, "Backup.Agent.dll");
-            return new AgentProcess(Process.Start(new ProcessStartInfo("dotnet", ["exec", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
-        }
-
-        public void Terminate()
-        {
-            using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-            kill.WaitForExit();
-        }
-
-        public async Task KillAsync()
-        {
-            _process.Kill();
-            await _process.WaitForExitAsync();
-        }
-
-        public async Task<int> WaitAsync(CancellationToken cancel)
-        {
-            await _process.WaitForExitAsync(cancel);
-            await Task.WhenAll(_output, _error);
-            return _process.ExitCode;
-        }
-
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-            {
-                _process.Kill();
-                _process.WaitForExit();
-            }
-
-            _process.Dispose();
         }
     }
 }

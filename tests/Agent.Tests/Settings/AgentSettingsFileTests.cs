@@ -85,6 +85,16 @@ public sealed class AgentSettingsFileTests : IDisposable
     }
 
     [Fact]
+    public void Parse_EnrolledAgent_NamesNoKeyFiles()
+    {
+        var lines = Full().Split('\n').Where(l => !l.Contains("identityFile", StringComparison.Ordinal)).ToList();
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(string.Join('\n', lines), "agent.yaml")).Message.ShouldContain("needs the other of 'identityFile' and 'controlPlaneFile'");
+
+        lines.RemoveAll(l => l.Contains("controlPlaneFile", StringComparison.Ordinal));
+        AgentSettingsFile.Parse(string.Join('\n', lines), "agent.yaml").IdentityFile.ShouldBeNull();
+    }
+
+    [Fact]
     public void Load_MissingFile_IsAClearError() =>
         Should.Throw<AgentException>(() => AgentSettingsFile.Load(_scratch["none.yaml"])).Fault.ShouldBe(AgentFault.Settings);
 

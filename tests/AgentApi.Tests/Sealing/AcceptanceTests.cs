@@ -59,7 +59,7 @@ public sealed class AcceptanceTests
 
     [Theory]
     [InlineData("job", """{"orderId":"../../etc/passwd","waitSeconds":1}""")]
-    [InlineData("job", """{"orderId":"o1","waitSeconds":46}""")]
+    [InlineData("job", """{"orderId":"o1","waitSeconds":51}""")]
     [InlineData("job", """{"waitSeconds":1}""")]
     [InlineData("backup", """{"runId":"r","asset":"a","sourceKind":"files","files":{"paths":["/x",null]},"vault":"v"}""")]
     [InlineData("backup", """{"runId":"r","asset":"a","sourceKind":0,"vault":"v"}""")]

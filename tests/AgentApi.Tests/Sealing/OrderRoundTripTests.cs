@@ -74,7 +74,7 @@ public sealed class OrderRoundTripTests
     {
         using var next = PrivateIdentity.Create("lab-agent-1");
         using var nextControl = PrivateIdentity.Create("control-plane");
-        var opener = new OrderOpener([next, _parties.Agent], [_parties.ControlPlane.Public, nextControl.Public], _parties.Clock);
+        var opener = new OrderOpener(new FixedKeys([next, _parties.Agent], [_parties.ControlPlane.Public, nextControl.Public]), _parties.Clock);
         foreach (var control in new[] { _parties.ControlPlane, nextControl })
         {
             var sealer = new OrderSealer(control, _parties.Clock);

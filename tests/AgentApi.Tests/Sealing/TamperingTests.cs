@@ -69,6 +69,15 @@ public sealed class TamperingTests
     }
 
     [Fact]
+    public void Open_SignedByAnAgent_IsNotTrusted()
+    {
+        using var victim = PrivateIdentity.Create("lab-agent-2");
+        var opener = new OrderOpener(victim, _parties.ControlPlane.Public, _parties.Clock);
+        var order = new OrderSealer(_parties.Agent, _parties.Clock).Seal(victim.Public, Parties.Id, Parties.Restore);
+        Fault(() => opener.Open(order.Envelope.Span)).ShouldBe(AgentApiFault.UnknownSender);
+    }
+
+    [Fact]
     public void Open_SignedByAStrangerInTheTrustedName_IsNotAuthentic()
     {
         using var stranger = PrivateIdentity.Create("control-plane");

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+
+namespace Backup.Agent.Tests.EndToEnd;
+
+/// <summary>The program as an operator starts it, with all it prints.</summary>
+internal sealed class AgentProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Task<string> _output;
+    private readonly Task<string> _error;
+
+    private AgentProcess(Process process)
+    {
+        _process = process;
+        _output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        _error = process.StandardError.ReadToEndAsync(CancellationToken.None);
+    }
+
+    /// <summary>All it printed; only after its end.</summary>
+    public string Output => _output.Result + _error.Result;
+
+    public static AgentProcess Start(string config) => StartWith("--config", config);
+
+    public static AgentProcess StartWith(params string[] arguments) => StartWithInput("", arguments);
+
+    /// <summary>Starts it with something on its standard input.</summary>
+    public static AgentProcess StartWithInput(string input, params string[] arguments)
+    {
+        var program = Path.Combine(AppContext.BaseDirectory, "Backup.Agent.dll");
+        var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var process = Process.Start(start)!;
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        return new AgentProcess(process);
+    }
+
+    public void Terminate()
+    {
+        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public async Task<int> WaitAsync(CancellationToken cancel)
+    {
+        await _process.WaitForExitAsync(cancel);
+        await Task.WhenAll(_output, _error);
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        _process.Dispose();
+    }
+}
