@@ -22,6 +22,9 @@ public static class InstanceIds
     /// <summary>A backup of one asset; also its run's id.</summary>
     public static string Backup(string asset, string slot) => $"backup-{asset}-{slot}";
 
+    /// <summary>The agent's job of a run: where a cancellation is told.</summary>
+    public static string JobOf(string run) => $"job-{run}";
+
     /// <summary>A restore; also its id in the catalog. The parts are hashed, because a target may be any path.</summary>
     public static string Restore(string asset, string slot, params ReadOnlySpan<string> parts)
     {

@@ -19,4 +19,7 @@ internal static partial class Log
 
     [LoggerMessage(6005, LogLevel.Warning, "Restore {RestoreId} was open, but its orchestration is {Status}: closed as failed")]
     internal static partial void RestoreAbandoned(ILogger logger, string restoreId, string status);
+
+    [LoggerMessage(6006, LogLevel.Warning, "Enrolment {EnrolmentId} was asked for: {Verdict}")]
+    internal static partial void EnrolmentAsked(ILogger logger, string enrolmentId, Backup.Catalog.Agents.EnrolmentVerdict verdict);
 }

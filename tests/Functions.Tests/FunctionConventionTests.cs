@@ -22,13 +22,15 @@ public sealed class FunctionConventionTests
         new[] { "ScheduleTimer", "FleetBackup", "AssetBackup", "Restore", "AgentJob", "CatalogRebuild" }.Except(ReflectedFunctions.All().Select(f => f.Name)).ShouldBeEmpty();
 
     [Fact]
-    public void HttpFunctions_OnlyHealth_IsAnonymous() =>
+    public void HttpFunctions_OnlyHealthAndEnrolment_AreAnonymous() =>
         ReflectedFunctions.With<HttpTriggerAttribute>()
-            .Where(f => f.Trigger.GetCustomAttribute<HttpTriggerAttribute>()!.AuthLevel is AuthorizationLevel.Anonymous).Select(f => f.Name).ShouldBe(["GetHealth"]);
+            .Where(f => f.Trigger.GetCustomAttribute<HttpTriggerAttribute>()!.AuthLevel is AuthorizationLevel.Anonymous).Select(f => f.Name).Order().ShouldBe(["GetEnrolment", "GetHealth", "PostEnrolment"]);
 
     [Fact]
-    public void HttpFunctions_Rebuild_NeedsTheAdminKey() =>
+    public void HttpFunctions_RebuildAndKeys_NeedTheAdminKey() =>
         ReflectedFunctions.With<HttpTriggerAttribute>()
             .Where(f => f.Trigger.GetCustomAttribute<HttpTriggerAttribute>()!.AuthLevel is AuthorizationLevel.Admin).Select(f => f.Name).Order()
-            .ShouldBe(["GetCatalogRebuild", "PostCatalogRebuild"]);
+            .ShouldBe([
+                "GetCatalogRebuild", "PostAgentEnrolment", "PostAgentKeyRevocation", "PostAgentKeyRotation", "PostCatalogRebuild", "PostControlPlaneKeyAnnouncement", "PostControlPlaneKeyRevocation",
+            ]);
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Backup.Cli.Output;
 using Backup.Vault;
 using Backup.Vault.Verifying;
@@ -37,7 +36,7 @@ internal static class VerifyCommand
             }
 
             var report = await VerifyAsync(invocation, vault, request, cancel).ConfigureAwait(false);
-            Tell(invocation, report, request.SamplePercent);
+            Tell(invocation, report);
             return report.IsSound ? ExitCode.Success : ExitCode.Findings;
         });
     }
@@ -61,7 +60,7 @@ internal static class VerifyCommand
         .. report.MissingPieces.Select(m => new FindingLine($"snapshot {m.Snapshot.ToString()[..Snapshots.SnapshotsCommand.IdDigitsShown]} {m.Path}", "missing", m.Problem)),
     ];
 
-    private static void Tell(Invocation invocation, VerifyReport report, double samplePercent)
+    private static void Tell(Invocation invocation, VerifyReport report)
     {
         var findings = Findings(report);
         if (invocation.IsJson)
@@ -83,11 +82,6 @@ internal static class VerifyCommand
         invocation.Out.WriteLine(
             $"{(report.IsSound ? "Sound" : $"{findings.Count} problems")}: checked {Figures.Count(report.ObjectsChecked)} objects,"
             + $" read {Figures.Count(report.PacksRead)} of {Figures.Count(report.PacksTotal)} packs ({Figures.Bytes(report.BytesRead)}).{coverage}");
-        if (samplePercent < 100)
-        {
-            invocation.Out.WriteLine($"Run daily with --sample {samplePercent.ToString(CultureInfo.InvariantCulture)}, this reads every pack within {Math.Ceiling(100 / samplePercent):0} days.");
-        }
-
         if (!report.IsSound)
         {
             invocation.Note("Hint: 'backupctl vault repair --from REPLICA' puts healthy copies in place.");

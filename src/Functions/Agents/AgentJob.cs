@@ -6,21 +6,35 @@ namespace Backup.Functions.Agents;
 /// <summary>One job of an agent, from order to end. Backups, replications and restores all wait here.</summary>
 /// <remarks>
 /// (1) ask: submits the order when needed, then waits with a long poll (2) decide (3) wait by a durable timer and ask again.
-/// After <see cref="QuestionsPerGeneration"/> questions it continues as new, so that a job of days has a short history.
+/// The event <see cref="CancelEvent"/> has the agent told at once, also while a question is under way; the job's end is still what the agent
+/// reports, which may be that it was done before. After <see cref="QuestionsPerGeneration"/> questions it continues as new, so that a job of days has a
+/// short history.
 /// </remarks>
 public static class AgentJob
 {
-    /// <summary>Questions before continue-as-new: about half an hour of a working agent.</summary>
+    /// <summary>Questions before continue-as-new: about an hour of a working agent.</summary>
     public const int QuestionsPerGeneration = 90;
+
+    /// <summary>Raised by whoever wants the job stopped. Its payload says who.</summary>
+    public const string CancelEvent = "cancel";
 
     /// <summary>Runs the job. A failure is an outcome; only a fault in this program throws.</summary>
     [Function(nameof(AgentJob))]
     public static async Task<JobOutcome?> RunAsync([OrchestrationTrigger] TaskOrchestrationContext context, AgentJobRequest request)
     {
         var job = request;
+        Task stop = job.IsCancelRequested ? Task.CompletedTask : context.WaitForExternalEvent<string>(CancelEvent);
         for (var question = 0; question < QuestionsPerGeneration; question++)
         {
-            var says = await context.CallActivityAsync<AgentSays>(nameof(AskAgent), job);                 // (1)
+            var ask = context.CallActivityAsync<AgentSays>(nameof(AskAgent), job);                        // (1)
+            await Task.WhenAny(ask, stop);
+            if (stop.IsCompleted)
+            {
+                job = job with { IsCancelRequested = true };
+                await context.CallActivityAsync(nameof(CancelJob), job);
+            }
+
+            var says = await ask;
             context.SetCustomStatus(says.Report?.Progress);
             var step = JobProgression.Next(job, says, context.CurrentUtcDateTime);                        // (2)
             if (step.Cancel)
@@ -34,10 +48,27 @@ public static class AgentJob
             }
 
             job = step.Next;
-            await context.CreateTimer(step.Wait, CancellationToken.None);                                 // (3)
+            await WaitAsync(context, step.Wait, stop);                                                    // (3)
         }
 
         context.ContinueAsNew(job);
         return null;
+    }
+
+    private static async Task WaitAsync(TaskOrchestrationContext context, TimeSpan wait, Task stop)
+    {
+        using var over = new CancellationTokenSource();
+        var timer = context.CreateTimer(wait, over.Token);
+        if (stop.IsCompleted)
+        {
+            await timer;
+            return;
+        }
+
+        await Task.WhenAny(timer, stop);
+        if (!timer.IsCompleted)
+        {
+            await over.CancelAsync();
+        }
     }
 }

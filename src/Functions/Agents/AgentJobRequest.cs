@@ -24,6 +24,9 @@ public sealed record AgentJobRequest
     /// <summary>The agent has answered for this attempt's order.</summary>
     public bool IsAccepted { get; init; }
 
+    /// <summary>Somebody asked to stop: no further attempt is made, and the agent is told.</summary>
+    public bool IsCancelRequested { get; init; }
+
     /// <summary>When the present silence began; null while the agent answers.</summary>
     public DateTime? SilentSince { get; init; }
 

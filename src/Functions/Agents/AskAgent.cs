@@ -10,7 +10,7 @@ namespace Backup.Functions.Agents;
 public sealed class AskAgent(IAgentLink link, OrderWriter orders)
 {
     /// <summary>Seconds that the agent may hold the question: under <see cref="JobQuery.WaitSecondsMax"/>, so that a slow relay still delivers.</summary>
-    public const int WaitSeconds = 20;
+    public const int WaitSeconds = 45;
 
     /// <summary>Safe to repeat: the order id makes a repetition the same job.</summary>
     [Function(nameof(AskAgent))]

@@ -28,6 +28,8 @@ public static class JobProgression
                 new JobFailure(ReasonCodes.TookTooLong, $"The job was stopped after {job.Patience.JobSeconds} seconds.", "See what the agent was doing, or raise Jobs:JobSeconds."),
                 cancel: true),
             AgentSaysKind.Working => new JobStep(null, TimeSpan.FromMilliseconds(job.Patience.PollMilliseconds), Heard(job) with { IsAccepted = true }),
+            // The agent may have the order without our knowing; if it does the job all the same, nobody waits for it.
+            _ when job.IsCancelRequested && !job.IsAccepted => Over(job, CancelledBefore),
             _ when !says.IsTransient => Over(job, says.Failure!),
             _ => AfterSilence(job, says.Failure!, now),
         };
@@ -44,6 +46,11 @@ public static class JobProgression
 
         // A denied access is worth another attempt with a fresh SAS: copies may outlive the first one.
         var mayRetry = report.State is JobState.Failed && (failure.IsTransient || failure.Code is FailureCode.AccessDenied or FailureCode.Interrupted);
+        if (job.IsCancelRequested && mayRetry)
+        {
+            return Over(job, CancelledBefore);
+        }
+
         return mayRetry && job.Attempt < JobPatience.AttemptsMax && now < job.Deadline
             ? new JobStep(null, TimeSpan.FromSeconds(job.Patience.RetrySeconds * (1L << (job.Attempt - 1))), Heard(job) with { Attempt = job.Attempt + 1, IsAccepted = false })
             : Over(job, Translate(failure));
@@ -66,6 +73,13 @@ public static class JobProgression
         return new JobStep(
             null, TimeSpan.FromSeconds(wait) < remaining ? TimeSpan.FromSeconds(wait) : remaining, job with { SilentSince = since, Silences = job.Silences + 1 });
     }
+
+    private static JobFailure CancelledBefore { get; } = Translate(new Failure
+    {
+        Code = FailureCode.Cancelled,
+        Message = "The job was cancelled while the agent was not working on it.",
+        Hint = "Start it again if it is wanted after all.",
+    });
 
     private static AgentJobRequest Heard(AgentJobRequest job) => job with { SilentSince = null, Silences = 0 };
 

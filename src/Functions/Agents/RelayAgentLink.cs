@@ -1,5 +1,6 @@
 using Backup.AgentApi;
-using Backup.Functions.Startup;
+using Backup.Catalog;
+using Backup.Functions.Keys;
 using Backup.Policy;
 using Backup.Relay;
 
@@ -7,10 +8,9 @@ namespace Backup.Functions.Agents;
 
 /// <summary>Sealed orders through the relay.</summary>
 /// <param name="policy">Knows each agent's path.</param>
-/// <param name="settings">Know where public identities lie.</param>
-/// <param name="sealer">Seals orders and opens answers.</param>
+/// <param name="keys">Knows whose keys count now.</param>
 /// <param name="relay">Carries them.</param>
-public sealed class RelayAgentLink(PolicyDocument policy, ControlPlaneSettings settings, OrderSealer sealer, RelaySender relay) : IAgentLink
+public sealed class RelayAgentLink(PolicyDocument policy, KeyChoice keys, RelaySender relay) : IAgentLink
 {
     private const string OrdersPath = "/v1/orders";
     private const int StatusOk = 200;
@@ -28,13 +28,15 @@ public sealed class RelayAgentLink(PolicyDocument policy, ControlPlaneSettings s
 
         try
         {
-            // Read at each order: a replaced identity counts at once, and the file is small.
-            var identity = PublicIdentity.Load(Path.Combine(settings.AgentsFolder, $"{agent}.pub"));
+            var identity = await keys.AgentAsync(agent, cancel).ConfigureAwait(false);
+            var sealer = await keys.SealerAsync(agent, cancel).ConfigureAwait(false);
             var request = sealer.Seal(identity, id, order);
             var call = new RelayCall { Suffix = OrdersPath, Body = request.Envelope, AnswerBytesMax = SealingLimits.AnswerBytesMax };
             return await relay.SendAsync(EntityPath.Parse(entry.RelayPath), call, cancel).ConfigureAwait(false) switch
             {
-                RelayReply.Answered { StatusCode: StatusOk } answered => Open(request, answered),
+                RelayReply.Answered { StatusCode: StatusOk } when !await keys.StillCountsAsync(agent, identity.KeyId, cancel).ConfigureAwait(false) => Silent<TAnswer>(
+                    $"The key of agent {agent} was revoked.", $"POST /api/agents/{agent}/enrolment gives a one-time code for a new one.", isTransient: false),
+                RelayReply.Answered { StatusCode: StatusOk } answered => Open(sealer, request, answered),
                 RelayReply.Answered { StatusCode: >= StatusServerFault or StatusTooMany } busy => Silent<TAnswer>(
                     $"Agent {agent} answered with status {busy.StatusCode}.", "It may be starting or stopping; see its log.", isTransient: true),
                 RelayReply.Answered other => Silent<TAnswer>(
@@ -45,6 +47,10 @@ public sealed class RelayAgentLink(PolicyDocument policy, ControlPlaneSettings s
                 RelayReply.OutcomeUnknown unknown => Silent<TAnswer>(Summary(unknown.Failure), unknown.Failure.Hint, isTransient: true),
                 var reply => throw new InvalidOperationException($"The relay sender answered {reply.GetType().Name}, which is new"),
             };
+        }
+        catch (CatalogException e)
+        {
+            return Silent<TAnswer>(e.Message.Split('\n')[0], e.Hint, e.IsTransient);
         }
         catch (AgentApiException e)
         {
@@ -57,7 +63,7 @@ public sealed class RelayAgentLink(PolicyDocument policy, ControlPlaneSettings s
 
     private static string Summary(RelayException e) => e.Message.Split('\n')[0];
 
-    private AgentReply<TAnswer> Open<TAnswer>(SealedOrder<TAnswer> request, RelayReply.Answered answered)
+    private static AgentReply<TAnswer> Open<TAnswer>(OrderSealer sealer, SealedOrder<TAnswer> request, RelayReply.Answered answered)
         where TAnswer : class
     {
         var answer = sealer.Open(request, answered.Body.Span);

@@ -45,7 +45,7 @@ public static class AssetBackup
             OrderKey = $"{plan.Run}/backup",
             Task = new AgentTask { Backup = plan.Task },
             Patience = plan.Patience,
-        });
+        }, new SubOrchestrationOptions(instanceId: InstanceIds.JobOf(plan.Run)));
         if (job.Report is not { } report)
         {
             return Failed(plan, job.Failure!);

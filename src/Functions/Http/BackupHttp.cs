@@ -1,4 +1,5 @@
 using Backup.Catalog.Runs;
+using Backup.Functions.Agents;
 using Backup.Functions.Backups;
 using Backup.Policy;
 using Microsoft.AspNetCore.Http;
@@ -59,6 +60,29 @@ public sealed class BackupHttp(PolicyDocument policy, RunStore runs, TimeProvide
             }
 
             return await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no run \"{id}\".", "GET /api/runs lists them.");
+        });
+
+    /// <summary>Stops a run whose agent has not made its snapshot yet. The run ends as cancelled, or as done when the agent was faster.</summary>
+    [Function(nameof(PostRunCancellation))]
+    public Task<IResult> PostRunCancellation(
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "runs/{id}/cancel")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            var run = await runs.FindAsync(new(id), cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no run \"{id}\".", "GET /api/runs lists them.");
+            if (run.EndedAt is not null)
+            {
+                throw HttpInput.Conflict($"Run \"{id}\" has ended already.", "GET /api/runs/{id} tells how.");
+            }
+
+            var job = await client.GetInstanceAsync(InstanceIds.JobOf(id), cancel).ConfigureAwait(false);
+            if (job is not { IsCompleted: false })
+            {
+                throw HttpInput.Conflict(
+                    $"Run \"{id}\" is not at its agent.", job is null ? "It is just beginning: try again in a moment." : "Its snapshot is made; what remains is copying it off-site.");
+            }
+
+            await client.RaiseEventAsync(job.InstanceId, AgentJob.CancelEvent, "api", cancel).ConfigureAwait(false);
+            return HttpAnswer.Accepted(LocationOf(id), new StartedView(id, LocationOf(id), IsNew: false));
         });
 
     private static string LocationOf(string id) => $"/api/runs/{id}";

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Backup.AgentApi;
 using Backup.Catalog.Paging;
 using Microsoft.AspNetCore.Http;
 
@@ -13,24 +14,36 @@ internal static partial class HttpInput
     public const int BodyBytesMax = 256 * 1024;
 
     public static async Task<T> BodyAsync<T>(HttpRequest request, CancellationToken cancel)
-        where T : class
+        where T : class => Parse<T>(await BytesAsync(request, BodyBytesMax, cancel).ConfigureAwait(false));
+
+    /// <summary>Null when there is no body.</summary>
+    public static async Task<T?> OptionalBodyAsync<T>(HttpRequest request, CancellationToken cancel)
+        where T : class => await BytesAsync(request, BodyBytesMax, cancel).ConfigureAwait(false) is { Length: > 0 } bytes ? Parse<T>(bytes) : null;
+
+    public static async Task<byte[]> BytesAsync(HttpRequest request, int bytesMax, CancellationToken cancel)
     {
         using var body = new MemoryStream();
         var buffer = new byte[16 * 1024];
         int read;
         while ((read = await request.Body.ReadAsync(buffer, cancel).ConfigureAwait(false)) > 0)
         {
-            if (body.Length + read > BodyBytesMax)
+            if (body.Length + read > bytesMax)
             {
-                throw new HttpProblemException(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {BodyBytesMax} bytes.", "Ask for less at once.");
+                throw new HttpProblemException(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {bytesMax} bytes.", "Ask for less at once.");
             }
 
             body.Write(buffer, 0, read);
         }
 
+        return body.ToArray();
+    }
+
+    private static T Parse<T>(byte[] body)
+        where T : class
+    {
         try
         {
-            return JsonSerializer.Deserialize<T>(body.GetBuffer().AsSpan(0, (int)body.Length), HttpAnswer.Json) ?? throw Bad("The body is null.", "Send a JSON object.");
+            return JsonSerializer.Deserialize<T>(body, HttpAnswer.Json) ?? throw Bad("The body is null.", "Send a JSON object.");
         }
         catch (JsonException e)
         {
@@ -41,16 +54,7 @@ internal static partial class HttpInput
     /// <summary>The <c>limit</c> and <c>continuation</c> of a list.</summary>
     public static (int Limit, string? Continuation) Page(HttpRequest request)
     {
-        var text = (string?)request.Query["limit"];
-        var continuation = (string?)request.Query["continuation"];
-        if (string.IsNullOrEmpty(text))
-        {
-            return (PageCursor.LimitDefault, continuation);
-        }
-
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is >= 1 and <= PageCursor.LimitMax
-            ? (limit, continuation)
-            : throw Bad($"\"limit\" is a whole number from 1 to {PageCursor.LimitMax}.", "Correct it or leave it out.");
+        return (Number(request, "limit", 1, PageCursor.LimitMax) ?? PageCursor.LimitDefault, (string?)request.Query["continuation"]);
     }
 
     /// <summary>An optional value out of an enumeration, in small letters.</summary>
@@ -72,6 +76,27 @@ internal static partial class HttpInput
         }
 
         throw Bad($"\"{name}\" is one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}.", "Correct it or leave it out.");
+    }
+
+    /// <summary>An optional whole number.</summary>
+    public static int? Number(HttpRequest request, string name, int min, int max)
+    {
+        var text = (string?)request.Query[name];
+        if (string.IsNullOrEmpty(text))
+        {
+            return null;
+        }
+
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
+            ? number
+            : throw Bad($"\"{name}\" is a whole number from {min} to {max}.", "Correct it or leave it out.");
+    }
+
+    /// <summary>An optional order id.</summary>
+    public static OrderId? Order(HttpRequest request, string name)
+    {
+        var text = (string?)request.Query[name];
+        return string.IsNullOrEmpty(text) ? null : OrderId.TryParse(text, out var id) ? id : throw Bad($"\"{name}\" is no order id.", "Correct it or leave it out.");
     }
 
     /// <summary>The slot that names what is started: the caller's, or the present minute.</summary>

@@ -1,5 +1,6 @@
 using Backup.AgentApi;
 using Backup.Catalog;
+using Backup.Catalog.Agents;
 using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
 using Backup.Catalog.Database;
@@ -10,6 +11,7 @@ using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
+using Backup.Functions.Keys;
 using Backup.Functions.Replication;
 using Backup.Policy;
 using Backup.Relay;
@@ -41,8 +43,9 @@ public static class ControlPlane
         services.AddCatalog(settings.CatalogConnection);
 
         // Factories run at the first resolution; PrepareAsync resolves them all, so that a bad key file stops the start.
-        services.AddSingleton(_ => PrivateIdentity.Load(settings.IdentityFile));
-        services.AddSingleton<OrderSealer>();
+        services.AddSingleton(_ => ControlPlaneKeys.Load(settings));
+        services.AddSingleton<KeyChoice>();
+        services.AddSingleton<KeyOrders>();
         services.AddSingleton(s => new RelaySender(RelayOf(settings, s.GetRequiredService<TimeProvider>())));
         services.TryAddSingleton<IAgentLink, RelayAgentLink>();
         services.TryAddSingleton<IOffsiteStore, AzureOffsiteStore>();
@@ -61,6 +64,7 @@ public static class ControlPlane
         services.AddSingleton<RecoveryPointStore>();
         services.AddSingleton<ReplicaStore>();
         services.AddSingleton<RestoreStore>();
+        services.AddSingleton<AgentKeyStore>();
     }
 
     /// <summary>Migrates the catalog, tells it of the policy's assets, and builds what could still fail.</summary>
@@ -71,6 +75,7 @@ public static class ControlPlane
     {
         await CatalogSchema.MigrateAsync(services.GetRequiredService<CatalogDatabase>(), CancellationToken.None).ConfigureAwait(false);
         await services.GetRequiredService<AssetStore>().SyncAsync(services.GetRequiredService<PolicyDocument>(), "start", CancellationToken.None).ConfigureAwait(false);
+        _ = services.GetRequiredService<ControlPlaneKeys>();
         _ = services.GetRequiredService<IAgentLink>();
         _ = services.GetRequiredService<IOffsiteStore>();
     }

@@ -32,8 +32,11 @@ public sealed record ControlPlaneSettings
     /// <summary>The private identity that signs orders: <c>ControlPlane:IdentityFile</c>.</summary>
     public required string IdentityFile { get; init; }
 
-    /// <summary>A folder with each agent's public identity, <c>{agent}.pub</c>: <c>ControlPlane:AgentsFolder</c>.</summary>
-    public required string AgentsFolder { get; init; }
+    /// <summary>The private identity that will sign orders once every agent trusts it: <c>ControlPlane:NextIdentityFile</c>. Only during a rotation.</summary>
+    public string? NextIdentityFile { get; init; }
+
+    /// <summary>A folder with public identities that were pinned by hand, <c>{agent}.pub</c>: <c>ControlPlane:AgentsFolder</c>. Enrolled agents need none.</summary>
+    public string? AgentsFolder { get; init; }
 
     /// <summary>How long orchestrations put up with silence and failure: <c>Jobs:…</c>.</summary>
     public required JobPatience Patience { get; init; }
@@ -56,7 +59,8 @@ public sealed record ControlPlaneSettings
             RelayKey = configuration["Relay:Key"],
             RelayTrustedCertificateFile = configuration["Relay:TrustedCertificateFile"],
             IdentityFile = Required("ControlPlane:IdentityFile"),
-            AgentsFolder = Required("ControlPlane:AgentsFolder"),
+            NextIdentityFile = configuration["ControlPlane:NextIdentityFile"],
+            AgentsFolder = configuration["ControlPlane:AgentsFolder"],
             Patience = new JobPatience
             {
                 OfflineSeconds = Seconds("Jobs:OfflineSeconds", JobPatience.OfflineSecondsDefault),

@@ -9,6 +9,8 @@ namespace Backup.Sources.Patterns;
 /// </summary>
 internal sealed class PathPattern
 {
+    private static readonly byte[] AnyDepth = "**"u8.ToArray();
+
     private readonly byte[][] _components;
 
     private PathPattern(byte[][] components, PatternAnchor anchor, bool isNegated, bool isDirectoryOnly)
@@ -36,7 +38,7 @@ internal sealed class PathPattern
     /// <exception cref="SourcesException">The pattern cannot be read.</exception>
     internal static PathPattern? Parse(string text)
     {
-        var rest = WithoutTrailingSpaces(text.TrimEnd('\r'));
+        var rest = text.TrimEnd(' ', '\t', '\r');
         if (rest.Length == 0 || rest[0] == '#')
             return null;
         var isNegated = rest[0] == '!';
@@ -93,14 +95,6 @@ internal sealed class PathPattern
         return rest.IsEmpty;
     }
 
-    // As git: a space at the end counts only behind a backslash.
-    private static string WithoutTrailingSpaces(string text)
-    {
-        var kept = text.TrimEnd(' ');
-        var backslashes = kept.Length - kept.TrimEnd('\\').Length;
-        return kept.Length < text.Length && backslashes % 2 == 1 ? kept + ' ' : kept;
-    }
-
     private bool MatchesName(ReadOnlySpan<byte> name) => IsAnyDepth(0) || Glob.Matches(_components[0], name);
 
     private bool MatchesFrom(int component, ReadOnlySpan<byte> rest)
@@ -129,8 +123,7 @@ internal sealed class PathPattern
         return rest.IsEmpty;
     }
 
-    // Two stars or more, alone.
-    private bool IsAnyDepth(int component) => _components[component].Length > 1 && !_components[component].AsSpan().ContainsAnyExcept((byte)'*');
+    private bool IsAnyDepth(int component) => _components[component].AsSpan().SequenceEqual(AnyDepth);
 
     private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> path) => path.Trim((byte)'/');
 

@@ -52,6 +52,9 @@ internal sealed class ScriptedAgent : IAgentLink
     /// <summary>Snapshots of each vault, in pages.</summary>
     public IReadOnlyList<SnapshotPage> Pages { get; set; } = [];
 
+    /// <summary>Answers orders about keys; null for a lost answer.</summary>
+    public Func<OrderPayload, object?> Keys { get; set; } = _ => null;
+
     /// <summary>Refuses everything.</summary>
     public Failure? Refusal { get; set; }
 
@@ -80,6 +83,10 @@ internal sealed class ScriptedAgent : IAgentLink
                 JobQuery query => Query(query),
                 CancelOrder cancelled => Cancelled(cancelled),
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
+                HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch },
+                InventoryQuery => Inventory(agent),
+                LogQuery query => new LogTail { Lines = [new LogLine { At = DateTimeOffset.UnixEpoch, Level = "information", Text = $"{query.Lines} lines about {query.OrderId}" }] },
+                RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey => Keys(order),
                 _ => Submit(id, order),
             };
         }
@@ -188,7 +195,7 @@ internal sealed class ScriptedAgent : IAgentLink
             return new JobReport { OrderId = query.OrderId, State = JobState.Unknown };
         }
 
-        if (polls > PollsBeforeTheEnd)
+        if (polls > PollsBeforeTheEnd || job.Report.State == JobState.Cancelled)
         {
             _backups.Remove(query.OrderId);
             return job.Report;
@@ -197,7 +204,32 @@ internal sealed class ScriptedAgent : IAgentLink
         return new JobReport { OrderId = query.OrderId, State = JobState.Running, Progress = new JobProgress { Phase = "reading", BytesDone = polls } };
     }
 
-    private static JobReport Cancelled(CancelOrder order) => new() { OrderId = order.OrderId, State = JobState.Cancelled };
+    private JobReport Cancelled(CancelOrder order)
+    {
+        var report = new JobReport { OrderId = order.OrderId, State = JobState.Cancelled, Failure = new Failure { Code = FailureCode.Cancelled, Message = "It was cancelled." } };
+        if (_journal.TryGetValue(order.OrderId, out var job))
+        {
+            _journal[order.OrderId] = (job.Fingerprint, report);
+        }
+
+        return report;
+    }
+
+    private static AgentInventory Inventory(AgentName agent) => new()
+    {
+        Agent = agent.Value,
+        Site = "lab",
+        Version = "1.2.3",
+        Operations = [],
+        SourceKinds = [],
+        Vaults = [],
+        Connections = ["voids"],
+        AllowedSources = [],
+        RestoreRoots = [],
+        ConcurrentJobs = 2,
+        KeyIds = [],
+        TrustedKeyIds = [],
+    };
 
     private static string Fingerprint(OrderPayload order)
     {

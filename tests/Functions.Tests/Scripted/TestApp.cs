@@ -1,10 +1,12 @@
 using System.Text.Json;
+using Backup.AgentApi;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
+using Backup.Functions.Keys;
 using Backup.Functions.Replication;
 using Backup.Functions.Startup;
 using Backup.Policy;
@@ -79,6 +81,9 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Services.AddCatalog(await postgres.CreateDatabaseAsync());
         builder.Services.AddSingleton<IAgentLink>(_ => app!.Agent);
         builder.Services.AddSingleton<IOffsiteStore>(_ => app!.Offsite);
+        builder.Services.AddSingleton(_ => new ControlPlaneKeys(PrivateIdentity.Create("control-plane"), null));
+        builder.Services.AddSingleton<KeyChoice>();
+        builder.Services.AddSingleton<KeyOrders>();
         builder.Services.AddSingleton<OrderWriter>();
         builder.Services.AddSingleton<RunReconciliation>();
         configure?.Invoke(builder.Services);

@@ -63,6 +63,36 @@ public sealed class HostProcessTests(PostgresFixture postgres, AzuriteFixture az
     }
 
     [Fact]
+    public async Task Host_Enrolment_TakesACodeFromAnAdministratorAndASealedRequestFromAnybody()
+    {
+        using var folder = new ScratchFolder("functions-host");
+        var settings = await SettingsAsync(folder, TestApp.PolicyText);
+        using var host = Start(settings);
+        using (var http = Client(settings))
+        {
+            await UntilHealthyAsync(host, http);
+            (await SendAsync(http, HttpMethod.Post, "api/agents/lab-agent-1/enrolment", Key)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+            var invited = await SendAsync(http, HttpMethod.Post, "api/agents/lab-agent-1/enrolment", AdminKey);
+            invited.StatusCode.ShouldBe(HttpStatusCode.OK);
+            var code = EnrolmentCode.Parse((await invited.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("code").GetString()!);
+
+            using var agent = PrivateIdentity.Create("lab-agent-1");
+            var request = EnrolmentRequest.Create(code, PublicIdentity.Parse(await http.GetStringAsync("api/enrolment")), agent);
+            using var sealedRequest = new ByteArrayContent(request.Envelope.ToArray());
+            var welcome = await http.PostAsync("api/enrolment", sealedRequest);
+            welcome.StatusCode.ShouldBe(HttpStatusCode.OK);
+            request.OpenWelcome(await welcome.Content.ReadAsByteArrayAsync()).ShouldHaveSingleItem().KeyId.ShouldBe(code.ControlPlane);
+
+            var shown = await (await SendAsync(http, HttpMethod.Get, "api/agents/lab-agent-1", Key)).Content.ReadFromJsonAsync<JsonElement>();
+            shown.GetProperty("keys")[0].GetProperty("id").GetString().ShouldBe(agent.Public.KeyId.ToString());
+            shown.GetProperty("isAnswering").GetBoolean().ShouldBeFalse();
+        }
+
+        host.Kill();
+        await host.WaitForExitAsync();
+    }
+
+    [Fact]
     public async Task Host_WrongPolicy_StartsNothingAndListsEveryProblem()
     {
         using var folder = new ScratchFolder("functions-host");
