@@ -24,8 +24,7 @@ internal static class Backupctl
         if (arguments is ["--version"])
         {
             await terminal.Out.WriteLineAsync(Version).ConfigureAwait(false);
-            await terminal.Out.FlushAsync(cancel).ConfigureAwait(false);
-            return (int)ExitCode.Success;
+            return Finish(terminal, (int)ExitCode.Success);
         }
 
         var context = new CliContext(terminal);
@@ -36,9 +35,28 @@ internal static class Backupctl
         }
 
         var configuration = new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error, EnableDefaultExceptionHandler = false };
-        var code = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
-        await terminal.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-        return code;
+        return Finish(terminal, await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false));
+    }
+
+    // What was printed counts only when it arrived: a full disk or a closed output must not look like success.
+    private static int Finish(Terminal terminal, int code)
+    {
+        try
+        {
+            terminal.Out.Flush();
+            return code;
+        }
+        catch (IOException e)
+        {
+            if (code != (int)ExitCode.Success)
+            {
+                return code;
+            }
+
+            var told = ExitCodes.Of(e);
+            ErrorText.Write(terminal, e, told, asJson: false);
+            return (int)told;
+        }
     }
 
     internal static RootCommand CreateRoot(CliContext context)

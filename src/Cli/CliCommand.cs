@@ -61,7 +61,6 @@ internal sealed class CliContext(Terminal terminal)
             ErrorText.Write(terminal, failure, code, invocation.IsJson);
         }
 
-        await terminal.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         return (int)code;
     }
 }

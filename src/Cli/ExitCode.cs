@@ -57,6 +57,9 @@ internal enum ExitCode
 
     /// <summary>Stopped by Ctrl-C or a termination signal.</summary>
     Interrupted = 130,
+
+    /// <summary>Whoever read the output stopped reading, as <c>head</c> does; the number other programs end with then.</summary>
+    OutputClosed = 141,
 }
 
 /// <summary>The one table from faults to exit codes.</summary>
@@ -97,6 +100,10 @@ internal static class ExitCodes
         AgentApiException => ExitCode.WrongKey,
         CliException e => e.Fault == CliFault.SnapshotMissing ? ExitCode.NotFound : ExitCode.Usage,
         OperationCanceledException => ExitCode.Interrupted,
+        IOException { HResult: Output.StandardOutput.BrokenPipe } => ExitCode.OutputClosed,
+        IOException { HResult: Output.StandardOutput.NoSpace } => ExitCode.DiskFull,
+        // What options and arguments say is checked by what they are for, which calls it misuse.
+        ArgumentException => ExitCode.Usage,
         UnauthorizedAccessException => ExitCode.AccessDenied,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.NotFound,
         _ => ExitCode.Failed,

@@ -6,6 +6,9 @@ public sealed record RestoreOutcome
     /// <summary>Where to.</summary>
     public required string Target { get; init; }
 
+    /// <summary>Files, folders, links and nodes that the request asked for, whatever became of them.</summary>
+    public long ItemsMatched { get; init; }
+
     /// <summary>Files in place now, those that were right already included.</summary>
     public required long FilesRestored { get; init; }
 

@@ -13,7 +13,7 @@ public sealed class ExitCodeTests
         Enum.GetValues<ExitCode>().Select(code => ((int)code, ErrorText.NameOf(code))).ShouldBe(
         [
             (0, "success"), (1, "failed"), (2, "usage"), (3, "partial"), (4, "findings"), (10, "no-vault"), (11, "conflict"), (12, "wrong-key"), (13, "key-role"),
-            (14, "access-denied"), (15, "not-found"), (16, "damaged"), (17, "disk-full"), (18, "newer-format"), (19, "unavailable"), (20, "target-not-empty"), (130, "interrupted"),
+            (14, "access-denied"), (15, "not-found"), (16, "damaged"), (17, "disk-full"), (18, "newer-format"), (19, "unavailable"), (20, "target-not-empty"), (130, "interrupted"), (141, "output-closed"),
         ]);
 
     [Fact]
@@ -59,6 +59,9 @@ public sealed class ExitCodeTests
         ExitCodes.Of(new CliException(CliFault.KeyMissing, "", "")).ShouldBe(ExitCode.Usage);
         ExitCodes.Of(new CliException(CliFault.SnapshotMissing, "", "")).ShouldBe(ExitCode.NotFound);
         ExitCodes.Of(new AgentApiException(AgentApiFault.IdentityUnusable, "", "")).ShouldBe(ExitCode.WrongKey);
+        ExitCodes.Of(new ArgumentException("")).ShouldBe(ExitCode.Usage);
+        ExitCodes.Of(new IOException("", StandardOutput.BrokenPipe)).ShouldBe(ExitCode.OutputClosed);
+        ExitCodes.Of(new IOException("", StandardOutput.NoSpace)).ShouldBe(ExitCode.DiskFull);
         ExitCodes.Of(new UnauthorizedAccessException()).ShouldBe(ExitCode.AccessDenied);
         ExitCodes.Of(new FileNotFoundException()).ShouldBe(ExitCode.NotFound);
         ExitCodes.Of(new InvalidOperationException()).ShouldBe(ExitCode.Failed);

@@ -33,13 +33,14 @@ internal static class BackupCommand
             {
                 var request = new FilesBackupRequest
                 {
-                    Asset = invocation.Require(asset),
-                    Paths = [.. invocation.Require(paths).Select(Path.GetFullPath)],
+                    Asset = RequireText(invocation.Require(asset), "--asset NAME"),
+                    Paths = [.. invocation.Require(paths).Select(path => Path.GetFullPath(RequireText(path, "the paths to back up")))],
                     Excludes = invocation.Get(excludes) ?? [],
                     OneFileSystem = invocation.Get(oneFileSystem),
                     SkipCacheDirectories = !invocation.Get(keepCaches),
                     CacheFolder = invocation.Get(noCache) ? null : CacheFolder(invocation, invocation.Get(cache)),
                     Tags = ReadTags(invocation.Get(tags) ?? []),
+                    EstimateTotal = invocation.Terminal.ShowsProgress && !invocation.IsQuiet,
                 };
                 return RunAsync(invocation, vault, request, cancel);
             });
@@ -100,6 +101,9 @@ internal static class BackupCommand
             : environment("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache", "backupctl")
             : null;
     }
+
+    private static string RequireText(string text, string what) =>
+        text.Length > 0 ? text : throw new CliException(CliFault.OptionInvalid, $"An empty text was given for {what}.", "A variable in a script may be unset.");
 
     /// <summary>Reads <c>NAME=VALUE</c> pairs.</summary>
     public static Dictionary<string, string> ReadTags(IEnumerable<string> tags)

@@ -29,7 +29,7 @@ internal static class IdentityCommands
         }
         catch (ArgumentException e)
         {
-            throw new CliException(CliFault.OptionInvalid, e.Message, "Give another --name.", e);
+            throw new CliException(CliFault.OptionInvalid, ErrorText.WithoutParameter(e), "Give another --name.", e);
         }
 
         using (identity)

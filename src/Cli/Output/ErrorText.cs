@@ -7,6 +7,11 @@ internal static class ErrorText
 {
     public static void Write(Terminal terminal, Exception failure, ExitCode code, bool asJson)
     {
+        if (code == ExitCode.OutputClosed)
+        {
+            return;
+        }
+
         var (message, hint) = Split(failure);
         if (asJson)
         {
@@ -27,6 +32,10 @@ internal static class ErrorText
     /// <summary>A word of ours as machines and tables show it.</summary>
     public static string Kebab(string word) => JsonNamingPolicy.KebabCaseLower.ConvertName(word);
 
+    /// <summary>What is wrong, without the name of the parameter that the framework adds for programmers.</summary>
+    public static string WithoutParameter(ArgumentException mistake) =>
+        mistake.ParamName is { } name ? mistake.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : mistake.Message;
+
     // Our exceptions end their message with a line that begins "Hint: "; foreign ones have no hint.
     private static (string Message, string Hint) Split(Exception failure)
     {
@@ -35,7 +44,7 @@ internal static class ErrorText
             return ("interrupted", "");
         }
 
-        var parts = failure.Message.Split("\nHint: ", 2);
+        var parts = (failure is ArgumentException mistake ? WithoutParameter(mistake) : failure.Message).Split("\nHint: ", 2);
         return (parts[0], parts.Length == 2 ? parts[1] : "");
     }
 }

@@ -12,11 +12,11 @@ internal static class ProgressAdapters
 
     private sealed class Transfer(IProgress<WorkProgress> view) : IProgress<TransferProgress>
     {
-        public void Report(TransferProgress value) => view.Report(new WorkProgress(value.BytesDone, value.BytesTotal, value.ItemsDone));
+        public void Report(TransferProgress value) => view.Report(new WorkProgress(value.BytesDone, value.BytesTotal, value.ItemsDone, "files"));
     }
 
     private sealed class Objects(IProgress<WorkProgress> view) : IProgress<VaultProgress>
     {
-        public void Report(VaultProgress value) => view.Report(new WorkProgress(value.BytesDone, value.BytesTotal, value.ObjectsDone));
+        public void Report(VaultProgress value) => view.Report(new WorkProgress(value.BytesDone, value.BytesTotal, value.ObjectsDone, "objects"));
     }
 }

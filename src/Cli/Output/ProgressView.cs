@@ -1,4 +1,5 @@
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace Backup.Cli.Output;
 
@@ -6,7 +7,8 @@ namespace Backup.Cli.Output;
 /// <param name="BytesDone">Bytes worked on.</param>
 /// <param name="BytesTotal">The total, where it is known.</param>
 /// <param name="ItemsDone">Files or objects worked on.</param>
-internal readonly record struct WorkProgress(long BytesDone, long? BytesTotal, long ItemsDone);
+/// <param name="Items">What these are.</param>
+internal readonly record struct WorkProgress(long BytesDone, long? BytesTotal, long ItemsDone, string Items);
 
 /// <summary>Bytes, files, rate and time left on a terminal; nothing in a pipe.</summary>
 internal static class ProgressView
@@ -18,14 +20,27 @@ internal static class ProgressView
     private static Task<T> ShowAsync<T>(Terminal terminal, string what, Func<IProgress<WorkProgress>?, Task<T>> work)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(terminal.Error) });
-        return console.Progress().AutoClear(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new TransferSpeedColumn(), new RemainingTimeColumn())
+        return console.Progress().AutoClear(true).Columns(ColumnsFor(console.Profile.Width))
             .StartAsync(async view =>
             {
-                var task = view.AddTask(Markup.Escape(what), maxValue: double.MaxValue);
+                var task = view.AddTask(Markup.Escape($"{what}:"), maxValue: double.MaxValue);
                 task.IsIndeterminate = true;
                 return await work(new TaskProgress(task, what)).ConfigureAwait(false);
             });
+    }
+
+    /// <summary>What fits on one line.</summary>
+    private static ProgressColumn[] ColumnsFor(int width)
+    {
+        const int WithTimeLeft = 64, WithBarAndSpeed = 96;
+        var description = new TaskDescriptionColumn { Alignment = Justify.Left };
+        var (percent, left) = (new WhenTotalIsKnown(new PercentageColumn()), new WhenTotalIsKnown(new TimeLeftColumn()));
+        return width switch
+        {
+            < WithTimeLeft => [description],
+            < WithBarAndSpeed => [description, percent, left],
+            _ => [description, new ProgressBarColumn { Width = 20 }, percent, new TransferSpeedColumn(), left],
+        };
     }
 
     private sealed class TaskProgress(ProgressTask task, string what) : IProgress<WorkProgress>
@@ -37,10 +52,24 @@ internal static class ProgressView
             lock (_gate)
             {
                 task.IsIndeterminate = value.BytesTotal is null;
-                task.MaxValue = Math.Max(value.BytesTotal ?? double.MaxValue, 1);
+                // An estimated total may turn out too low.
+                task.MaxValue = value.BytesTotal is { } total ? Math.Max(Math.Max(total, value.BytesDone), 1) : double.MaxValue;
                 task.Value = value.BytesDone;
-                task.Description = Markup.Escape($"{what}: {Figures.Bytes(value.BytesDone)}, {Figures.Count(value.ItemsDone)} items");
+                task.Description = Markup.Escape($"{what}: {Figures.Bytes(value.BytesDone)}, {Figures.Count(value.ItemsDone)} {value.Items}");
             }
         }
+    }
+
+    /// <summary>A column about the total is empty while that is unknown, instead of wrong.</summary>
+    private sealed class WhenTotalIsKnown(ProgressColumn column) : ProgressColumn
+    {
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
+            task.IsIndeterminate ? Text.Empty : column.Render(options, task, deltaTime);
+    }
+
+    private sealed class TimeLeftColumn : ProgressColumn
+    {
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
+            new Text(task.RemainingTime is { } left ? $"{Figures.Duration(left)} left" : "");
     }
 }

@@ -27,16 +27,18 @@ internal sealed record Terminal
     public static Terminal OfProcess()
     {
         // One flush per command and not one per line: listings have thousands.
-        var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false), 1 << 14);
+        var output = new StreamWriter(OpenOut(), new UTF8Encoding(false), 1 << 14);
         return new Terminal
         {
             Out = output,
             Error = Console.Error,
-            OpenRawOut = Console.OpenStandardOutput,
+            OpenRawOut = OpenOut,
             In = Console.In,
             ShowsProgress = !Console.IsErrorRedirected,
             Environment = System.Environment.GetEnvironmentVariable,
             Time = TimeProvider.System,
         };
     }
+
+    private static Stream OpenOut() => OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new StandardOutput();
 }

@@ -61,6 +61,14 @@ internal static class RestoreCommand
             Tell(invocation, snapshot, outcome, request.DryRun, time.GetElapsedTime(started));
         }
 
+        // A pattern with a typing error must not look like a restore.
+        if (outcome.ItemsMatched == 0 && request.Include.Count > 0)
+        {
+            throw new CliException(
+                CliFault.SnapshotMissing, $"Nothing in the snapshot fits {string.Join(" or ", request.Include.Select(pattern => $"'{pattern}'"))}.",
+                "'backupctl find' shows where things are; patterns are written as in .gitignore.");
+        }
+
         return outcome.IsComplete ? ExitCode.Success : ExitCode.Partial;
     }
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.IO.Enumeration;
+using System.Text;
 using Backup.Cli.Output;
-using Backup.Vault;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Snapshots;
@@ -19,7 +19,7 @@ internal static class BrowseCommands
             using var open = await snapshot.OpenAsync(invocation, cancel).ConfigureAwait(false);
             await foreach (var at in ListAsync(open, invocation.Require(path), invocation.Get(recursive), cancel).ConfigureAwait(false))
             {
-                Tell(invocation, at);
+                Tell(invocation, open.Info, at);
             }
 
             return ExitCode.Success;
@@ -36,12 +36,12 @@ internal static class BrowseCommands
             var found = 0;
             await foreach (var open in OpenAllAsync(invocation, snapshot, invocation.Get(everywhere), cancel).ConfigureAwait(false))
             {
-                await foreach (var at in TreeWalk.BelowAsync(open.Reader, open.Root, "", cancel).ConfigureAwait(false))
+                await foreach (var at in TreeWalk.BelowAsync(open.Reader, open.Root, [], cancel).ConfigureAwait(false))
                 {
                     if (Fits(invocation.Require(pattern), at))
                     {
                         found++;
-                        Tell(invocation, at, invocation.Get(everywhere) ? $"{open.Info.Id.ToString()[..SnapshotsCommand.IdDigitsShown]}  " : "");
+                        Tell(invocation, open.Info, at, invocation.Get(everywhere) ? $"{open.Info.Id.ToString()[..SnapshotsCommand.IdDigitsShown]}  " : "");
                     }
                 }
             }
@@ -58,7 +58,7 @@ internal static class BrowseCommands
         {
             using var open = await snapshot.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var wanted = invocation.Require(path);
-            var entry = await TreeWalk.FindAsync(open.Reader, open.Root, wanted, cancel).ConfigureAwait(false) ?? throw TreeWalk.NoSuchPath(wanted, open.Info);
+            var (_, entry) = await TreeWalk.FindAsync(open.Reader, open.Root, wanted, cancel).ConfigureAwait(false) ?? throw TreeWalk.NoSuchPath(wanted, open.Info);
             if (entry.Content is not { } content)
             {
                 throw new CliException(CliFault.OptionInvalid, $"{wanted} is a {EntryText.TypeOf(entry.Type)} without readable content.", "Give the path of a file.");
@@ -76,27 +76,22 @@ internal static class BrowseCommands
     private static async IAsyncEnumerable<PathEntry> ListAsync(
         OpenSnapshot open, string path, bool isRecursive, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
-        var trimmed = "/" + path.Trim('/');
-        TreeId folder;
-        if (trimmed == "/")
+        var (folder, above) = (open.Root, Array.Empty<byte>());
+        if (path.Trim('/').Length > 0)
         {
-            (folder, trimmed) = (open.Root, "");
-        }
-        else
-        {
-            var entry = await TreeWalk.FindAsync(open.Reader, open.Root, trimmed, cancel).ConfigureAwait(false) ?? throw TreeWalk.NoSuchPath(trimmed, open.Info);
-            if (entry.Subtree is not { } subtree)
+            var found = await TreeWalk.FindAsync(open.Reader, open.Root, path, cancel).ConfigureAwait(false) ?? throw TreeWalk.NoSuchPath(path, open.Info);
+            if (found.Entry.Subtree is not { } subtree)
             {
-                yield return new PathEntry(trimmed, entry);
+                yield return found;
                 yield break;
             }
 
-            folder = subtree;
+            (folder, above) = (subtree, found.Path);
         }
 
         if (isRecursive)
         {
-            await foreach (var at in TreeWalk.BelowAsync(open.Reader, folder, trimmed, cancel).ConfigureAwait(false))
+            await foreach (var at in TreeWalk.BelowAsync(open.Reader, folder, above, cancel).ConfigureAwait(false))
             {
                 yield return at;
             }
@@ -105,7 +100,7 @@ internal static class BrowseCommands
         {
             foreach (var entry in await open.Reader.ReadTreeAsync(folder, cancel).ConfigureAwait(false))
             {
-                yield return new PathEntry($"{trimmed}/{TreeWalk.NameOf(entry)}", entry);
+                yield return new PathEntry(TreeWalk.Below(above, entry), entry);
             }
         }
     }
@@ -129,13 +124,13 @@ internal static class BrowseCommands
 
     // A pattern with a slash is about the whole path, one without about the name, as people expect from gitignore.
     private static bool Fits(string pattern, PathEntry at) =>
-        FileSystemName.MatchesSimpleExpression(pattern, pattern.Contains('/', StringComparison.Ordinal) ? at.Path : TreeWalk.NameOf(at.Entry), ignoreCase: false);
+        FileSystemName.MatchesSimpleExpression(pattern, Encoding.UTF8.GetString(pattern.Contains('/', StringComparison.Ordinal) ? at.Path : at.Entry.Name.Span), ignoreCase: false);
 
-    private static void Tell(Invocation invocation, PathEntry at, string before = "")
+    private static void Tell(Invocation invocation, SnapshotInfo snapshot, PathEntry at, string before = "")
     {
         if (invocation.IsJson)
         {
-            invocation.Out.WriteJson(EntryLine.Of(at), CliJson.Default.EntryLine);
+            invocation.Out.WriteJson(EntryLine.Of(snapshot.Id, at), CliJson.Default.EntryLine);
         }
         else
         {

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Text;
 using Backup.Cli.Output;
 using Backup.Cli.Vaults;
+using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
@@ -8,7 +10,7 @@ using Backup.Vault.Snapshots;
 namespace Backup.Cli.Snapshots;
 
 /// <summary>One difference between two snapshots.</summary>
-internal sealed record ChangeLine(string Path, string Change, long? SizeBefore, long? SizeAfter);
+internal sealed record ChangeLine(string Path, string? PathBase64, string Change, long? SizeBefore, long? SizeAfter);
 
 /// <summary><c>diff</c>: what changed between two snapshots. Equal subtrees are never read: their ids are equal.</summary>
 internal static class DiffCommand
@@ -26,14 +28,14 @@ internal static class DiffCommand
             var older = await SnapshotArguments.FindAsync(opened, invocation.Require(before), name, cancel).ConfigureAwait(false);
             var newer = await SnapshotArguments.FindAsync(opened, invocation.Require(after), name, cancel).ConfigureAwait(false);
             using var reader = await opened.OpenReaderAsync(cancel).ConfigureAwait(false);
-            await new Comparison(invocation, reader).CompareAsync(older.Root, newer.Root, "", cancel).ConfigureAwait(false);
+            await new Comparison(invocation, reader).CompareAsync(older.Root, newer.Root, [], cancel).ConfigureAwait(false);
             return ExitCode.Success;
         });
     }
 
     private sealed class Comparison(Invocation invocation, VaultReader reader)
     {
-        public async Task CompareAsync(TreeId? before, TreeId? after, string path, CancellationToken cancel)
+        public async Task CompareAsync(TreeId? before, TreeId? after, byte[] path, CancellationToken cancel)
         {
             if (before == after)
             {
@@ -45,10 +47,10 @@ internal static class DiffCommand
             foreach (var name in old.Keys.Union(now.Keys).Order(StringComparer.Ordinal))
             {
                 var (was, isNow) = (old.GetValueOrDefault(name), now.GetValueOrDefault(name));
-                var at = $"{path}/{name}";
+                var at = TreeWalk.Below(path, isNow ?? was!);
                 if (Judge(was, isNow) is { } change)
                 {
-                    Tell(new ChangeLine(at, change, was?.Size, isNow?.Size));
+                    Tell(at, new ChangeLine(Encoding.UTF8.GetString(at), EntryText.Base64Of(at), change, was?.Size, isNow?.Size));
                 }
 
                 await CompareAsync(was?.Subtree, isNow?.Subtree, at, cancel).ConfigureAwait(false);
@@ -57,7 +59,7 @@ internal static class DiffCommand
 
         private async Task<Dictionary<string, TreeEntry>> ReadAsync(TreeId? tree, CancellationToken cancel) =>
             tree is { } id
-                ? (await reader.ReadTreeAsync(id, cancel).ConfigureAwait(false)).GroupBy(TreeWalk.NameOf).ToDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal)
+                ? (await reader.ReadTreeAsync(id, cancel).ConfigureAwait(false)).ToDictionary(entry => ByteText.Display(entry.Name.Span), StringComparer.Ordinal)
                 : [];
 
         private static string? Judge(TreeEntry? was, TreeEntry? isNow)
@@ -90,7 +92,7 @@ internal static class DiffCommand
             return sameFacts && (was.ModifiedNanoseconds == isNow.ModifiedNanoseconds || was.Type == EntryType.Directory) ? null : "metadata";
         }
 
-        private void Tell(ChangeLine change)
+        private void Tell(byte[] path, ChangeLine change)
         {
             if (invocation.IsJson)
             {
@@ -106,7 +108,7 @@ internal static class DiffCommand
                 "type" => 'T',
                 _ => 'm',
             };
-            invocation.Out.WriteLine($"{letter} {EntryText.Printable(change.Path)}");
+            invocation.Out.WriteLine($"{letter} {ByteText.Display(path)}");
         }
     }
 }

@@ -1,17 +1,22 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 using Backup.Cli.Output;
+using Backup.Sources.Posix;
+using Backup.Vault;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Snapshots;
 
-/// <summary>An entry as machines read it.</summary>
+/// <summary>An entry as machines read it. Names that are no UTF-8 have replacement characters in <paramref name="Path"/>, and their bytes in <paramref name="PathBase64"/>.</summary>
 internal sealed record EntryLine(
-    string Path, string Type, string Mode, uint UserId, uint GroupId, string User, string Group, long Size, DateTimeOffset ModifiedAt, string? Target, bool ChangedWhileRead, bool Unreadable)
+    string SnapshotId, string Path, string? PathBase64, string Type, string Mode, uint UserId, uint GroupId, string User, string Group, long Size, DateTimeOffset ModifiedAt,
+    string? Target, string? TargetBase64, bool ChangedWhileRead, bool Unreadable)
 {
-    public static EntryLine Of(PathEntry at) => new(
-        at.Path, EntryText.TypeOf(at.Entry.Type), Convert.ToString(at.Entry.Mode, 8), at.Entry.UserId, at.Entry.GroupId, at.Entry.UserName, at.Entry.GroupName,
-        at.Entry.Size, EntryText.ModifiedAt(at.Entry), at.Entry.LinkTarget.IsEmpty ? null : Encoding.UTF8.GetString(at.Entry.LinkTarget.Span),
+    public static EntryLine Of(SnapshotId snapshot, PathEntry at) => new(
+        snapshot.ToString(), Encoding.UTF8.GetString(at.Path), EntryText.Base64Of(at.Path), EntryText.TypeOf(at.Entry.Type), Convert.ToString(at.Entry.Mode, 8),
+        at.Entry.UserId, at.Entry.GroupId, at.Entry.UserName, at.Entry.GroupName, at.Entry.Size, EntryText.ModifiedAt(at.Entry),
+        at.Entry.LinkTarget.IsEmpty ? null : Encoding.UTF8.GetString(at.Entry.LinkTarget.Span), EntryText.Base64Of(at.Entry.LinkTarget.Span),
         at.Entry.Notes.HasFlag(EntryNotes.ChangedWhileRead), at.Entry.Notes.HasFlag(EntryNotes.Unreadable));
 }
 
@@ -36,10 +41,13 @@ internal static class EntryText
         var entry = at.Entry;
         var owner = $"{(entry.UserName.Length > 0 ? entry.UserName : entry.UserId.ToString(CultureInfo.InvariantCulture))}"
             + $":{(entry.GroupName.Length > 0 ? entry.GroupName : entry.GroupId.ToString(CultureInfo.InvariantCulture))}";
-        var target = entry.LinkTarget.IsEmpty ? "" : $" -> {Encoding.UTF8.GetString(entry.LinkTarget.Span)}";
+        var target = entry.LinkTarget.IsEmpty ? "" : $" -> {ByteText.Display(entry.LinkTarget.Span)}";
         var note = entry.Notes.HasFlag(EntryNotes.Unreadable) ? "  (unreadable)" : entry.Notes.HasFlag(EntryNotes.ChangedWhileRead) ? "  (changed while read)" : "";
-        return $"{Letter(entry.Type)}{Permissions(entry.Mode)}  {owner,-17}  {Figures.Bytes(entry.Size),10}  {Figures.Instant(ModifiedAt(entry))}  {Printable(at.Path)}{target}{note}";
+        return $"{Letter(entry.Type)}{Permissions(entry.Mode)}  {owner,-17}  {Figures.Bytes(entry.Size),10}  {Figures.Instant(ModifiedAt(entry))}  {ByteText.Display(at.Path)}{target}{note}";
     }
+
+    /// <summary>Only for bytes that text cannot hold.</summary>
+    public static string? Base64Of(ReadOnlySpan<byte> bytes) => Utf8.IsValid(bytes) ? null : Convert.ToBase64String(bytes);
 
     /// <summary>Control characters would let a file's name write to the operator's terminal.</summary>
     public static string Printable(string text) =>

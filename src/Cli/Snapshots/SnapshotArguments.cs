@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Backup.Cli.Vaults;
+using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
@@ -53,18 +54,18 @@ internal sealed record OpenSnapshot(OpenVault Vault, SnapshotInfo Info, VaultRea
 }
 
 /// <summary>One entry and its path within the snapshot.</summary>
-/// <param name="Path">Absolute; bytes that are no UTF-8 are shown as the replacement character.</param>
+/// <param name="Path">Absolute.</param>
 /// <param name="Entry">What the tree says.</param>
-internal readonly record struct PathEntry(string Path, TreeEntry Entry);
+internal readonly record struct PathEntry(byte[] Path, TreeEntry Entry);
 
 /// <summary>Walks snapshots' trees.</summary>
 internal static class TreeWalk
 {
-    public static string NameOf(TreeEntry entry) => Encoding.UTF8.GetString(entry.Name.Span);
+    public static byte[] Below(byte[] folder, TreeEntry entry) => [.. folder, (byte)'/', .. entry.Name.Span];
 
     /// <summary>Everything below a tree, parents before children, in byte order.</summary>
     public static async IAsyncEnumerable<PathEntry> BelowAsync(
-        VaultReader reader, TreeId tree, string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+        VaultReader reader, TreeId tree, byte[] path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
         var pending = new Stack<PathEntry>();
         await PushAsync(tree, path).ConfigureAwait(false);
@@ -77,35 +78,35 @@ internal static class TreeWalk
             }
         }
 
-        async Task PushAsync(TreeId folder, string below)
+        async Task PushAsync(TreeId folder, byte[] below)
         {
             foreach (var entry in (await reader.ReadTreeAsync(folder, cancel).ConfigureAwait(false)).Reverse())
             {
-                pending.Push(new PathEntry($"{below}/{NameOf(entry)}", entry));
+                pending.Push(new PathEntry(Below(below, entry), entry));
             }
         }
     }
 
-    /// <summary>The entry at a path, or null; the root of the snapshot has none.</summary>
-    public static async Task<TreeEntry?> FindAsync(VaultReader reader, TreeId root, string path, CancellationToken cancel)
+    /// <summary>The entry at a path, or null; the root of the snapshot has none. Names may be given as they are or as listings show them (<c>\xNN</c>).</summary>
+    public static async Task<PathEntry?> FindAsync(VaultReader reader, TreeId root, string path, CancellationToken cancel)
     {
-        TreeEntry? found = null;
+        PathEntry? found = null;
         TreeId? folder = root;
         foreach (var part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
-            found = folder is { } tree
-                ? (await reader.ReadTreeAsync(tree, cancel).ConfigureAwait(false)).FirstOrDefault(e => NameOf(e) == part)
-                : null;
-            if (found is null)
+            if (folder is not { } tree || (await reader.ReadTreeAsync(tree, cancel).ConfigureAwait(false)).FirstOrDefault(entry => IsNamed(entry, part)) is not { } next)
             {
                 return null;
             }
 
-            folder = found.Subtree;
+            found = new PathEntry(Below(found?.Path ?? [], next), next);
+            folder = next.Subtree;
         }
 
         return found;
     }
+
+    private static bool IsNamed(TreeEntry entry, string text) => entry.Name.Span.SequenceEqual(Encoding.UTF8.GetBytes(text)) || ByteText.Display(entry.Name.Span) == text;
 
     public static VaultException NoSuchPath(string path, SnapshotInfo snapshot) => new(
         VaultFault.NotFound, $"Snapshot {snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown]} holds no {path}.", "'backupctl ls' shows what it holds; paths begin at the root.");

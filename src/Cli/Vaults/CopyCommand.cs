@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Backup.Cli.Output;
-using Backup.Vault.AzureBlob;
 using Backup.Vault.Replicating;
 using VaultReplicator = Backup.Vault.Replicating.Replicator;
 
@@ -23,11 +22,7 @@ internal static class CopyCommand
             async (invocation, cancel) =>
             {
                 var store = target.Open(invocation, invocation.Require(to));
-                if (store is AzureBlobObjectStore blobs)
-                {
-                    await blobs.EnsureContainerAsync(cancel).ConfigureAwait(false);
-                }
-
+                await StoreArguments.PrepareAsync(store, cancel).ConfigureAwait(false);
                 var request = new CopyRequest { RemoveStaleKeyrings = invocation.Get(stale) };
                 var report = await ProgressView.RunAsync(
                     invocation.Terminal, "Copying", invocation.IsQuiet,

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Backup.Cli.Output;
 using Backup.Vault;
-using Backup.Vault.AzureBlob;
 using Backup.Vault.Encryption;
 
 namespace Backup.Cli.Vaults;
@@ -32,44 +31,17 @@ internal static class InitCommand
         Invocation invocation, VaultArguments place, string restoreKey, string? backupKey, string? kit, CancellationToken cancel)
     {
         // Before anything is made: a vault whose keys could not be saved would be of no use to anyone.
-        foreach (var file in new[] { restoreKey, backupKey, kit }.OfType<string>())
-        {
-            RequireNew(file);
-        }
-
+        using var restoreFile = PrivateFile.Reserve(restoreKey);
+        using var backupFile = backupKey is null ? null : PrivateFile.Reserve(backupKey);
+        using var kitFile = kit is null ? null : PrivateFile.Reserve(kit);
         var store = place.OpenStore(invocation);
-        if (store is AzureBlobObjectStore blobs)
-        {
-            await blobs.EnsureContainerAsync(cancel).ConfigureAwait(false);
-        }
-
+        await StoreArguments.PrepareAsync(store, cancel).ConfigureAwait(false);
         var made = await VaultCreation.CreateAsync(store, invocation.Terminal.Time, cancel).ConfigureAwait(false);
-        VaultKeyFile.Save(restoreKey, made.RestoreKey);
-        if (backupKey is not null)
-        {
-            VaultKeyFile.Save(backupKey, made.BackupKey);
-        }
-
-        if (kit is not null)
-        {
-            PrivateText.Save(kit, RecoveryKit.Print(made.RecoveryKey, store.Description));
-        }
-
+        restoreFile.Write(VaultKeyFile.ToText(made.RestoreKey));
+        backupFile?.Write(VaultKeyFile.ToText(made.BackupKey));
+        kitFile?.Write(RecoveryKit.Print(made.RecoveryKey, store.Description));
         Tell(invocation, new VaultMade(made.Id.ToString(), store.Description, restoreKey, backupKey, kit));
         return ExitCode.Success;
-    }
-
-    private static void RequireNew(string file)
-    {
-        if (Path.Exists(file))
-        {
-            throw new VaultException(VaultFault.AlreadyExists, $"{file} exists already.", "Choose another path; a key is never overwritten.");
-        }
-
-        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
-        {
-            throw new CliException(CliFault.OptionInvalid, $"The folder {folder} does not exist.", "Make it first, readable by its owner only.");
-        }
     }
 
     private static void Tell(Invocation invocation, VaultMade made)

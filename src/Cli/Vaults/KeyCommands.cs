@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Backup.Cli.Output;
-using Backup.Vault;
 using Backup.Vault.Encryption;
 
 namespace Backup.Cli.Vaults;
@@ -64,22 +63,14 @@ internal static class KeyCommands
             var keys = await OpenAsync(invocation, vault, cancel).ConfigureAwait(false);
             if (fromPassphrase is not null)
             {
-                var slot = await AsOptionMistake(() => keys.AddPassphraseAsync(invocation.Require(label), Passphrases.Load(fromPassphrase), cancel)).ConfigureAwait(false);
+                var slot = await AsOptionMistake(() => keys.AddPassphraseAsync(invocation.Require(label), Passphrases.Load(invocation, fromPassphrase), cancel)).ConfigureAwait(false);
                 Tell(invocation, $"Added a passphrase as slot {slot}.", slot, null);
                 return ExitCode.Success;
             }
 
-            RequireNew(toFile ?? toKit!);
+            using var file = PrivateFile.Reserve(toFile ?? toKit!);
             var key = await AsOptionMistake(() => keys.AddKeyFileAsync(invocation.Require(label), cancel)).ConfigureAwait(false);
-            if (toFile is not null)
-            {
-                VaultKeyFile.Save(toFile, key);
-            }
-            else
-            {
-                PrivateText.Save(toKit!, RecoveryKit.Print(key, vault.OpenStore(invocation).Description));
-            }
-
+            file.Write(toFile is not null ? VaultKeyFile.ToText(key) : RecoveryKit.Print(key, vault.OpenStore(invocation).Description));
             Tell(invocation, $"Added slot {key.Slot}; its key is in {toFile ?? toKit}.", key.Slot, toFile ?? toKit);
             return ExitCode.Success;
         });
@@ -107,7 +98,7 @@ internal static class KeyCommands
             var keys = await OpenAsync(invocation, vault, cancel).ConfigureAwait(false);
             await AsOptionMistake(async () =>
             {
-                await keys.ChangePassphraseAsync(invocation.Require(slot), Passphrases.Load(invocation.Require(passphrase)), cancel).ConfigureAwait(false);
+                await keys.ChangePassphraseAsync(invocation.Require(slot), Passphrases.Load(invocation, invocation.Require(passphrase)), cancel).ConfigureAwait(false);
                 return true;
             }).ConfigureAwait(false);
             Tell(invocation, $"Slot {invocation.Require(slot)} has a new passphrase.", invocation.Require(slot), null);
@@ -164,15 +155,7 @@ internal static class KeyCommands
         }
         catch (ArgumentException e)
         {
-            throw new CliException(CliFault.OptionInvalid, e.Message, $"Passphrases have at least {PassphraseKey.LengthMin} characters, labels at most {KeyAdministration.LabelLengthMax}.", e);
-        }
-    }
-
-    private static void RequireNew(string file)
-    {
-        if (Path.Exists(file))
-        {
-            throw new VaultException(VaultFault.AlreadyExists, $"{file} exists already.", "Choose another path; a key is never overwritten.");
+            throw new CliException(CliFault.OptionInvalid, ErrorText.WithoutParameter(e), $"Passphrases have at least {PassphraseKey.LengthMin} characters, labels at most {KeyAdministration.LabelLengthMax}.", e);
         }
     }
 

@@ -50,7 +50,7 @@ internal static class PruneCommand
         }
         catch (ArgumentException e)
         {
-            throw new CliException(CliFault.OptionInvalid, e.Message, "See 'backupctl vault prune --help'.", e);
+            throw new CliException(CliFault.OptionInvalid, ErrorText.WithoutParameter(e), "See 'backupctl vault prune --help'.", e);
         }
     }
 

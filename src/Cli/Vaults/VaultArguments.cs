@@ -57,7 +57,7 @@ internal sealed class VaultArguments
 
         if (invocation.Get(PassphraseFile) is { } passphraseFile)
         {
-            return Passphrases.Load(passphraseFile);
+            return Passphrases.Load(invocation, passphraseFile);
         }
 
         if (invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } file)
@@ -66,7 +66,7 @@ internal sealed class VaultArguments
         }
 
         return invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase
-            ? Passphrases.Load(passphrase)
+            ? Passphrases.Load(invocation, passphrase)
             : throw new CliException(
                 CliFault.KeyMissing, "No key is named.", $"Give --key-file FILE, or set {KeyVariable}. Keys are never taken from the command line itself.");
     }
@@ -75,10 +75,16 @@ internal sealed class VaultArguments
 /// <summary>Passphrases come from files: arguments are visible to every user of the machine.</summary>
 internal static class Passphrases
 {
-    public static PassphraseKey Load(string file)
+    public static PassphraseKey Load(Invocation invocation, string file)
     {
-        var text = File.ReadAllText(file).TrimEnd('\r', '\n');
-        return text.Length > 0 ? new PassphraseKey(text) : throw new CliException(CliFault.KeyMissing, $"{file} holds no passphrase.", "Write the passphrase on its first line.");
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file) & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite)) != 0)
+        {
+            invocation.Note($"Passphrase file {file} is accessible to everyone. Run: chmod 600 {file}");
+        }
+
+        using var reader = new StreamReader(file);
+        var text = reader.ReadLine();
+        return !string.IsNullOrEmpty(text) ? new PassphraseKey(text) : throw new CliException(CliFault.KeyMissing, $"{file} holds no passphrase.", "Write the passphrase on its first line.");
     }
 }
 
@@ -99,6 +105,21 @@ internal sealed class StoreArguments(string credentialOption = "--credential-fil
 
     public IObjectStore Open(Invocation invocation, string place) =>
         BlobLocation.IsUrl(place) ? OpenBlobs(invocation, place) : new FileSystemObjectStore(place);
+
+    /// <summary>Makes the place for a new vault or copy.</summary>
+    public static Task PrepareAsync(IObjectStore store, CancellationToken cancel) => store is FileSystemObjectStore ? Task.CompletedTask : MakeContainerAsync(store, cancel);
+
+    private static async Task MakeContainerAsync(IObjectStore store, CancellationToken cancel)
+    {
+        try
+        {
+            await ((AzureBlobObjectStore)store).EnsureContainerAsync(cancel).ConfigureAwait(false);
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.AccessDenied)
+        {
+            // A credential for one container may not make containers: it is there, or the first write says that it is not.
+        }
+    }
 
     // Apart from the caller, so that a vault in a folder never loads the Azure libraries.
     private AzureBlobObjectStore OpenBlobs(Invocation invocation, string place)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Backup.Cli.Output;
 using Backup.Vault;
 using Backup.Vault.Verifying;
@@ -36,7 +37,7 @@ internal static class VerifyCommand
             }
 
             var report = await VerifyAsync(invocation, vault, request, cancel).ConfigureAwait(false);
-            Tell(invocation, report);
+            Tell(invocation, report, request.SamplePercent);
             return report.IsSound ? ExitCode.Success : ExitCode.Findings;
         });
     }
@@ -60,7 +61,7 @@ internal static class VerifyCommand
         .. report.MissingPieces.Select(m => new FindingLine($"snapshot {m.Snapshot.ToString()[..Snapshots.SnapshotsCommand.IdDigitsShown]} {m.Path}", "missing", m.Problem)),
     ];
 
-    private static void Tell(Invocation invocation, VerifyReport report)
+    private static void Tell(Invocation invocation, VerifyReport report, double samplePercent)
     {
         var findings = Findings(report);
         if (invocation.IsJson)
@@ -82,6 +83,11 @@ internal static class VerifyCommand
         invocation.Out.WriteLine(
             $"{(report.IsSound ? "Sound" : $"{findings.Count} problems")}: checked {Figures.Count(report.ObjectsChecked)} objects,"
             + $" read {Figures.Count(report.PacksRead)} of {Figures.Count(report.PacksTotal)} packs ({Figures.Bytes(report.BytesRead)}).{coverage}");
+        if (samplePercent < 100)
+        {
+            invocation.Out.WriteLine($"Run daily with --sample {samplePercent.ToString(CultureInfo.InvariantCulture)}, this reads every pack within {Math.Ceiling(100 / samplePercent):0} days.");
+        }
+
         if (!report.IsSound)
         {
             invocation.Note("Hint: 'backupctl vault repair --from REPLICA' puts healthy copies in place.");

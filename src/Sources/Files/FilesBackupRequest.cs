@@ -30,6 +30,11 @@ public sealed record FilesBackupRequest
     /// </summary>
     public string? CacheFolder { get; init; }
 
+    /// <summary>
+    /// Ask for all sizes ahead of reading, so that progress has a total: for a person who watches. Costs a second walk. Default false.
+    /// </summary>
+    public bool EstimateTotal { get; init; }
+
     /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
 

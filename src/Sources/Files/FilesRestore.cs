@@ -32,8 +32,7 @@ public sealed class FilesRestore(TimeProvider clock)
         ArgumentNullException.ThrowIfNull(request);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
-        var include = new IncludeRules(request.Include);
-
+        _ = new IncludeRules(request.Include); // a pattern that cannot be read is told before the vault is asked
         using var counters = new TransferCounters(progress, clock);
         var info = await vault.ReadSnapshotAsync(snapshot, cancel);
         if (info.SourceKind != FilesSource.Kind)
@@ -42,6 +41,8 @@ public sealed class FilesRestore(TimeProvider clock)
                 SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot} is of kind {info.SourceKind}, not {FilesSource.Kind}.", "Restore it as what it is.");
         }
 
+        var roots = PathsOf(info);
+        var include = new IncludeRules(request.Include, request.Subtree is null ? roots : [.. roots, ByteText.Encode(request.Subtree.TrimEnd('/'))]);
         using var reader = await vault.OpenReaderAsync(cancel);
         var (root, path) = await FindSubtreeAsync(reader, info, request.Subtree, cancel);
         if (request.Include.Count == 0 && request.Subtree is null && info.SealedProperties.TryGetValue(FilesSource.BytesProperty, out var bytes))
@@ -66,16 +67,17 @@ public sealed class FilesRestore(TimeProvider clock)
             Workers = request.Workers,
             Owner = isRoot ? new OwnersByName().Of : null,
         };
-        var restore = new TreeRestore(reader, settings, counts, problems, counters) { IsOnlyOnTheWay = OnTheWay(info) };
+        var restore = new TreeRestore(reader, settings, counts, problems, counters) { IsOnlyOnTheWay = OnTheWay(roots) };
         await restore.RunAsync(root, target, path, include, cancel);
         if (target is not null && !request.DryRun)
             RestoreMark.Clear(target, request.Target);
-        return Outcome(request, counts, problems);
+        return Outcome(request, counts, counters, problems);
     }
 
-    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, ProblemList problems) => new()
+    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, TransferCounters counters, ProblemList problems) => new()
     {
         Target = request.Target,
+        ItemsMatched = counters.ItemsDone,
         FilesRestored = counts.FilesRestored,
         FilesUnchanged = counts.FilesUnchanged,
         BytesRestored = counts.BytesRestored,
@@ -96,7 +98,7 @@ public sealed class FilesRestore(TimeProvider clock)
             path = ByteText.Join(path, component);
             root = entries.FirstOrDefault(entry => entry.Name.Span.SequenceEqual(component))?.Subtree
                 ?? throw new SourcesException(
-                    SourcesFault.SnapshotUnsuitable, $"Snapshot {info.Id} has no folder {ByteText.Display(path)}.", "List the snapshot to see what it holds.");
+                    SourcesFault.PathMissing, $"Snapshot {info.Id} has no folder {ByteText.Display(path)}.", "List the snapshot to see what it holds.");
         }
 
         return (root, path);
@@ -115,11 +117,12 @@ public sealed class FilesRestore(TimeProvider clock)
         return error.IsError ? throw error.Failure("open the target", request.Target) : target;
     }
 
-    private static Func<byte[], bool> OnTheWay(SnapshotInfo info)
-    {
-        if (!info.SealedProperties.TryGetValue(FilesSource.PathsProperty, out var joined))
-            return static _ => false;
-        var paths = joined.Split('\n').Select(one => ByteText.Encode(one.TrimEnd('/'))).ToArray();
-        return directory => paths.Any(path => path.Length > directory.Length && path.AsSpan().StartsWith(directory) && path[directory.Length] == (byte)'/');
-    }
+    /// <summary>What the backup was asked for; empty where the snapshot does not say.</summary>
+    private static byte[][] PathsOf(SnapshotInfo info) =>
+        info.SealedProperties.TryGetValue(FilesSource.PathsProperty, out var joined)
+            ? [.. joined.Split('\n').Select(one => ByteText.Encode(one.TrimEnd('/')))]
+            : [];
+
+    private static Func<byte[], bool> OnTheWay(byte[][] paths) =>
+        directory => paths.Any(path => path.Length > directory.Length && path.AsSpan().StartsWith(directory) && path[directory.Length] == (byte)'/');
 }

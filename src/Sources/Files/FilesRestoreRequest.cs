@@ -15,7 +15,11 @@ public sealed record FilesRestoreRequest
     /// </summary>
     public string? Subtree { get; init; }
 
-    /// <summary>gitignore-like patterns on paths in the snapshot; empty for everything. A match on a directory takes all below it.</summary>
+    /// <summary>
+    /// gitignore-like patterns on paths in the snapshot, empty for everything: a name at any depth (<c>*.fits</c>), an absolute path
+    /// (<c>/data/fits</c>), or a path below the snapshot's top, below any of the paths that were backed up, or below <see cref="Subtree"/>
+    /// (<c>fits/2024</c>). A match on a directory takes all below it.
+    /// </summary>
     public IReadOnlyList<string> Include { get; init; } = [];
 
     /// <summary>

@@ -44,7 +44,7 @@ public sealed class FilesSource(TimeProvider clock)
 
         counters.Enter(TransferPhase.Copying);
         var scan = new FileTreeScan(request, writer, problems, counters, cache.Next, started, cancel);
-        var root = await scan.RunAsync(cache.Before.Root, cancel);
+        var root = await EstimateWhileAsync(request, counters, () => scan.RunAsync(cache.Before.Root, cancel));
 
         counters.Enter(TransferPhase.Finishing);
         var snapshot = await writer.CommitAsync(Describe(request, started, counters, problems), root, cancel);
@@ -62,6 +62,23 @@ public sealed class FilesSource(TimeProvider clock)
             ItemsChangedWhileRead = problems.Count(ItemProblemKind.ChangedWhileRead),
             Problems = problems.Kept(),
         };
+    }
+
+    private static async Task<TreeId> EstimateWhileAsync(FilesBackupRequest request, TransferCounters counters, Func<Task<TreeId>> scan)
+    {
+        if (!request.EstimateTotal)
+            return await scan();
+        using var isDone = new CancellationTokenSource();
+        var estimate = Task.Run(() => counters.BytesTotal = new SizeEstimate(request, isDone.Token).Measure(), CancellationToken.None);
+        try
+        {
+            return await scan();
+        }
+        finally
+        {
+            await isDone.CancelAsync();
+            await estimate;
+        }
     }
 
     private static void Check(FilesBackupRequest request)

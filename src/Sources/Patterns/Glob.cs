@@ -2,7 +2,7 @@ namespace Backup.Sources.Patterns;
 
 /// <summary>
 /// One component of a pattern against one name, byte for byte: <c>*</c> any run, <c>?</c> any one character, <c>[a-z]</c> and
-/// <c>[!a-z]</c> one byte of a class, <c>\x</c> that byte itself.
+/// <c>[!a-z]</c> one byte of a class (<see cref="ByteClass"/>), <c>\x</c> that byte itself.
 /// </summary>
 internal static class Glob
 {
@@ -43,14 +43,16 @@ internal static class Glob
     {
         for (var p = 0; p < pattern.Length; p++)
         {
-            if (pattern[p] == (byte)'\\' && ++p == pattern.Length)
-                return "it ends with a backslash that escapes nothing";
-            if (pattern[p] == (byte)'[' && (p == 0 || pattern[p - 1] != (byte)'\\'))
+            if (pattern[p] == (byte)'\\')
             {
-                var end = ClassEnd(pattern[p..]);
-                if (end < 0)
-                    return "a '[' is not closed by ']'";
-                p += end;
+                if (++p == pattern.Length)
+                    return "it ends with a backslash that escapes nothing";
+            }
+            else if (pattern[p] == (byte)'[')
+            {
+                if (!ByteClass.TryRead(pattern[p..], 0, out var used, out _))
+                    return "a '[' is not closed by ']', or names an unknown class";
+                p += used - 1;
             }
         }
 
@@ -69,8 +71,7 @@ internal static class Glob
                     nameUsed++;
                 return true;
             case (byte)'[':
-                patternUsed = ClassEnd(pattern) + 1;
-                return InClass(pattern[1..(patternUsed - 1)], name[0]);
+                return ByteClass.TryRead(pattern, name[0], out patternUsed, out var isMember) && isMember;
             case (byte)'\\':
                 patternUsed = 2;
                 return pattern[1] == name[0];
@@ -78,35 +79,5 @@ internal static class Glob
                 patternUsed = 1;
                 return pattern[0] == name[0];
         }
-    }
-
-    // A ']' straight after '[' or '[!' is a member, as in every shell.
-    private static int ClassEnd(ReadOnlySpan<byte> pattern)
-    {
-        var start = pattern.Length > 1 && pattern[1] is (byte)'!' or (byte)'^' ? 3 : 2;
-        var end = start <= pattern.Length ? pattern[start..].IndexOf((byte)']') : -1;
-        return end < 0 ? -1 : start + end;
-    }
-
-    private static bool InClass(ReadOnlySpan<byte> members, byte value)
-    {
-        var negated = members[0] is (byte)'!' or (byte)'^';
-        if (negated)
-            members = members[1..];
-        var found = false;
-        for (var i = 0; i < members.Length; i++)
-        {
-            if (i + 2 < members.Length && members[i + 1] == (byte)'-')
-            {
-                found |= value >= members[i] && value <= members[i + 2];
-                i += 2;
-            }
-            else
-            {
-                found |= value == members[i];
-            }
-        }
-
-        return found != negated;
     }
 }

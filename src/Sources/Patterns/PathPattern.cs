@@ -9,8 +9,6 @@ namespace Backup.Sources.Patterns;
 /// </summary>
 internal sealed class PathPattern
 {
-    private static readonly byte[] AnyDepth = "**"u8.ToArray();
-
     private readonly byte[][] _components;
 
     private PathPattern(byte[][] components, PatternAnchor anchor, bool isNegated, bool isDirectoryOnly)
@@ -38,7 +36,7 @@ internal sealed class PathPattern
     /// <exception cref="SourcesException">The pattern cannot be read.</exception>
     internal static PathPattern? Parse(string text)
     {
-        var rest = text.TrimEnd(' ', '\t', '\r');
+        var rest = WithoutTrailingSpaces(text.TrimEnd('\r'));
         if (rest.Length == 0 || rest[0] == '#')
             return null;
         var isNegated = rest[0] == '!';
@@ -95,6 +93,14 @@ internal sealed class PathPattern
         return rest.IsEmpty;
     }
 
+    // As git: a space at the end counts only behind a backslash.
+    private static string WithoutTrailingSpaces(string text)
+    {
+        var kept = text.TrimEnd(' ');
+        var backslashes = kept.Length - kept.TrimEnd('\\').Length;
+        return kept.Length < text.Length && backslashes % 2 == 1 ? kept + ' ' : kept;
+    }
+
     private bool MatchesName(ReadOnlySpan<byte> name) => IsAnyDepth(0) || Glob.Matches(_components[0], name);
 
     private bool MatchesFrom(int component, ReadOnlySpan<byte> rest)
@@ -123,7 +129,8 @@ internal sealed class PathPattern
         return rest.IsEmpty;
     }
 
-    private bool IsAnyDepth(int component) => _components[component].AsSpan().SequenceEqual(AnyDepth);
+    // Two stars or more, alone.
+    private bool IsAnyDepth(int component) => _components[component].Length > 1 && !_components[component].AsSpan().ContainsAnyExcept((byte)'*');
 
     private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> path) => path.Trim((byte)'/');
 

@@ -7,11 +7,12 @@ namespace Backup.Sources.Posix;
 /// Names and paths as Linux has them: bytes, usually but not always UTF-8. Shown to people as UTF-8, with every byte that is
 /// not, and every control character, written as <c>\xNN</c>, so that two different names never look the same.
 /// </summary>
-internal static class ByteText
+public static class ByteText
 {
     internal static byte[] Encode(string path) => Encoding.UTF8.GetBytes(path);
 
-    internal static string Display(ReadOnlySpan<byte> bytes)
+    /// <summary>The bytes as people read them.</summary>
+    public static string Display(ReadOnlySpan<byte> bytes)
     {
         var text = new StringBuilder(bytes.Length);
         while (!bytes.IsEmpty)

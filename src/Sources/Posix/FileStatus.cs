@@ -15,7 +15,9 @@ internal enum FileType
 /// <summary>What identifies a file on this machine while it is mounted.</summary>
 internal readonly record struct FileIdentity(ulong Device, ulong Inode);
 
-/// <summary>A file's status as statx gives it. Times are nanoseconds since 1970-01-01 UTC (years 1677 to 2262).</summary>
+/// <summary>
+/// A file's status as statx gives it. Times are nanoseconds since 1970-01-01 UTC, years 1677 to 2262; a time beyond is the nearest of these.
+/// </summary>
 internal readonly record struct FileStatus(
     FileType Type,
     uint Permissions,
@@ -57,7 +59,11 @@ internal readonly record struct FileStatus(
         raw.NodeMajor,
         raw.NodeMinor);
 
-    private static long Nanoseconds(Libc.StatXTime time) => unchecked((time.Seconds * 1_000_000_000L) + time.Nanoseconds);
+    private static long Nanoseconds(Libc.StatXTime time)
+    {
+        var exact = ((Int128)time.Seconds * 1_000_000_000) + time.Nanoseconds;
+        return (long)Int128.Clamp(exact, long.MinValue, long.MaxValue);
+    }
 
     internal static Libc.TimeSpec TimeSpecOf(long nanoseconds)
     {

@@ -26,7 +26,7 @@ internal static class RestoreMark
             throw new SourcesException(
                 SourcesFault.TargetNotEmpty,
                 $"The target {path} is not empty.",
-                "Choose an empty folder, or say that overwriting is wanted: then what differs is brought to the snapshot's state.");
+                "Choose an empty folder, or allow overwriting (--overwrite): then what differs is brought to the snapshot's state.");
         }
 
         // With overwriting, files may have the right times without ever having been restored.

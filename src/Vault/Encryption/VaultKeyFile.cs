@@ -47,31 +47,11 @@ public static class VaultKeyFile
     }
 
     /// <summary>Writes a new key file with mode 0600, durably. An existing file is never replaced.</summary>
-    /// <exception cref="VaultException">AlreadyExists, AccessDenied or StoreUnavailable.</exception>
+    /// <exception cref="VaultException">As <see cref="PrivateFile.Reserve"/>.</exception>
     public static void Save(string path, VaultKey key)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var text = Encoding.UTF8.GetBytes(ToText(key));
-        try
-        {
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
-            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using var file = new FileStream(path, options);
-            file.Write(text);
-            file.Flush(flushToDisk: true);
-        }
-        catch (IOException e) when (File.Exists(path))
-        {
-            throw new VaultException(VaultFault.AlreadyExists, $"Key file {path} exists already.", "Choose another path; a key is never overwritten.", e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new VaultException(VaultFault.AccessDenied, $"Key file {path} cannot be written: {e.Message}", "Check the folder's owner and mode.", e);
-        }
-        catch (IOException e)
-        {
-            throw new VaultException(VaultFault.StoreUnavailable, $"Key file {path} cannot be written: {e.Message}", "Check that its folder exists and has room.", e);
-        }
+        using var file = PrivateFile.Reserve(path);
+        file.Write(ToText(key));
     }
 
     /// <summary>The text of a key file. It is the secret itself.</summary>

@@ -100,18 +100,26 @@ public sealed class FileSystemObjectStore : IObjectStore
 
     /// <summary>Removes temporary files last written before <paramref name="olderThan"/>: what crashed writers left.</summary>
     /// <returns>How many were removed.</returns>
+    /// <exception cref="VaultException">AccessDenied or StoreUnavailable.</exception>
     public int RemoveTemporaryFiles(DateTimeOffset olderThan)
     {
         var folder = new DirectoryInfo(Path.Combine(_root, TemporaryFolder));
-        if (!folder.Exists) return 0;
-        var removed = 0;
-        foreach (var file in folder.EnumerateFiles().Where(f => f.LastWriteTimeUtc < olderThan.UtcDateTime))
+        try
         {
-            file.Delete();
-            removed++;
-        }
+            if (!folder.Exists) return 0;
+            var removed = 0;
+            foreach (var file in folder.EnumerateFiles().Where(f => f.LastWriteTimeUtc < olderThan.UtcDateTime))
+            {
+                file.Delete();
+                removed++;
+            }
 
-        return removed;
+            return removed;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Explain(e, null, "remove temporary files from");
+        }
     }
 
     private CreateOutcome Create(ObjectName name, ReadOnlySpan<byte> content)
@@ -259,16 +267,22 @@ public sealed class FileSystemObjectStore : IObjectStore
 
     private static VaultException Explain(Exception e, ObjectName? name, string verb)
     {
-        const int NoSpace = 28, QuotaExceeded = 122;
+        const int ReadOnlyFileSystem = 30;
         var what = name is { } n ? n.ToString() : "a folder of the vault";
         return e switch
         {
             FileNotFoundException or DirectoryNotFoundException => new VaultException(VaultFault.NotFound, $"{what} does not exist.", "If a replica has it, run 'vault repair'.", e),
-            UnauthorizedAccessException => new VaultException(VaultFault.AccessDenied, $"Could not {verb} {what}: {e.Message}", "Check the owner and mode of the vault's folder.", e),
-            IOException { HResult: NoSpace or QuotaExceeded } or IOException { HResult: unchecked((int)0x80070070) } =>
-                new VaultException(VaultFault.StoreFull, $"Could not {verb} {what}: no space left.", "Free space or prune; what is committed is safe.", e),
+            UnauthorizedAccessException or IOException { HResult: ReadOnlyFileSystem } => new VaultException(VaultFault.AccessDenied, $"Could not {verb} {what}: {e.Message}", "Check the owner and mode of the vault's folder.", e),
+            _ when IsFull(e) => new VaultException(VaultFault.StoreFull, $"Could not {verb} {what}: no space left.", "Free space or prune; what is committed is safe.", e),
             _ => new VaultException(VaultFault.StoreUnavailable, $"Could not {verb} {what}: {e.Message}", "Check that the vault's disk or share is mounted and healthy.", e),
         };
+    }
+
+    /// <summary>Whether a failure means a full disk or an exhausted quota.</summary>
+    internal static bool IsFull(Exception e)
+    {
+        const int NoSpace = 28, QuotaExceeded = 122, WindowsDiskFull = unchecked((int)0x80070070);
+        return e is IOException { HResult: NoSpace or QuotaExceeded or WindowsDiskFull };
     }
 
     private string PathOf(ObjectName name) => Path.Combine(_root, name.ToString());

@@ -166,7 +166,7 @@ public sealed class FilesRestoreTests : IDisposable
     {
         var snapshot = await BackUpAsync(9);
         var error = await Should.ThrowAsync<SourcesException>(() => _fixture.RestoreAsync(snapshot, new FilesRestoreRequest { Target = _fixture.Path("back"), Subtree = "/no/such" }));
-        error.Fault.ShouldBe(SourcesFault.SnapshotUnsuitable);
+        error.Fault.ShouldBe(SourcesFault.PathMissing);
     }
 
     private async Task<SnapshotId> BackUpAsync(int seed)

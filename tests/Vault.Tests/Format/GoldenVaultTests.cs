@@ -69,7 +69,7 @@ public sealed class GoldenVaultTests
         }
     }
 
-    private static string Fixture(string version)
+    internal static string Fixture(string version)
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using System.Text.Unicode;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Vault.Chunking;
@@ -50,7 +51,7 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
                 return null;
             case FileType.Fifo or FileType.CharacterDevice or FileType.BlockDevice:
                 counters.AddItem();
-                return WithAttributes(directory, job.Path, entry.Name, Describe(entry.Name, status));
+                return WithAttributes(directory, job.Path, entry.Name, Describe(entry.Name, status), ref stamp);
             default:
                 problems.Add(ByteText.Join(job.Path, entry.Name), ItemProblemKind.Vanished, "It became a directory while its folder was read.");
                 return null;
@@ -87,23 +88,38 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
         Extents = remembered?.Extents,
     };
 
-    internal IReadOnlyList<Xattr> AttributesOf(Descriptor file, ReadOnlySpan<byte> folder, ReadOnlySpan<byte> name)
+    /// <param name="file">What has the attributes.</param>
+    /// <param name="folder">Where it is, for messages.</param>
+    /// <param name="name">Its name, for messages.</param>
+    /// <param name="stamp">Taken away when something is missing, so that the next backup looks, and tells it, again.</param>
+    internal IReadOnlyList<Xattr> AttributesOf(Descriptor file, ReadOnlySpan<byte> folder, ReadOnlySpan<byte> name, ref FileStamp? stamp)
     {
         var error = ExtendedAttributes.Read(file, out var attributes);
-        return Convert(error, attributes, folder, name);
+        return Convert(error, attributes, folder, name, ref stamp);
     }
 
-    private TreeEntry WithAttributes(Descriptor directory, ReadOnlySpan<byte> folder, byte[] name, TreeEntry entry)
+    private TreeEntry WithAttributes(Descriptor directory, ReadOnlySpan<byte> folder, byte[] name, TreeEntry entry, ref FileStamp? stamp)
     {
         var error = ExtendedAttributes.Read(directory, name, out var attributes);
-        return entry with { Attributes = Convert(error, attributes, folder, name) };
+        return entry with { Attributes = Convert(error, attributes, folder, name, ref stamp) };
     }
 
-    private Xattr[] Convert(Errno error, List<ExtendedAttribute> attributes, ReadOnlySpan<byte> folder, ReadOnlySpan<byte> name)
+    private Xattr[] Convert(Errno error, List<ExtendedAttribute> attributes, ReadOnlySpan<byte> folder, ReadOnlySpan<byte> name, ref FileStamp? stamp)
     {
-        if (error.IsError)
-            problems.Add(ByteText.Join(folder, name), ItemProblemKind.Unreadable, $"Its extended attributes cannot be read: {error}.");
-        return attributes.Count == 0 ? [] : [.. attributes.Select(one => new Xattr(Encoding.UTF8.GetString(one.Name), one.Value))];
+        // The format holds these names as text; under another name an attribute would be worse than missing.
+        var unnamable = attributes.RemoveAll(static one => !Utf8.IsValid(one.Name));
+        var tooMany = Math.Max(attributes.Count - TreeEntry.AttributesMax, 0);
+        var problem = error.IsError ? $"Its extended attributes cannot be read: {error}."
+            : unnamable > 0 ? $"{unnamable} of its extended attributes were left out: their names are not UTF-8."
+            : tooMany > 0 ? $"{tooMany} of its extended attributes were left out: more than {TreeEntry.AttributesMax} are not kept."
+            : null;
+        if (problem is not null)
+        {
+            problems.Add(ByteText.Join(folder, name), ItemProblemKind.Unreadable, problem);
+            stamp = null;
+        }
+
+        return [.. attributes.Take(TreeEntry.AttributesMax).Select(one => new Xattr(Encoding.UTF8.GetString(one.Name), one.Value))];
     }
 
     private bool TryReuse(CachedEntry cached, in FileStatus status, byte[] name, out TreeEntry? reused)
@@ -129,7 +145,7 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
             return Missing(folder, name, error);
         counters.AddItem();
         stamp = FileStamp.Of(status);
-        return WithAttributes(directory, folder, name, Describe(name, status) with { LinkTarget = target });
+        return WithAttributes(directory, folder, name, Describe(name, status) with { LinkTarget = target }, ref stamp);
     }
 
     private TreeEntry? ReadFile(Descriptor directory, byte[] folder, byte[] name, ref FileStamp? stamp)
@@ -189,14 +205,14 @@ internal sealed class EntryReader(SnapshotWriter writer, ProblemList problems, T
             }
 
             counters.AddItem();
-            var entry = Describe(name, before) with { Content = content, Extents = Fit(extents, content.Length), Attributes = AttributesOf(file, folder, name) };
+            stamp = isSame ? FileStamp.Of(before) : null;
+            var entry = Describe(name, before) with { Content = content, Extents = Fit(extents, content.Length), Attributes = AttributesOf(file, folder, name, ref stamp) };
             if (!isSame)
             {
                 problems.Add(ByteText.Join(folder, name), ItemProblemKind.ChangedWhileRead, "It changed while it was read.");
                 return entry with { Notes = EntryNotes.ChangedWhileRead, Size = entry.Extents is null ? content.Length : entry.Size };
             }
 
-            stamp = FileStamp.Of(before);
             return entry;
         }
     }

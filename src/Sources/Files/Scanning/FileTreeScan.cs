@@ -109,7 +109,8 @@ internal sealed class FileTreeScan
         var directory = job.Directory!;
         if (job.Preset is { IsWanted: true } || job.Parent is null)
             job.RootDevice = status.Device;
-        job.Attributes = _reader.AttributesOf(directory, job.Path, []);
+        FileStamp? none = null;
+        job.Attributes = _reader.AttributesOf(directory, job.Path, [], ref none);
         if (_request.SkipCacheDirectories && IsCacheDirectory(directory, entries))
             entries.RemoveAll(static entry => !entry.Name.AsSpan().SequenceEqual(CacheTagName));
         if (!_excludes.IsEmpty && job.Preset is not { IsWanted: false })
@@ -164,7 +165,7 @@ internal sealed class FileTreeScan
         entry.Type == FileType.Directory
         || (entry.Type == FileType.Unknown && !directory.Status(entry.Name, out var status).IsError && status.Type == FileType.Directory);
 
-    private static bool IsCacheDirectory(Descriptor directory, List<DirectoryEntry> entries)
+    internal static bool IsCacheDirectory(Descriptor directory, List<DirectoryEntry> entries)
     {
         if (!entries.Exists(static entry => entry.Name.AsSpan().SequenceEqual(CacheTagName)))
             return false;
@@ -202,7 +203,7 @@ internal sealed class FileTreeScan
         }
         else
         {
-            job.Results[index] = _reader.Read(job, index, out job.Stamps[index]);
+            job.Results[index] = NoteTime(job.Path, _reader.Read(job, index, out job.Stamps[index]));
             if (job.Preset is { IsWanted: false } && job.Results[index] is { Type: EntryType.SymbolicLink })
                 _problems.Add(ByteText.Join(job.Path, entry.Name), ItemProblemKind.Note, "It is a symbolic link: the link is protected, not what it points to.");
         }
@@ -219,8 +220,20 @@ internal sealed class FileTreeScan
         {
             var tree = _writer.AddTree([.. current.Results.OfType<TreeEntry>()]);
             var entry = _reader.Describe(current.Name, current.Status) with { Subtree = tree, Attributes = current.Attributes };
-            current = Deliver(current, entry) ? current.Parent : null;
+            current = Deliver(current, NoteTime(current.Path, entry)) ? current.Parent : null;
         }
+    }
+
+    private TreeEntry? NoteTime(ReadOnlySpan<byte> folder, TreeEntry? entry)
+    {
+        if (entry?.ModifiedNanoseconds is long.MinValue or long.MaxValue)
+        {
+            _problems.Add(
+                entry.Type == EntryType.Directory ? folder : ByteText.Join(folder, entry.Name.Span), ItemProblemKind.Note,
+                "Its modification time is beyond the years 1677 to 2262 and is kept as the nearest time within.");
+        }
+
+        return entry;
     }
 
     private void Fail(DirectoryJob job, Errno error)

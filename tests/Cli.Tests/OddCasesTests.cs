@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Backup.Cli.Output;
+using Shouldly;
+
+namespace Backup.Cli.Tests;
+
+/// <summary>What goes wrong at a terminal: mistyped patterns, keys that cannot be saved, odd names, outputs that close.</summary>
+public sealed class OddCasesTests : IAsyncLifetime
+{
+    private readonly CliBench _bench = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        _bench.Write("data/docs/letter.txt", "dear reader\n");
+        _bench.Write("data/docs/back\\slash", "x");
+        await _bench.InitAsync();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _bench.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task Init_KeyThatCannotBeSaved_MakesNoVaultAndLeavesNoFile()
+    {
+        (await _bench.RunAsync("vault", "init", "--vault", _bench["other"], "--restore-key-file", _bench["new.key"], "--backup-key-file", _bench["nowhere/backup.key"])).ShouldEnd(ExitCode.NotFound);
+        File.Exists(_bench["new.key"]).ShouldBeFalse();
+        Directory.Exists(_bench["other"]).ShouldBeFalse();
+        (await _bench.RunAsync("vault", "init", "--vault", _bench["vault"], "--restore-key-file", _bench["new.key"])).ShouldEnd(ExitCode.Conflict);
+        File.Exists(_bench["new.key"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task KeyAdd_KeyThatCannotBeSaved_AddsNoSlot()
+    {
+        (await _bench.OnVaultAsync("vault", "key", "add", "--label", "lost", "--new-key-file", _bench["nowhere/new.key"])).ShouldEnd(ExitCode.NotFound);
+        (await _bench.OnVaultAsync("vault", "key", "list")).Out.ShouldNotContain("lost");
+    }
+
+    [Fact]
+    public async Task Passphrase_IsTheFirstLineOnly()
+    {
+        await _bench.BackUpAsync();
+        _bench.Write("two.txt", "correct horse\nnot this\n");
+        _bench.Write("one.txt", "correct horse");
+        (await _bench.OnVaultAsync("vault", "key", "add", "--label", "p", "--new-passphrase-file", _bench["two.txt"])).ShouldEnd(ExitCode.Success);
+        (await _bench.RunAsync("ls", "--vault", _bench["vault"], "--passphrase-file", _bench["one.txt"])).ShouldEnd(ExitCode.Success).Error.ShouldContain("accessible to everyone");
+        _bench.Write("wrong.txt", "wrong horse");
+        (await _bench.RunAsync("ls", "--vault", _bench["vault"], "--passphrase-file", _bench["wrong.txt"])).ShouldEnd(ExitCode.WrongKey);
+    }
+
+    [Fact]
+    public async Task Restore_PatternOrFolderThatIsNotThere_IsNotFound()
+    {
+        await _bench.BackUpAsync();
+        (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["a"], "--include", "*.fitz")).ShouldEnd(ExitCode.NotFound).Error.ShouldContain("'*.fitz'");
+        (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["b"], "--subtree", "/no/such")).ShouldEnd(ExitCode.NotFound);
+        (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["c"], "--include", "docs/*.txt")).ShouldEnd(ExitCode.Success);
+        Directory.GetFiles(_bench["c"], "*", SearchOption.AllDirectories).ShouldHaveSingleItem().ShouldEndWith("/data/docs/letter.txt");
+    }
+
+    [Theory]
+    [InlineData("backup", "", "--asset", "docs")]
+    [InlineData("backup", "/tmp", "--asset", "")]
+    public async Task Backup_EmptyText_IsAUsageError(params string[] arguments) =>
+        (await _bench.OnVaultAsync(arguments)).ShouldEnd(ExitCode.Usage).Error.ShouldNotContain("Parameter");
+
+    [Fact]
+    public async Task Names_ThatAreNoTextOrHoldControlCharacters_AreShownUnmistakablyAndFoundAgain()
+    {
+        // The framework cannot make such names; a shell can.
+        Process.Start("bash", ["-c", """cd "$1" && printf a > $'bad\xff' && printf b > $'bad\xfe' && ln -s $'\e[31mred' evil""", "-", _bench["data"]]).WaitForExit();
+        await _bench.BackUpAsync();
+        var listed = (await _bench.OnVaultAsync("ls", _bench["data"])).ShouldEnd(ExitCode.Success).Out;
+        listed.ShouldContain("/bad\\xff");
+        listed.ShouldContain("/bad\\xfe");
+        listed.ShouldContain("-> \\x1b[31mred");
+        listed.ShouldNotContain("\u001b");
+        (await _bench.OnVaultAsync("cat", _bench["data"] + "/bad\\xff")).ShouldEnd(ExitCode.Success).Raw.ShouldBe("a"u8.ToArray());
+        (await _bench.OnVaultAsync("cat", _bench["data"] + "/docs/back\\slash")).ShouldEnd(ExitCode.Success);
+        var first = (await _bench.AsAgentAsync("snapshots", "--json")).Out.Trim();
+        var id = JsonDocument.Parse(first).RootElement.GetProperty("id").GetString()!;
+        var lines = (await _bench.OnVaultAsync("find", "bad*", "--all-snapshots", "--json")).ShouldEnd(ExitCode.Success).Out.Trim().Split('\n').Select(line => JsonDocument.Parse(line).RootElement).ToList();
+        lines.ShouldAllBe(line => line.GetProperty("snapshotId").GetString() == id);
+        lines.Select(line => Convert.FromBase64String(line.GetProperty("pathBase64").GetString()!)[^1]).ShouldBe([(byte)0xFE, (byte)0xFF]);
+
+        Process.Start("bash", ["-c", """cd "$1" && rm $'bad\xff'""", "-", _bench["data"]]).WaitForExit();
+        await _bench.BackUpAsync();
+        (await _bench.OnVaultAsync("diff", id, "--asset", "docs")).ShouldEnd(ExitCode.Success).Out.Trim().ShouldBe($"- {_bench["data"]}/bad\\xff");
+
+        // Nor can it remove them.
+        Process.Start("rm", ["-r", _bench["data"]]).WaitForExit();
+    }
+
+    [Theory]
+    [InlineData(32, 141, "")] // nobody reads any more: nothing to tell
+    [InlineData(28, 17, "backupctl: Standard output cannot be written.\n")]
+    public async Task Output_ThatCannotBeWritten_IsNoSuccess(int error, int expected, string told)
+    {
+        var errors = new StringWriter();
+        var terminal = new Terminal
+        {
+            Out = new StreamWriter(new FailingStream(error)),
+            Error = errors,
+            OpenRawOut = () => new FailingStream(error),
+            In = TextReader.Null,
+            ShowsProgress = false,
+            Environment = _ => null,
+            Time = TimeProvider.System,
+        };
+        (await Backupctl.RunAsync(["completion", "bash"], terminal, TestContext.Current.CancellationToken)).ShouldBe(expected);
+        errors.ToString().ReplaceLineEndings("\n").ShouldBe(told);
+    }
+
+    private sealed class FailingStream(int error) : MemoryStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Standard output cannot be written.", error);
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+    }
+}
