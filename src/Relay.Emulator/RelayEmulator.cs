@@ -53,6 +53,7 @@ public sealed class RelayEmulator : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, options));
         var app = builder.Build();
         var gateway = new RelayGateway(options, () => $"{options.Host}:{port}", logger);
+        app.Use(GatheringUpgrade.InstallAsync);
         app.UseWebSockets();
         app.Run(gateway.HandleAsync);
         try

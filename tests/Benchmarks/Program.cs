@@ -1,4 +1,5 @@
 using Backup.Benchmarks.Durable;
+using Backup.Benchmarks.Relay;
 using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Vault;
 using BenchmarkDotNet.Running;
@@ -7,6 +8,7 @@ using BenchmarkDotNet.Running;
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
+    ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
     ["vault-golden"] = GoldenRun.RunAsync,
     ["vault-index"] = IndexMemory.RunAsync,

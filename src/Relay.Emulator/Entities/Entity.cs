@@ -10,8 +10,6 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
 
     public EntityPath Path => options.Path;
 
-    public IReadOnlyList<string> Segments { get; } = options.Path.Value.Split('/');
-
     public DateTimeOffset CreatedAt => createdAt;
 
     public int ListenerCount
@@ -73,17 +71,31 @@ internal sealed record ListenerFilter(IReadOnlySet<string>? Allowed, IReadOnlySe
 /// <summary>All entities of the namespace.</summary>
 internal sealed class EntityTable
 {
-    private readonly IReadOnlyList<Entity> _longestFirst;
+    private readonly Dictionary<string, Entity> _byPath;
+    private readonly int _segmentsMax;
 
-    public EntityTable(IEnumerable<EmulatorEntity> entities, DateTimeOffset now) =>
-        _longestFirst = [.. entities.Select(entity => new Entity(entity, now)).OrderByDescending(entity => entity.Segments.Count)];
+    public EntityTable(IEnumerable<EmulatorEntity> entities, DateTimeOffset now)
+    {
+        _byPath = entities.Select(entity => new Entity(entity, now)).ToDictionary(entity => entity.Path.Value, StringComparer.OrdinalIgnoreCase);
+        _segmentsMax = _byPath.Values.Select(entity => entity.Path.SegmentCount).DefaultIfEmpty(0).Max();
+    }
 
-    public IReadOnlyList<Entity> All => _longestFirst;
+    public IReadOnlyCollection<Entity> All => _byPath.Values;
 
-    /// <summary>The longest entity whose path begins the target; what follows is the caller's suffix.</summary>
-    public Entity? Find(RequestTarget target) => _longestFirst.FirstOrDefault(entity => IsPrefix(entity.Segments, target.Segments));
+    /// <summary>The longest entity whose path begins the target, compared without case; what follows is the caller's suffix.</summary>
+    public Entity? Find(RequestTarget target)
+    {
+        for (var count = Math.Min(target.Segments.Count, _segmentsMax); count > 0; count--)
+            if (_byPath.TryGetValue(string.Join('/', target.Segments.Take(count)), out var entity)) return entity;
+        return null;
+    }
 
     /// <summary>Compares whole segments without case.</summary>
-    public static bool IsPrefix(IReadOnlyList<string> prefix, IReadOnlyList<string> path) =>
-        prefix.Count <= path.Count && prefix.Zip(path).All(pair => string.Equals(pair.First, pair.Second, StringComparison.OrdinalIgnoreCase));
+    public static bool IsPrefix(IReadOnlyList<string> prefix, IReadOnlyList<string> path)
+    {
+        if (prefix.Count > path.Count) return false;
+        for (var at = 0; at < prefix.Count; at++)
+            if (!string.Equals(prefix[at], path[at], StringComparison.OrdinalIgnoreCase)) return false;
+        return true;
+    }
 }

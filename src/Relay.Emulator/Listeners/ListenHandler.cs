@@ -20,9 +20,15 @@ internal sealed class ListenHandler(EntityTable entities, TokenGate gate, RelayE
         using var session = new ListenerSession(id, entity, expiresAt, gate, target, options, logger);
         if (!entity.TryAdd(session, options.Limits.ListenersMax)) return TooMany(options.Limits.ListenersMax);
         EmulatorLog.ListenerRegistered(logger, ReasonPhrase.Clean(id), entity.Path.Value);
-        var reason = await session.RunAsync(() => context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { KeepAliveInterval = PingInterval, KeepAliveTimeout = PongTimeout })).ConfigureAwait(false);
+        var reason = await session.RunAsync(() => UpgradeAsync(context)).ConfigureAwait(false);
         EmulatorLog.ListenerLeft(logger, ReasonPhrase.Clean(id), entity.Path.Value, reason);
         return null;
+    }
+
+    private static async Task<ControlChannel> UpgradeAsync(HttpContext context)
+    {
+        var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { KeepAliveInterval = PingInterval, KeepAliveTimeout = PongTimeout }).ConfigureAwait(false);
+        return new ControlChannel(socket, GatheringUpgrade.StreamOf(context));
     }
 
     private static Refusal TooMany(int max) => new(403, $"QuotaExceeded: The maximum of {max} listeners is connected");

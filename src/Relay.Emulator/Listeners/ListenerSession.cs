@@ -43,13 +43,13 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
     /// Upgrades, then receives until the channel ends; then every request the listener still owes is failed. The session is in
     /// its entity before the upgrade: a listener that sees the 101 is registered, so senders must find it.
     /// </summary>
-    public async Task<string> RunAsync(Func<Task<WebSocket>> upgrade)
+    public async Task<string> RunAsync(Func<Task<ControlChannel>> upgrade)
     {
         using var onExpiry = _expiry.Token.Register(() => _ = CloseAsync(WebSocketCloseStatus.PolicyViolation, "ExpiredToken: The listener's token is expired"));
         SetExpiry(tokenExpiresAt);
         try
         {
-            using var channel = new ControlChannel(await upgrade().ConfigureAwait(false));
+            using var channel = await upgrade().ConfigureAwait(false);
             _channel.SetResult(channel);
             return await ReceiveAsync(channel).ConfigureAwait(false);
         }

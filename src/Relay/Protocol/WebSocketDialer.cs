@@ -20,13 +20,26 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
 
     private readonly HttpMessageInvoker _http = new(connection.NewHandler());
 
-    public async Task<WebSocket> DialAsync(DialRequest request, CancellationToken cancel)
+    /// <summary>Opens a control channel: a peer that does not answer pings is given up.</summary>
+    public async Task<ControlChannel> DialControlAsync(DialRequest request, CancellationToken cancel)
+    {
+        var (socket, stream) = await ConnectAsync(request, PongTimeout, cancel).ConfigureAwait(false);
+        return new ControlChannel(socket, stream);
+    }
+
+    /// <summary>Opens a transfer. No pongs are demanded: a peer held up by a slow sender does not read, and so cannot answer.</summary>
+    public async Task<WebSocket> DialAsync(DialRequest request, CancellationToken cancel) =>
+        (await ConnectAsync(request, Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false)).Socket;
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<(WebSocket Socket, GatheringStream Stream)> ConnectAsync(DialRequest request, TimeSpan pongTimeout, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(request.Timeout, connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            return await UpgradeAsync(request, linked.Token).ConfigureAwait(false);
+            return await UpgradeAsync(request, pongTimeout, linked.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -42,9 +55,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
         }
     }
 
-    public void Dispose() => _http.Dispose();
-
-    private async Task<WebSocket> UpgradeAsync(DialRequest request, CancellationToken cancel)
+    private async Task<(WebSocket Socket, GatheringStream Stream)> UpgradeAsync(DialRequest request, TimeSpan pongTimeout, CancellationToken cancel)
     {
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
         using var message = new HttpRequestMessage(HttpMethod.Get, request.Address)
@@ -66,14 +77,15 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
             if (response.StatusCode != HttpStatusCode.SwitchingProtocols) throw HandshakeRefusal.ToException(response);
             if (Single(response, "Sec-WebSocket-Accept") != AcceptFor(key))
                 throw new RelayException(RelayFault.ProtocolViolation, "The relay's handshake answer does not belong to the request.", "Something between this machine and the relay interferes.");
-            var stream = await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
-            return WebSocket.CreateFromStream(stream, new WebSocketCreationOptions
+            var stream = new GatheringStream(await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false));
+            var socket = WebSocket.CreateFromStream(stream, new WebSocketCreationOptions
             {
                 IsServer = false,
                 SubProtocol = Single(response, "Sec-WebSocket-Protocol"),
                 KeepAliveInterval = PingInterval,
-                KeepAliveTimeout = request.RequirePongs ? PongTimeout : Timeout.InfiniteTimeSpan,
+                KeepAliveTimeout = pongTimeout,
             });
+            return (socket, stream);
         }
         catch
         {
@@ -100,12 +112,6 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
 internal sealed record DialRequest(Uri Address, TimeSpan Timeout)
 {
     public string? Token { get; init; }
-
-    /// <summary>
-    /// True: a peer that does not answer pings is given up. For control channels only; on a transfer, a peer held up by a slow
-    /// sender does not read, and so cannot answer.
-    /// </summary>
-    public bool RequirePongs { get; init; }
 
     public IReadOnlyList<string> SubProtocols { get; init; } = [];
 
