@@ -5,8 +5,8 @@ namespace Backup.Relay.Emulator;
 /// <summary>Events 5101 to 5199. Never a token, a capability or a body.</summary>
 internal static partial class EmulatorLog
 {
-    [LoggerMessage(5101, LogLevel.Information, "Listening for relay clients on {Address}:{Port} as {Host}")]
-    internal static partial void Started(ILogger logger, string address, int port, string host);
+    [LoggerMessage(5101, LogLevel.Information, "Listening for relay clients on {Address}:{Port} as {Host}, {EntityCount} hybrid connections")]
+    internal static partial void Started(ILogger logger, string address, int port, string host, int entityCount);
 
     [LoggerMessage(5102, LogLevel.Information, "Listener {ListenerId} registered on {Entity}")]
     internal static partial void ListenerRegistered(ILogger logger, string listenerId, string entity);
@@ -28,4 +28,10 @@ internal static partial class EmulatorLog
 
     [LoggerMessage(5108, LogLevel.Debug, "Listener {ListenerId} renewed its token")]
     internal static partial void TokenRenewed(ILogger logger, string listenerId);
+
+    [LoggerMessage(5109, LogLevel.Information, "The configuration was read again: {Namespaces} namespaces, {Entities} hybrid connections")]
+    internal static partial void Reloaded(ILogger logger, int namespaces, int entities);
+
+    [LoggerMessage(5110, LogLevel.Error, "The changed configuration is not used, the former one stays: {Faults}")]
+    internal static partial void NotReloaded(ILogger logger, string faults);
 }

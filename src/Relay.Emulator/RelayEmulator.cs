@@ -1,61 +1,71 @@
-using System.Net.WebSockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Backup.Relay.Emulator;
 
-/// <summary>A running Azure Relay namespace on this machine, for Hybrid Connections.</summary>
+/// <summary>One or more running Azure Relay namespaces on this machine, for Hybrid Connections, on one port.</summary>
 public sealed class RelayEmulator : IAsyncDisposable
 {
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
 
     private readonly WebApplication _app;
-    private readonly RelayGateway _gateway;
+    private readonly NamespaceTable _namespaces;
     private int _stopped;
 
-    private RelayEmulator(WebApplication app, RelayGateway gateway, RelayEmulatorOptions options, int port)
+    private RelayEmulator(WebApplication app, NamespaceTable namespaces, RelayEmulatorOptions first, int port)
     {
         _app = app;
-        _gateway = gateway;
+        _namespaces = namespaces;
         Port = port;
-        Endpoint = RelayEndpoint.Parse($"sb://{options.Host}:{port}");
+        Endpoint = RelayEndpoint.Parse($"sb://{first.Host}:{port}");
     }
 
     /// <summary>The port it listens on.</summary>
     public int Port { get; }
 
-    /// <summary>What clients are configured with.</summary>
+    /// <summary>What clients of the first namespace are configured with.</summary>
     public RelayEndpoint Endpoint { get; }
 
     /// <summary>Rendezvous addresses that are open now: none when nothing is going on.</summary>
-    internal int OpenAddresses => _gateway.Rendezvous.Count;
+    internal int OpenAddresses => _namespaces.All.Sum(space => space.Gateway.Rendezvous.Count);
 
-    /// <summary>Listeners of an entity now.</summary>
+    /// <summary>Listeners of an entity of the first namespace now.</summary>
     /// <param name="entity">A configured entity.</param>
-    public int ListenerCount(EntityPath entity) => _gateway.Entities.All.Single(candidate => candidate.Path == entity).ListenerCount;
+    public int ListenerCount(EntityPath entity) => First(entity).ListenerCount;
 
-    /// <summary>Starts a namespace; when this returns it accepts connections.</summary>
+    /// <summary>Starts one namespace; when this returns it accepts connections.</summary>
     /// <exception cref="EmulatorException">The port cannot be used.</exception>
-    public static async Task<RelayEmulator> StartAsync(RelayEmulatorOptions options, CancellationToken cancel, ILoggerFactory? logs = null)
+    public static Task<RelayEmulator> StartAsync(RelayEmulatorOptions options, CancellationToken cancel, ILoggerFactory? logs = null) => StartAsync([options], cancel, logs);
+
+    /// <summary>Starts several namespaces that share an address and a port; when this returns it accepts connections.</summary>
+    /// <param name="namespaces">At least one; address and port are those of the first. It serves every name that no other one has.</param>
+    /// <param name="cancel">Stops the start.</param>
+    /// <param name="logs">Where it writes what happens; null for nowhere.</param>
+    /// <exception cref="EmulatorException">The port cannot be used.</exception>
+    /// <exception cref="ArgumentException">There is no namespace, or two have one host.</exception>
+    public static async Task<RelayEmulator> StartAsync(IReadOnlyList<RelayEmulatorOptions> namespaces, CancellationToken cancel, ILoggerFactory? logs = null)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(namespaces);
+        if (namespaces.Count == 0) throw new ArgumentException("At least one namespace is needed.", nameof(namespaces));
+        var first = namespaces[0];
         var logger = (logs ?? NullLoggerFactory.Instance).CreateLogger<RelayEmulator>();
-        var port = options.Port;
+        var table = new NamespaceTable(logger);
+        table.Start(namespaces);
         // Built from nothing: environment variables meant for other servers must not move this one.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddLogging();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, options));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, first, table));
         var app = builder.Build();
-        var gateway = new RelayGateway(options, () => $"{options.Host}:{port}", logger);
         app.Use(GatheringUpgrade.InstallAsync);
         app.UseWebSockets();
-        app.Run(gateway.HandleAsync);
+        app.Run(context => table.Of(context.Request.Host.Host).Gateway.HandleAsync(context));
         try
         {
             await app.StartAsync(cancel).ConfigureAwait(false);
@@ -63,19 +73,32 @@ public sealed class RelayEmulator : IAsyncDisposable
         catch (IOException e)
         {
             await app.DisposeAsync().ConfigureAwait(false);
-            throw new EmulatorException(EmulatorFault.Port, $"{options.Listen}:{options.Port} cannot be used: {e.Message}", "Choose another port, or 0 for a free one.", e);
+            throw new EmulatorException(EmulatorFault.Port, $"{first.Listen}:{first.Port} cannot be used: {e.Message}", "Choose another port, or 0 for a free one.", e);
         }
-        port = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
-        EmulatorLog.Started(logger, options.Listen.ToString(), port, options.Host);
-        return new RelayEmulator(app, gateway, options, port);
+        table.Port = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        foreach (var space in namespaces) EmulatorLog.Started(logger, first.Listen.ToString(), table.Port, space.Host, space.Entities.Count);
+        return new RelayEmulator(app, table, first, table.Port);
     }
 
-    /// <summary>Closes every control channel with 1001 and stops.</summary>
+    /// <summary>
+    /// Takes over a changed configuration without a restart. Namespaces, entities, rules, keys and certificates may change; the
+    /// address and the port cannot. Entities that stay keep their listeners; what is connected to one that is gone is closed with
+    /// 1001. Changed keys count for new tokens: who was let in before stays until its token ends.
+    /// </summary>
+    /// <param name="namespaces">All namespaces from now on; at least one.</param>
+    /// <exception cref="ArgumentException">There is no namespace, or two have one host.</exception>
+    public Task ReloadAsync(IReadOnlyList<RelayEmulatorOptions> namespaces)
+    {
+        ArgumentNullException.ThrowIfNull(namespaces);
+        if (namespaces.Count == 0) throw new ArgumentException("At least one namespace is needed.", nameof(namespaces));
+        return _namespaces.ReloadAsync(namespaces);
+    }
+
+    /// <summary>Closes every control channel and stream with 1001 and stops.</summary>
     public async Task StopAsync()
     {
         if (Interlocked.Exchange(ref _stopped, 1) != 0) return;
-        var listeners = _gateway.Entities.All.SelectMany(entity => entity.Listeners());
-        await Task.WhenAll(listeners.Select(listener => listener.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, "The service is stopping"))).ConfigureAwait(false);
+        await Task.WhenAll(_namespaces.All.Select(space => space.Gateway.CloseAllAsync("The service is stopping"))).ConfigureAwait(false);
         using var patience = new CancellationTokenSource(StopTimeout);
         await _app.StopAsync(patience.Token).ConfigureAwait(false);
     }
@@ -87,20 +110,21 @@ public sealed class RelayEmulator : IAsyncDisposable
         await _app.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
     }
 
-    /// <summary>Closes one entity's control channels, as deleting or disabling it would.</summary>
+    /// <summary>Closes the control channels and streams of one entity of the first namespace, as disabling it would.</summary>
     /// <param name="entity">A configured entity.</param>
-    public Task DisconnectListenersAsync(EntityPath entity) =>
-        Task.WhenAll(_gateway.Entities.All.Single(candidate => candidate.Path == entity).Listeners()
-            .Select(listener => listener.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, "The endpoint was disabled")));
+    public Task DisconnectListenersAsync(EntityPath entity) => First(entity).CloseAllAsync("The endpoint was disabled");
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
+        _namespaces.Dispose();
     }
 
-    private static void Configure(KestrelServerOptions kestrel, RelayEmulatorOptions options)
+    private Entity First(EntityPath entity) => _namespaces.Of(Endpoint.Host).Gateway.Entities.All.Single(candidate => candidate.Path == entity);
+
+    private static void Configure(KestrelServerOptions kestrel, RelayEmulatorOptions options, NamespaceTable namespaces)
     {
         kestrel.AddServerHeader = false;
         // Bodies are of any length and senders may be slow; the protocol's own idle limits apply instead.
@@ -114,7 +138,8 @@ public sealed class RelayEmulator : IAsyncDisposable
         {
             // Only HTTP/1.1: error details travel in the reason phrase, which HTTP/2 does not have.
             endpoint.Protocols = HttpProtocols.Http1;
-            endpoint.UseHttps(options.Certificate);
+            // Asked at each handshake, because certificates change when the configuration is read again.
+            endpoint.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = context => ValueTask.FromResult(namespaces.Of(context.ClientHelloInfo.ServerName).Tls) });
         });
     }
 }

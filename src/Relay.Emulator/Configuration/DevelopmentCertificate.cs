@@ -18,15 +18,16 @@ public static class DevelopmentCertificate
 
     /// <summary>Makes a certificate in memory.</summary>
     /// <param name="clock">Sets its dates.</param>
-    /// <param name="host">A further name it is good for, besides localhost and the loopback addresses.</param>
-    public static X509Certificate2 Create(TimeProvider clock, string host = "localhost")
+    /// <param name="hosts">Further names it is good for, besides localhost and the loopback addresses.</param>
+    public static X509Certificate2 Create(TimeProvider clock, params IReadOnlyList<string> hosts)
     {
         ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(hosts);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=relay emulator (development)", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName("localhost");
-        if (host != "localhost" && Uri.CheckHostName(host) == UriHostNameType.Dns) names.AddDnsName(host);
+        foreach (var host in hosts.Where(host => host != "localhost" && Uri.CheckHostName(host) == UriHostNameType.Dns)) names.AddDnsName(host);
         names.AddIpAddress(IPAddress.Loopback);
         names.AddIpAddress(IPAddress.IPv6Loopback);
         request.CertificateExtensions.Add(names.Build());
@@ -38,18 +39,22 @@ public static class DevelopmentCertificate
     }
 
     /// <summary>Keeps the pair in a folder, or makes one when there is none, it is damaged, or it ends within 30 days.</summary>
+    /// <param name="folder">Where; made when absent.</param>
+    /// <param name="clock">Sets and checks its dates.</param>
+    /// <param name="hosts">Further names it must be good for, besides localhost and the loopback addresses.</param>
     /// <returns>The certificate's path.</returns>
     /// <exception cref="EmulatorException">The folder cannot be written.</exception>
-    public static string Ensure(string folder, TimeProvider clock, string host = "localhost")
+    public static string Ensure(string folder, TimeProvider clock, params IReadOnlyList<string> hosts)
     {
         ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(hosts);
         var certificateFile = Path.Combine(folder, CertificateFileName);
         var keyFile = Path.Combine(folder, KeyFileName);
         try
         {
             Directory.CreateDirectory(folder);
-            if (IsUsable(certificateFile, keyFile, clock, host)) return certificateFile;
-            using var certificate = Create(clock, host);
+            if (IsUsable(certificateFile, keyFile, clock, hosts)) return certificateFile;
+            using var certificate = Create(clock, hosts);
             using var key = certificate.GetECDsaPrivateKey()!;
             // The key first: a process that dies between leaves a pair that does not match, which the next start replaces.
             Replace(keyFile, key.ExportPkcs8PrivateKeyPem(), UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -62,13 +67,13 @@ public static class DevelopmentCertificate
         }
     }
 
-    private static bool IsUsable(string certificateFile, string keyFile, TimeProvider clock, string host)
+    private static bool IsUsable(string certificateFile, string keyFile, TimeProvider clock, IReadOnlyList<string> hosts)
     {
         if (!File.Exists(certificateFile) || !File.Exists(keyFile)) return false;
         try
         {
             using var certificate = X509Certificate2.CreateFromPemFile(certificateFile, keyFile);
-            return certificate.NotAfter.ToUniversalTime() - clock.GetUtcNow().UtcDateTime > RenewBefore && certificate.MatchesHostname(host);
+            return certificate.NotAfter.ToUniversalTime() - clock.GetUtcNow().UtcDateTime > RenewBefore && hosts.All(host => certificate.MatchesHostname(host));
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {

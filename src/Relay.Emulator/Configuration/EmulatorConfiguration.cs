@@ -1,147 +1,181 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Backup.Relay.Emulator;
 
-/// <summary>The configuration file: JSON with comments, paths relative to the file, unknown keys refused, all errors at once.</summary>
-internal sealed record EmulatorConfiguration
+/// <summary>What a configuration file says.</summary>
+/// <param name="Namespaces">At least one.</param>
+/// <param name="Files">The file itself and every file it names: a change of any of them is a change of the configuration.</param>
+internal sealed record EmulatorConfiguration(IReadOnlyList<RelayEmulatorOptions> Namespaces, IReadOnlyList<string> Files)
 {
-    [JsonPropertyName("listen")] public string Listen { get; set; } = "127.0.0.1";
-    [JsonPropertyName("port")] public int Port { get; set; }
-    [JsonPropertyName("host")] public string Host { get; set; } = "localhost";
-    [JsonPropertyName("certificateFile")] public required string CertificateFile { get; init; }
-    [JsonPropertyName("certificateKeyFile")] public required string CertificateKeyFile { get; init; }
-    [JsonPropertyName("noListenerStatus")] public int NoListenerStatus { get; set; } = 404;
-    [JsonPropertyName("acceptUnverifiedEntraTokens")] public bool AcceptUnverifiedEntraTokens { get; set; }
-    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; set; } = [];
-    [JsonPropertyName("entities")] public required IReadOnlyList<EntityConfiguration> Entities { get; init; }
-
-    /// <summary>Reads the file and everything it names.</summary>
-    /// <exception cref="EmulatorException">Something is wrong; the message lists all of it.</exception>
-    public static RelayEmulatorOptions Load(string path)
+    /// <summary>Reads the file and everything it names; makes a certificate where none is named.</summary>
+    /// <exception cref="EmulatorException">Something is wrong; the message lists all of it with its place.</exception>
+    public static EmulatorConfiguration Load(string path, TimeProvider clock)
     {
-        EmulatorConfiguration read;
-        try
-        {
-            read = JsonSerializer.Deserialize(File.ReadAllText(path), EmulatorJson.Default.EmulatorConfiguration) ?? throw new JsonException("The file holds null.");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            throw new EmulatorException(EmulatorFault.Configuration, $"'{path}' cannot be read: {e.Message}", "See src/Relay.Emulator/README.md for a sample.", e);
-        }
-        var errors = new List<string>();
-        var options = read.ToOptions(Path.GetDirectoryName(Path.GetFullPath(path))!, errors);
-        return errors.Count == 0
-            ? options!
-            : throw new EmulatorException(EmulatorFault.Configuration, $"'{path}' is wrong: {string.Join("; ", errors)}", "Correct everything listed; nothing was started.");
-    }
-
-    private RelayEmulatorOptions? ToOptions(string folder, List<string> errors)
-    {
-        if (!IPAddress.TryParse(Listen, out var listen)) errors.Add($"'listen' is no IP address: {Listen}");
-        if (Port is < 0 or > 65535) errors.Add("'port' must be 0 to 65535");
-        if (Uri.CheckHostName(Host) == UriHostNameType.Unknown) errors.Add($"'host' is no host name: {Host}");
-        if (NoListenerStatus is not (404 or 502 or 503)) errors.Add("'noListenerStatus' must be 404, 502 or 503");
-        var rules = Rules.Select(rule => rule.ToRule(folder, errors)).ToArray();
-        if (rules.Length > 12) errors.Add("a namespace has at most 12 rules");
-        var entities = Entities.Select(entity => entity.ToEntity(folder, errors)).ToArray();
-        foreach (var twice in entities.GroupBy(entity => entity.Path).Where(group => group.Count() > 1)) errors.Add($"the entity '{twice.Key}' is listed twice");
-        X509Certificate2? certificate = null;
-        try
-        {
-            certificate = X509Certificate2.CreateFromPemFile(Path.Combine(folder, CertificateFile), Path.Combine(folder, CertificateKeyFile));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-        {
-            errors.Add($"the certificate cannot be read: {e.Message}");
-        }
-        if (errors.Count > 0) return null;
-        return new RelayEmulatorOptions
-        {
-            Listen = listen!,
-            Port = Port,
-            Host = Host,
-            Certificate = certificate!,
-            NoListenerStatus = NoListenerStatus,
-            AcceptUnverifiedEntraTokens = AcceptUnverifiedEntraTokens,
-            Rules = rules,
-            Entities = entities,
-        };
+        var text = ConfigurationText.Load(path);
+        var reader = new ConfigurationReader(text, Path.GetDirectoryName(Path.GetFullPath(path))!, clock);
+        var namespaces = reader.Read();
+        return text.Faults.Count == 0
+            ? new EmulatorConfiguration(namespaces, [path, .. reader.Files])
+            : throw new EmulatorException(EmulatorFault.Configuration, string.Join('\n', text.Faults), "Correct everything listed; nothing of it was taken over.");
     }
 }
 
-internal sealed record RuleConfiguration
+/// <summary>Turns the file's JSON into options, noting every fault on the way.</summary>
+internal sealed class ConfigurationReader(ConfigurationText text, string folder, TimeProvider clock)
 {
-    [JsonPropertyName("name")] public required string Name { get; init; }
-    [JsonPropertyName("keyFile")] public required string KeyFile { get; init; }
-    [JsonPropertyName("secondaryKeyFile")] public string? SecondaryKeyFile { get; set; }
-    [JsonPropertyName("rights")] public required IReadOnlyList<string> Rights { get; init; }
+    private const int RulesMax = 12;
 
-    public EmulatorRule ToRule(string folder, List<string> errors)
+    private static readonly string[] NamespaceKeys =
+        ["host", "certificateFile", "certificateKeyFile", "noListenerStatus", "acceptUnverifiedEntraTokens", "rules", "entities"];
+
+    private readonly List<string> _files = [];
+
+    public IReadOnlyList<string> Files => _files;
+
+    /// <summary>Where a certificate that nobody gave is kept: a folder of its own, so that nobody's file is ever replaced.</summary>
+    private string MadeFolder => Path.Combine(folder, ".relay-emulator");
+
+    public IReadOnlyList<RelayEmulatorOptions> Read()
     {
-        var rights = RelayRights.None;
-        foreach (var word in Rights)
-        {
-            if (Enum.TryParse<RelayRights>(word, ignoreCase: true, out var right) && right != RelayRights.None && !char.IsDigit(word[0])) rights |= right;
-            else errors.Add($"rule '{Name}': '{word}' is not Listen, Send or Manage");
-        }
-        if (rights == RelayRights.None) errors.Add($"rule '{Name}' allows nothing");
-        if (Name is not { Length: > 0 and <= SasToken.KeyLengthMax }) errors.Add("a rule's name is 1 to 256 characters");
-        var files = SecondaryKeyFile is null ? new[] { KeyFile } : [KeyFile, SecondaryKeyFile];
-        return new EmulatorRule(Name, [.. files.Select(file => ReadKey(Path.Combine(folder, file), errors))], rights);
+        var root = text.Root;
+        if (!root.IsObjectOf(["listen", "port", "namespaces", .. NamespaceKeys])) return [];
+        if (!IPAddress.TryParse(root.Text("listen", "127.0.0.1"), out var listen)) root.Child("listen")?.Fault("is no IP address");
+        var port = root.Number("port", 0);
+        if (port is < 0 or > 65535) root.Child("port")?.Fault("must be 0 to 65535");
+        var namespaces = Namespaces(root);
+        var hosts = namespaces.Select(space => space.Text("host", "localhost")).ToArray();
+        foreach (var (space, _) in namespaces.Zip(hosts).Where((pair, at) => hosts.Take(at).Contains(pair.Second, StringComparer.OrdinalIgnoreCase)))
+            space.Fault("has the same host as another namespace");
+        return [.. namespaces.Select(space => Namespace(space, hosts) with { Listen = listen ?? IPAddress.Loopback, Port = port, Clock = clock })];
     }
 
-    private string ReadKey(string path, List<string> errors)
+    /// <summary>One namespace at the top, or several in a list.</summary>
+    private static IReadOnlyList<ConfigurationNode> Namespaces(ConfigurationNode root)
     {
+        if (!root.Has("namespaces")) return [root];
+        foreach (var key in NamespaceKeys) root.Child(key)?.Fault("belongs into one of the 'namespaces'");
+        var list = root.List("namespaces");
+        if (list.Count == 0) root.Child("namespaces")?.Fault("must list at least one namespace");
+        return [.. list.Where(space => space.IsObjectOf(NamespaceKeys))];
+    }
+
+    private RelayEmulatorOptions Namespace(ConfigurationNode space, string[] hosts)
+    {
+        var host = space.Text("host", "localhost");
+        if (Uri.CheckHostName(host) == UriHostNameType.Unknown) space.Child("host")?.Fault($"is no host name: {host}");
+        var noListener = space.Number("noListenerStatus", 404);
+        if (noListener is not (404 or 502 or 503)) space.Child("noListenerStatus")?.Fault("must be 404, 502 or 503");
+        var rules = Rules(space);
+        if (rules.Count > RulesMax) space.Child("rules")?.Fault($"has {rules.Count} rules; a namespace has at most {RulesMax}");
+        var (certificate, chain) = Certificate(space, hosts);
+        return new RelayEmulatorOptions
+        {
+            Host = host,
+            Certificate = certificate,
+            CertificateChain = chain,
+            NoListenerStatus = noListener,
+            AcceptUnverifiedEntraTokens = space.Flag("acceptUnverifiedEntraTokens", false),
+            Rules = rules,
+            Entities = Entities(space),
+        };
+    }
+
+    private List<EmulatorEntity> Entities(ConfigurationNode space)
+    {
+        var entities = new List<EmulatorEntity>();
+        foreach (var node in space.List("entities", isRequired: true))
+        {
+            if (!node.IsObjectOf("path", "requiresClientAuthorization", "userMetadata", "rules")) continue;
+            var entity = new EmulatorEntity(EntityPathOf(node))
+            {
+                RequiresClientAuthorization = node.Flag("requiresClientAuthorization", true),
+                UserMetadata = node.Text("userMetadata", ""),
+                Rules = Rules(node),
+            };
+            if (entity.Path == default) continue;
+            if (entities.Any(other => other.Path == entity.Path)) node.Child("path")?.Fault($"is listed twice: {entity.Path}");
+            else entities.Add(entity);
+        }
+        return entities;
+    }
+
+    private static EntityPath EntityPathOf(ConfigurationNode node)
+    {
+        var path = node.Text("path", null);
+        try
+        {
+            // Absent is noted already.
+            return node.Has("path") ? EntityPath.Parse(path) : default;
+        }
+        catch (RelayException e)
+        {
+            node.Child("path")?.Fault($"is wrong: {e.Message.Split('\n')[0]} {e.Hint}");
+            return default;
+        }
+    }
+
+    private List<EmulatorRule> Rules(ConfigurationNode owner) => [.. owner.List("rules").Select(Rule).OfType<EmulatorRule>()];
+
+    private EmulatorRule? Rule(ConfigurationNode node)
+    {
+        if (!node.IsObjectOf("name", "keyFile", "secondaryKeyFile", "rights")) return null;
+        var name = node.Text("name", null);
+        if (node.Has("name") && name is not { Length: > 0 and <= SasToken.KeyLengthMax }) node.Child("name")?.Fault("must be 1 to 256 characters");
+        var rights = RelayRights.None;
+        foreach (var word in node.List("rights", isRequired: true))
+        {
+            var spelled = word.AsText();
+            if (Enum.TryParse<RelayRights>(spelled, ignoreCase: true, out var right) && right != RelayRights.None && char.IsLetter(spelled[0])) rights |= right;
+            else word.Fault($"is wrong: '{spelled}' is not Listen, Send or Manage");
+        }
+        if (rights == RelayRights.None) node.Child("rights")?.Fault("allows nothing");
+        node.Text("keyFile", null);
+        var (primary, secondary) = (node.Child("keyFile"), node.Child("secondaryKeyFile"));
+        string[] keys = [.. new[] { primary, secondary }.OfType<ConfigurationNode>().Select(Key)];
+        return new EmulatorRule(name, keys, rights);
+    }
+
+    private string Key(ConfigurationNode node)
+    {
+        var path = FileOf(node.AsText());
         try
         {
             var key = File.ReadAllText(path).Trim();
             if (key.Length is > 0 and <= SasToken.KeyLengthMax) return key;
-            errors.Add($"rule '{Name}': '{path}' must hold a key of 1 to 256 characters");
+            node.Fault($"is wrong: '{path}' must hold a key of 1 to 256 characters");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            errors.Add($"rule '{Name}': {e.Message}");
+            node.Fault($"cannot be read: {e.Message}");
         }
         return "";
     }
-}
 
-internal sealed record EntityConfiguration
-{
-    [JsonPropertyName("path")] public required string Path { get; init; }
-    [JsonPropertyName("requiresClientAuthorization")] public bool RequiresClientAuthorization { get; set; } = true;
-    [JsonPropertyName("userMetadata")] public string UserMetadata { get; set; } = "";
-    [JsonPropertyName("rules")] public IReadOnlyList<RuleConfiguration> Rules { get; set; } = [];
-
-    public EmulatorEntity ToEntity(string folder, List<string> errors)
+    private (X509Certificate2 Certificate, IReadOnlyCollection<X509Certificate2> Chain) Certificate(ConfigurationNode space, string[] hosts)
     {
-        EntityPath path = default;
+        if (space.Has("certificateFile") != space.Has("certificateKeyFile")) space.Fault("needs both 'certificateFile' and 'certificateKeyFile', or neither");
         try
         {
-            path = EntityPath.Parse(Path);
+            var file = space.Has("certificateFile") ? FileOf(space.Text("certificateFile", "")) : DevelopmentCertificate.Ensure(MadeFolder, clock, hosts);
+            var keyFile = space.Has("certificateKeyFile") ? FileOf(space.Text("certificateKeyFile", "")) : Path.Combine(MadeFolder, DevelopmentCertificate.KeyFileName);
+            var all = new X509Certificate2Collection();
+            all.ImportFromPemFile(file);
+            return (X509Certificate2.CreateFromPemFile(file, keyFile), [.. all.Skip(1)]);
         }
-        catch (RelayException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException or EmulatorException)
         {
-            errors.Add(e.Message);
+            (space.Child("certificateFile") ?? space).Fault($"is wrong: the certificate cannot be read: {e.Message.Split('\n')[0]}");
+            // Never served: a configuration with a fault is not taken over.
+            return (DevelopmentCertificate.Create(clock), []);
         }
-        return new EmulatorEntity(path)
-        {
-            RequiresClientAuthorization = RequiresClientAuthorization,
-            UserMetadata = UserMetadata,
-            Rules = [.. Rules.Select(rule => rule.ToRule(folder, errors))],
-        };
+    }
+
+    private string FileOf(string name)
+    {
+        var path = Path.Combine(folder, name);
+        _files.Add(path);
+        return path;
     }
 }
-
-[JsonSourceGenerationOptions(
-    ReadCommentHandling = JsonCommentHandling.Skip,
-    AllowTrailingCommas = true,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    AllowDuplicateProperties = false,
-    RespectNullableAnnotations = true)]
-[JsonSerializable(typeof(EmulatorConfiguration))]
-internal sealed partial class EmulatorJson : JsonSerializerContext;

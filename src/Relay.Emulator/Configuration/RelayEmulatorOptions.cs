@@ -78,6 +78,9 @@ public sealed record RelayEmulatorOptions
     /// <summary>The certificate with its private key; must name <see cref="Host"/>.</summary>
     public required X509Certificate2 Certificate { get; init; }
 
+    /// <summary>The certificates between it and a root that clients know; none for one that signs itself.</summary>
+    public IReadOnlyCollection<X509Certificate2> CertificateChain { get; init; } = [];
+
     /// <summary>Rules for every entity.</summary>
     public IReadOnlyList<EmulatorRule> Rules { get; init; } = [];
 

@@ -1,16 +1,23 @@
+using System.Net.WebSockets;
+
 namespace Backup.Relay.Emulator;
 
-/// <summary>A hybrid connection and who listens on it now.</summary>
+/// <summary>A hybrid connection, who listens on it now and which streams run through it.</summary>
 internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
 {
     private readonly Lock _gate = new();
     private readonly List<ListenerSession> _listeners = [];
+    private readonly HashSet<StreamBridge> _streams = [];
+    private bool _isRemoved;
 
-    public EmulatorEntity Options => options;
+    /// <summary>As configured now; replaced when the configuration is read again.</summary>
+    public EmulatorEntity Options { get; private set; } = options;
 
-    public EntityPath Path => options.Path;
+    public EntityPath Path { get; } = options.Path;
 
-    public DateTimeOffset CreatedAt => createdAt;
+    public DateTimeOffset CreatedAt { get; } = createdAt;
+
+    public DateTimeOffset UpdatedAt { get; private set; } = createdAt;
 
     public int ListenerCount
     {
@@ -20,13 +27,21 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
         }
     }
 
-    public bool TryAdd(ListenerSession listener, int listenersMax)
+    public void Update(EmulatorEntity changed, DateTimeOffset now)
+    {
+        UpdatedAt = now;
+        Options = changed;
+    }
+
+    /// <summary>Null when the listener is now one of those who are chosen from.</summary>
+    public Refusal? Add(ListenerSession listener, int listenersMax)
     {
         lock (_gate)
         {
-            if (_listeners.Count >= listenersMax) return false;
+            if (_isRemoved) return Refusal.UnknownEntity;
+            if (_listeners.Count >= listenersMax) return Refusal.TooManyListeners(listenersMax);
             _listeners.Add(listener);
-            return true;
+            return null;
         }
     }
 
@@ -40,11 +55,46 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
         lock (_gate) return [.. _listeners];
     }
 
+    /// <summary>Runs a stream to its end.</summary>
+    public async Task RunAsync(StreamBridge stream)
+    {
+        lock (_gate)
+        {
+            if (!_isRemoved) _streams.Add(stream);
+        }
+        try
+        {
+            await stream.RunAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_gate) _streams.Remove(stream);
+        }
+    }
+
+    /// <summary>The entity is deleted: nobody is added any more, and what is connected is closed with 1001.</summary>
+    public Task RemoveAsync()
+    {
+        lock (_gate) _isRemoved = true;
+        return CloseAllAsync("The endpoint was deleted");
+    }
+
+    /// <summary>Closes its control channels and streams with 1001.</summary>
+    public Task CloseAllAsync(string sentence)
+    {
+        lock (_gate)
+            return Task.WhenAll([
+                .. _listeners.Select(listener => listener.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, sentence)),
+                .. _streams.Select(stream => stream.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, sentence)),
+            ]);
+    }
+
     /// <summary>One listener at random among those the sender wants; the refusal when there is none.</summary>
     public (ListenerSession? Listener, Refusal? Refusal) Pick(ListenerFilter filter, IReadOnlySet<ListenerSession> tried, Random choice, int noListenerStatus)
     {
         lock (_gate)
         {
+            if (_isRemoved) return (null, Refusal.UnknownEntity);
             var present = _listeners.Where(listener => !tried.Contains(listener)).ToArray();
             if (present.Length == 0) return (null, Refusal.NoListener(noListenerStatus));
             var wanted = Array.FindAll(present, filter.Allows);
@@ -66,36 +116,4 @@ internal sealed record ListenerFilter(IReadOnlySet<string>? Allowed, IReadOnlySe
 
     private static HashSet<string> Ids(string list) =>
         new(list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries), StringComparer.OrdinalIgnoreCase);
-}
-
-/// <summary>All entities of the namespace.</summary>
-internal sealed class EntityTable
-{
-    private readonly Dictionary<string, Entity> _byPath;
-    private readonly int _segmentsMax;
-
-    public EntityTable(IEnumerable<EmulatorEntity> entities, DateTimeOffset now)
-    {
-        _byPath = entities.Select(entity => new Entity(entity, now)).ToDictionary(entity => entity.Path.Value, StringComparer.OrdinalIgnoreCase);
-        _segmentsMax = _byPath.Values.Select(entity => entity.Path.SegmentCount).DefaultIfEmpty(0).Max();
-    }
-
-    public IReadOnlyCollection<Entity> All => _byPath.Values;
-
-    /// <summary>The longest entity whose path begins the target, compared without case; what follows is the caller's suffix.</summary>
-    public Entity? Find(RequestTarget target)
-    {
-        for (var count = Math.Min(target.Segments.Count, _segmentsMax); count > 0; count--)
-            if (_byPath.TryGetValue(string.Join('/', target.Segments.Take(count)), out var entity)) return entity;
-        return null;
-    }
-
-    /// <summary>Compares whole segments without case.</summary>
-    public static bool IsPrefix(IReadOnlyList<string> prefix, IReadOnlyList<string> path)
-    {
-        if (prefix.Count > path.Count) return false;
-        for (var at = 0; at < prefix.Count; at++)
-            if (!string.Equals(prefix[at], path[at], StringComparison.OrdinalIgnoreCase)) return false;
-        return true;
-    }
 }

@@ -15,6 +15,8 @@ internal sealed record Refusal(int StatusCode, string Sentence)
 
     public static Refusal NoListener(int status) => new(status, "There are no listeners connected for the endpoint");
 
+    public static Refusal TooManyListeners(int max) => new(403, $"QuotaExceeded: The maximum of {max} listeners is connected");
+
     public static Refusal Filtered { get; } = new(404, "None of the connected listeners meet the AllowedListeners/DisallowedListeners criteria");
 
     public static Refusal NotAnswered { get; } = new(504, "The request was routed to the listener but the listener did not respond in the required time");
@@ -44,6 +46,15 @@ internal sealed record Refusal(int StatusCode, string Sentence)
 internal static class ReasonPhrase
 {
     private const int LengthMax = 1024;
+    private const int CloseTextMax = 123;
+
+    /// <summary>For a close frame, which takes at most 123 bytes of text: a tracking id is appended and survives, the rest may be cut.</summary>
+    public static string ForClose(string sentence)
+    {
+        var tracking = $" TrackingId:{Guid.NewGuid()}_G0";
+        var text = Clean(sentence);
+        return string.Concat(text.AsSpan(0, Math.Min(text.Length, CloseTextMax - tracking.Length)), tracking);
+    }
 
     /// <summary>Printable ASCII only; everything else becomes a question mark.</summary>
     public static string Clean(string? text)

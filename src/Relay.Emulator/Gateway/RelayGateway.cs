@@ -4,11 +4,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Backup.Relay.Emulator;
 
-/// <summary>Every request enters here and goes to the one handler it is for.</summary>
+/// <summary>One namespace: every request for it enters here and goes to the one handler it is for.</summary>
 internal sealed class RelayGateway
 {
     private readonly RelayEmulatorOptions _options;
     private readonly ILogger _logger;
+    private readonly TokenGate _gate;
     private readonly ListenHandler _listen;
     private readonly ConnectHandler _connect;
     private readonly HttpForwarder _forwarder;
@@ -18,18 +19,31 @@ internal sealed class RelayGateway
     {
         _options = options;
         _logger = logger;
-        Entities = new EntityTable(options.Entities, options.Clock.GetUtcNow());
+        Entities = new EntityTable(options);
         Rendezvous = new RendezvousTable(options, authority);
-        var gate = new TokenGate(options);
-        _listen = new ListenHandler(Entities, gate, options, logger);
-        _connect = new ConnectHandler(Entities, gate, Rendezvous, options, logger);
-        _forwarder = new HttpForwarder(Entities, gate, Rendezvous, options, logger);
-        _management = new ManagementRead(Entities, gate, options);
+        _gate = new TokenGate(options);
+        _listen = new ListenHandler(Entities, _gate, options, logger);
+        _connect = new ConnectHandler(Entities, _gate, Rendezvous, options, logger);
+        _forwarder = new HttpForwarder(Entities, _gate, Rendezvous, options, logger);
+        _management = new ManagementRead(Entities, _gate, options);
     }
 
     public EntityTable Entities { get; }
 
     public RendezvousTable Rendezvous { get; }
+
+    /// <summary>Takes over changed rules and entities. What is connected to an entity that is gone is closed with 1001.</summary>
+    public Task ReloadAsync(RelayEmulatorOptions changed)
+    {
+        _gate.Use(changed);
+        return Task.WhenAll(Entities.Update(changed).Select(entity => entity.RemoveAsync()));
+    }
+
+    /// <summary>The namespace is deleted.</summary>
+    public Task RemoveAsync() => Task.WhenAll(Entities.All.Select(entity => entity.RemoveAsync()));
+
+    /// <summary>Closes everything that is connected with 1001.</summary>
+    public Task CloseAllAsync(string sentence) => Task.WhenAll(Entities.All.Select(entity => entity.CloseAllAsync(sentence)));
 
     public async Task HandleAsync(HttpContext context)
     {

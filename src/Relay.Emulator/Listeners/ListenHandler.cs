@@ -18,7 +18,7 @@ internal sealed class ListenHandler(EntityTable entities, TokenGate gate, RelayE
         if (entity is null) return Refusal.UnknownEntity;
         var id = target.Parameter("sb-hc-id") is { Length: > 0 and <= 128 } given ? given : Guid.NewGuid().ToString();
         using var session = new ListenerSession(id, entity, expiresAt, gate, target, options, logger);
-        if (!entity.TryAdd(session, options.Limits.ListenersMax)) return TooMany(options.Limits.ListenersMax);
+        if (entity.Add(session, options.Limits.ListenersMax) is { } full) return full;
         EmulatorLog.ListenerRegistered(logger, ReasonPhrase.Clean(id), entity.Path.Value);
         var reason = await session.RunAsync(() => UpgradeAsync(context)).ConfigureAwait(false);
         EmulatorLog.ListenerLeft(logger, ReasonPhrase.Clean(id), entity.Path.Value, reason);
@@ -30,6 +30,4 @@ internal sealed class ListenHandler(EntityTable entities, TokenGate gate, RelayE
         var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { KeepAliveInterval = PingInterval, KeepAliveTimeout = PongTimeout }).ConfigureAwait(false);
         return new ControlChannel(socket, GatheringUpgrade.StreamOf(context));
     }
-
-    private static Refusal TooMany(int max) => new(403, $"QuotaExceeded: The maximum of {max} listeners is connected");
 }

@@ -72,15 +72,11 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
     /// <summary>Closes with a code and a text that carries a tracking id.</summary>
     public async Task CloseAsync(WebSocketCloseStatus status, string sentence)
     {
-        // A close frame takes at most 123 bytes of text: the tracking id must survive, the rest may be cut.
-        var tracking = $" TrackingId:{Guid.NewGuid()}_G0";
-        var text = ReasonPhrase.Clean(sentence);
         if (!_channel.Task.IsCompletedSuccessfully) return;
         var socket = (await _channel.Task.ConfigureAwait(false)).Socket;
-        text = string.Concat(text.AsSpan(0, Math.Min(text.Length, 123 - tracking.Length)), tracking);
         try
         {
-            await socket.CloseOutputAsync(status, text, CancellationToken.None).ConfigureAwait(false);
+            await socket.CloseOutputAsync(status, ReasonPhrase.ForClose(sentence), CancellationToken.None).ConfigureAwait(false);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5), options.Clock);
             // A listener that does not echo is cut off; a receive loop that sees the echo ends by itself.
             using var onPatience = patience.Token.Register(socket.Abort);

@@ -33,23 +33,25 @@ internal sealed class ManagementRead(EntityTable entities, TokenGate gate, Relay
 
     private XElement Describe(Entity entity)
     {
-        var created = entity.CreatedAt.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture);
+        var (created, updated) = (Time(entity.CreatedAt), Time(entity.UpdatedAt));
         var address = $"https://{options.Host}/{entity.Path}?api-version=2016-07";
         return new XElement(Atom + "entry",
             new XElement(Atom + "id", address),
             new XElement(Atom + "title", new XAttribute("type", "text"), entity.Path.Value),
             new XElement(Atom + "published", created),
-            new XElement(Atom + "updated", created),
+            new XElement(Atom + "updated", updated),
             new XElement(Atom + "author", new XElement(Atom + "name", options.Host)),
             new XElement(Atom + "link", new XAttribute("rel", "self"), new XAttribute("href", address)),
             new XElement(Atom + "content", new XAttribute("type", "application/xml"),
                 new XElement(Connect + "HybridConnectionDescription",
                     new XElement(Connect + "CreatedAt", created),
-                    new XElement(Connect + "UpdatedAt", created),
+                    new XElement(Connect + "UpdatedAt", updated),
                     new XElement(Connect + "RequiresClientAuthorization", entity.Options.RequiresClientAuthorization),
                     new XElement(Connect + "UserMetadata", entity.Options.UserMetadata),
                     new XElement(Connect + "ListenerCount", entity.ListenerCount))));
     }
+
+    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffffZ", CultureInfo.InvariantCulture);
 
     private XElement Error(Refusal refusal, RequestTarget target) =>
         new("Error", new XElement("Code", refusal.StatusCode), new XElement("Detail", ReasonPhrase.Clean(refusal.Text(options.Host, target.Path, options.Clock))));

@@ -70,7 +70,7 @@ internal sealed class HttpForwarder(EntityTable entities, TokenGate gate, Rendez
         var tried = new HashSet<ListenerSession>();
         while (true)
         {
-            var (listener, refusal) = entity.Pick(filter, tried, options.Choice, options.NoListenerStatus);
+            var (listener, refusal) = entity.Pick(filter, tried, options.Choice, entities.NoListenerStatus);
             if (listener is null) return (null, refusal);
             tried.Add(listener);
             if (!listener.TryExpect(pending)) continue;

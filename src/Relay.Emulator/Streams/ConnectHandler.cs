@@ -26,7 +26,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
         try
         {
             var decision = await offer.Decision.WaitAsync(options.Limits.RendezvousLife, options.Clock, context.RequestAborted).ConfigureAwait(false);
-            return await ConcludeAsync(context, decision).ConfigureAwait(false);
+            return await ConcludeAsync(context, entity, decision).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -40,7 +40,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
         var tried = new HashSet<ListenerSession>();
         while (true)
         {
-            var (listener, refusal) = entity.Pick(filter, tried, options.Choice, options.NoListenerStatus);
+            var (listener, refusal) = entity.Pick(filter, tried, options.Choice, entities.NoListenerStatus);
             if (listener is null) return refusal;
             tried.Add(listener);
             try
@@ -56,7 +56,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
         }
     }
 
-    private static async Task<Refusal?> ConcludeAsync(HttpContext context, StreamDecision decision)
+    private async Task<Refusal?> ConcludeAsync(HttpContext context, Entity entity, StreamDecision decision)
     {
         if (decision.Listener is not { } listener)
         {
@@ -65,7 +65,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
             return null;
         }
         using var sender = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = listener.SubProtocol, KeepAliveInterval = TimeSpan.Zero }).ConfigureAwait(false);
-        await StreamBridge.RunAsync(sender, listener).ConfigureAwait(false);
+        await entity.RunAsync(new StreamBridge(sender, listener, options.Clock)).ConfigureAwait(false);
         return null;
     }
 }

@@ -68,29 +68,70 @@ public sealed class ProgramTests : IDisposable
     }
 
     [Fact]
-    public async Task Program_WithAWrongConfiguration_SaysEverythingAndDoesNotStart()
+    public async Task Program_WithAWrongConfiguration_SaysEverythingWithItsPlace_AndDoesNotStart()
     {
-        await File.WriteAllTextAsync(Path.Combine(_folder, "relay.json"), """
-            { "port": 99999, "noListenerStatus": 200, "certificateFile": "absent.pem", "certificateKeyFile": "absent.key",
-              "rules": [ { "name": "r", "keyFile": "absent", "rights": ["Fly"] } ], "entities": [ { "path": "a//b" }, { "path": "c" }, { "path": "C" } ] }
+        var file = Path.Combine(_folder, "relay.json");
+        await File.WriteAllTextAsync(file, """
+            { "port": 99999, "noListenerStatus": 200, "listne": "x",
+              "certificateFile": "absent.pem", "certificateKeyFile": "absent.key",
+              "rules": [ { "name": "r", "keyFile": "absent", "rights": ["Fly"] },
+                         { "keyFile": 7, "rights": [] } ],
+              "entities": [
+                { "path": "a//b" },
+                { "path": "c", "requiresClientAuthorization": "no" },
+                { "path": "C" }, 17 ] }
             """, Cancel);
-        var failure = Should.Throw<EmulatorException>(() => EmulatorConfiguration.Load(Path.Combine(_folder, "relay.json")));
-        foreach (var part in new[] { "'port'", "'noListenerStatus'", "certificate cannot be read", "'Fly' is not Listen", "absent", "a//b", "'c' is listed twice" })
-            failure.Message.ShouldContain(part, Case.Insensitive);
-        using var program = Start("--config", Path.Combine(_folder, "relay.json"));
+        using var program = Start("--config", file);
+        var errors = await program.StandardError.ReadToEndAsync(Cancel);
         await program.WaitForExitAsync(Cancel);
         program.ExitCode.ShouldBe(1);
+        foreach (var fault in new[]
+        {
+            ":1: 'port' must be 0 to 65535", ":1: 'noListenerStatus' must be", ":1: 'listne' is not known here", ":2: 'certificateFile' is wrong",
+            ":3: 'rules[0].rights[0]' is wrong: 'Fly'", ":3: 'rules[0].keyFile' cannot be read", ":4: 'rules[1].name' is missing", ":4: 'rules[1].keyFile' must be a text",
+            ":4: 'rules[1].rights' allows nothing", ":6: 'entities[0].path' is wrong", ":7: 'entities[1].requiresClientAuthorization' must be true or false",
+            ":8: 'entities[2].path' is listed twice", ":8: 'entities[3]' must be an object",
+        })
+            errors.ShouldContain(file + fault);
     }
 
     [Theory]
-    [InlineData("""{ "entities": [], "certificateFile": "x", "certificateKeyFile": "y", "enttities": [] }""", "enttities")]
-    [InlineData("""{ "entities": [] }""", "certificateFile")]
-    [InlineData("null", "null")]
-    [InlineData("{", "cannot be read")]
+    [InlineData("""{ "entities": [], "enttities": [] }""", ":1: 'enttities' is not known here; known are listen,")]
+    [InlineData("""{ "entities": [], "certificateFile": "x" }""", "needs both 'certificateFile' and 'certificateKeyFile'")]
+    [InlineData("{\n \"entities\": [],\n \"entities\": [] }", ":3: 'entities' is given twice")]
+    [InlineData("""{ "namespaces": [] }""", "must list at least one namespace")]
+    [InlineData("""{ "namespaces": [ { "entities": [] }, { "host": "LOCALHOST", "entities": [] } ], "rules": [] }""", "'namespaces[1]' has the same host")]
+    [InlineData("""{ "namespaces": [ { "entities": [] } ], "rules": [] }""", "'rules' belongs into one of the 'namespaces'")]
+    [InlineData("{}", "'entities' is missing")]
+    [InlineData("null", "the file must be an object")]
+    [InlineData("{\n  x", ":2:3: cannot be read as JSON")]
     public void Load_OfWhatIsNoConfiguration_NamesTheFault(string text, string named)
     {
         File.WriteAllText(Path.Combine(_folder, "relay.json"), text);
-        Should.Throw<EmulatorException>(() => EmulatorConfiguration.Load(Path.Combine(_folder, "relay.json"))).Message.ShouldContain(named);
+        Should.Throw<EmulatorException>(() => EmulatorConfiguration.Load(Path.Combine(_folder, "relay.json"), TimeProvider.System)).Message.ShouldContain(named);
+    }
+
+    [Fact]
+    public async Task Program_WithoutAConfiguration_MakesOneToTryOut_AndTellsHowToUseIt()
+    {
+        using (var help = Start("--help"))
+        {
+            (await help.StandardOutput.ReadToEndAsync(Cancel)).ShouldContain("--config FILE");
+            await help.WaitForExitAsync(Cancel);
+            help.ExitCode.ShouldBe(0);
+        }
+        using var told = new StringWriter();
+        var folder = Path.Combine(_folder, "try");
+        var file = TryOut.Prepare(folder, told);
+        var configuration = EmulatorConfiguration.Load(file, TimeProvider.System);
+        configuration.Namespaces.ShouldHaveSingleItem().Entities.Select(entity => entity.Path.Value).ShouldBe(["hyco", "hyco-open"]);
+        foreach (var told1 in new[] { "sb://localhost:5443", "root.key", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "HybridConnectionListener" }) told.ToString().ShouldContain(told1);
+        var key = await File.ReadAllTextAsync(Path.Combine(folder, "root.key"), Cancel);
+        told.ToString().ShouldNotContain(key);
+        (await File.ReadAllTextAsync(Path.Combine(folder, "connection-string"), Cancel)).ShouldBe($"Endpoint=sb://localhost:5443/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey={key};EntityPath=hyco\n");
+        if (!OperatingSystem.IsWindows()) File.GetUnixFileMode(Path.Combine(folder, "connection-string")).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        TryOut.Prepare(folder, told);
+        (await File.ReadAllTextAsync(Path.Combine(folder, "root.key"), Cancel)).ShouldBe(key);
     }
 
     [Fact]

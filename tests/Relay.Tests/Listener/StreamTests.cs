@@ -106,8 +106,9 @@ public sealed class StreamTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task PeerThatDies_IsSeenByTheOther(bool withinAMessage)
+    public async Task PeerThatDies_BreaksTheOthersConnection(bool withinAMessage)
     {
+        // A close frame would read as the regular end: the official client's Read would return 0 instead of throwing.
         await using var bed = await RelayTestBed.StartAsync();
         var listener = await bed.ScriptAsync();
         var opening = bed.DialAsync($"{RelayTestBed.Hyco}?sb-hc-action=connect", bed.Token("send", RelayTestBed.SendKey, RelayTestBed.Hyco));
@@ -120,13 +121,7 @@ public sealed class StreamTests
             (await sender.ReceiveAsync(buffer.AsMemory(), Cancel)).Count.ShouldBe(1);
         }
         mine.Abort();
-        if (withinAMessage)
-        {
-            await Should.ThrowAsync<WebSocketException>(async () => await sender.ReceiveAsync(buffer.AsMemory(), Cancel));
-            return;
-        }
-        (await sender.ReceiveAsync(buffer.AsMemory(), Cancel)).MessageType.ShouldBe(WebSocketMessageType.Close);
-        sender.CloseStatus.ShouldBe(WebSocketCloseStatus.EndpointUnavailable);
+        await Should.ThrowAsync<WebSocketException>(async () => await sender.ReceiveAsync(buffer.AsMemory(), Cancel));
     }
 
     private sealed class EchoStreams : IRelayStreams
