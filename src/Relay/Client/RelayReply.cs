@@ -15,11 +15,30 @@ public sealed record RelayCall
     /// <summary>The body's type.</summary>
     public string ContentType { get; init; } = "application/octet-stream";
 
+    /// <summary>Further request headers. Seen by the relay: no secrets.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The longest answer that is read, in bytes. Default 8 MiB.</summary>
     public int AnswerBytesMax { get; init; } = 8 * 1024 * 1024;
 
     /// <summary>How long to wait for the whole answer. Default 75 s: the relay itself answers 504 after 60.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(75);
+}
+
+/// <summary>A WebSocket stream to open.</summary>
+public sealed record RelayStreamCall
+{
+    /// <summary>What follows the entity's path: empty, or starting with a slash; no query. Seen by the relay: no secrets.</summary>
+    public string Suffix { get; init; } = "";
+
+    /// <summary>Query parameters, percent-encoded, without a question mark; empty for none. Seen by the relay: no secrets.</summary>
+    public string Query { get; init; } = "";
+
+    /// <summary>Offered subprotocols, most wanted first.</summary>
+    public IReadOnlyList<string> SubProtocols { get; init; } = [];
+
+    /// <summary>Headers that the listener sees in its offer. Seen by the relay: no secrets.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>What became of a call: exactly one of <see cref="Answered"/>, <see cref="NotDelivered"/> and <see cref="OutcomeUnknown"/>.</summary>

@@ -29,6 +29,32 @@ public sealed class RelaySender : IDisposable
     public async Task<RelayReply> SendAsync(EntityPath entity, RelayCall call, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(call);
+        var begun = _connection.Clock.GetTimestamp();
+        var reply = await CallAsync(entity, call, cancel).ConfigureAwait(false);
+        RelayMeter.CallDuration.Record(_connection.Clock.GetElapsedTime(begun).TotalSeconds);
+        RelayMeter.Calls.Add(1, new KeyValuePair<string, object?>("outcome", reply switch { RelayReply.Answered => "answered", RelayReply.NotDelivered => "not_delivered", _ => "unknown" }));
+        return reply;
+    }
+
+    /// <summary>Opens a WebSocket stream to a listener.</summary>
+    /// <exception cref="RelayException">It was refused or cannot be reached.</exception>
+    public async Task<WebSocket> OpenStreamAsync(EntityPath entity, RelayStreamCall call, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        var token = await _connection.TokenAsync(entity, cancel).ConfigureAwait(false);
+        var address = _connection.Endpoint.SocketAddress(entity, call.Suffix, $"{(call.Query.Length > 0 ? call.Query + "&" : "")}sb-hc-action=connect&sb-hc-id={Guid.NewGuid()}");
+        return await _dialer.DialAsync(new DialRequest(address, StreamTimeout) { Token = token.Text, SubProtocols = call.SubProtocols, Headers = call.Headers }, cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _http.Dispose();
+        _dialer.Dispose();
+    }
+
+    private async Task<RelayReply> CallAsync(EntityPath entity, RelayCall call, CancellationToken cancel)
+    {
         using var deadline = new CancellationTokenSource(call.Timeout, _connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
@@ -58,26 +84,6 @@ public sealed class RelaySender : IDisposable
         }
     }
 
-    /// <summary>Opens a WebSocket stream to a listener.</summary>
-    /// <param name="entity">The hybrid connection.</param>
-    /// <param name="suffix">What follows its path: empty, or starting with a slash; no query.</param>
-    /// <param name="query">Further query parameters, percent-encoded, without a question mark; empty for none.</param>
-    /// <param name="subProtocols">Offered subprotocols, most wanted first.</param>
-    /// <param name="cancel">Stops the attempt.</param>
-    /// <exception cref="RelayException">It was refused or cannot be reached.</exception>
-    public async Task<WebSocket> OpenStreamAsync(EntityPath entity, string suffix, string query, IReadOnlyList<string> subProtocols, CancellationToken cancel)
-    {
-        var token = await _connection.TokenAsync(entity, cancel).ConfigureAwait(false);
-        var address = _connection.Endpoint.SocketAddress(entity, suffix, $"{(query.Length > 0 ? query + "&" : "")}sb-hc-action=connect&sb-hc-id={Guid.NewGuid()}");
-        return await _dialer.DialAsync(new DialRequest(address, StreamTimeout) { Token = token.Text, SubProtocols = subProtocols }, cancel).ConfigureAwait(false);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _http.Dispose();
-        _dialer.Dispose();
-    }
 
     private async Task<HttpRequestMessage> MessageAsync(EntityPath entity, RelayCall call, CancellationToken cancel)
     {
@@ -89,6 +95,8 @@ public sealed class RelaySender : IDisposable
         };
         // A header and not the query: addresses end up in logs.
         message.Headers.TryAddWithoutValidation(WebSocketDialer.TokenHeader, token.Text);
+        foreach (var (name, value) in call.Headers)
+            if (!message.Headers.TryAddWithoutValidation(name, value)) throw new ArgumentException($"'{name}' is not a request header that can be sent.", nameof(call));
         // Content even when it is empty: the handler silently repeats a request without content whose connection was lost, and a
         // repetition that then cannot connect would look like one that was never delivered.
         if (call.Body.Length > 0 || (call.Method != HttpMethod.Get && call.Method != HttpMethod.Head))

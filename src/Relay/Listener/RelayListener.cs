@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Net.WebSockets;
 using Microsoft.Extensions.Logging;
 
@@ -15,9 +14,6 @@ public sealed class RelayListener : IDisposable
 {
     /// <summary>How long the relay may take to echo a goodbye.</summary>
     private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(5);
-
-    private static readonly Meter Meter = new("Backup.Relay");
-    private static readonly Counter<long> Connections = Meter.CreateCounter<long>("relay.listener.connections", description: "Control channels opened");
 
     private readonly RelayListenerOptions _options;
     private readonly ILogger _logger;
@@ -65,13 +61,14 @@ public sealed class RelayListener : IDisposable
                 if (delay > TimeSpan.Zero)
                 {
                     Become(RelayListenerState.Waiting, _status.LastFailure);
-                    await Task.Delay(delay, Clock, stop).ConfigureAwait(false);
+                    await WaitAsync(delay, stop).ConfigureAwait(false);
                 }
                 Become(RelayListenerState.Connecting, _status.LastFailure);
                 var begun = Clock.GetTimestamp();
                 var failure = await ListenOnceAsync(stop).ConfigureAwait(false);
                 ladder.Ended(Clock.GetElapsedTime(begun));
                 Become(RelayListenerState.Waiting, failure);
+                RelayMeter.ConnectFailures.Add(1, new KeyValuePair<string, object?>("fault", failure.Fault.ToString()));
                 if (failure.Fault != lastFault && !stop.IsCancellationRequested)
                     RelayLog.Offline(_logger, _options.Entity.Value, failure.Fault, failure.Message);
                 lastFault = failure.Fault == RelayFault.ConnectionLost ? null : failure.Fault;
@@ -96,6 +93,10 @@ public sealed class RelayListener : IDisposable
         _dialer.Dispose();
     }
 
+    private Task WaitAsync(TimeSpan delay, CancellationToken stop) => _options.ProbeInterval is { } interval
+        ? ReachabilityProbe.WaitAsync(_options.Connection, _status.LastFailure, delay, interval, stop)
+        : Task.Delay(delay, Clock, stop);
+
     /// <summary>One control channel from dialling to its end; says why it ended.</summary>
     private async Task<RelayException> ListenOnceAsync(CancellationToken stop)
     {
@@ -104,7 +105,7 @@ public sealed class RelayListener : IDisposable
             var token = await _options.Connection.TokenAsync(_options.Entity, stop).ConfigureAwait(false);
             var address = _options.Connection.Endpoint.SocketAddress(_options.Entity, "", $"sb-hc-action=listen&sb-hc-id={_options.ListenerId}");
             using var channel = await _dialer.DialControlAsync(new DialRequest(address, _options.Connection.ConnectTimeout) { Token = token.Text }, stop).ConfigureAwait(false);
-            Connections.Add(1);
+            RelayMeter.Connections.Add(1);
             Become(RelayListenerState.Online, null);
             RelayLog.Online(_logger, _options.Entity.Value, _options.Connection.Endpoint.ToString(), _options.ListenerId);
             var begun = Clock.GetTimestamp();
@@ -206,6 +207,7 @@ public sealed class RelayListener : IDisposable
                 if (wait > TimeSpan.Zero) await Task.Delay(wait, Clock, ended).ConfigureAwait(false);
                 token = await _options.Connection.TokenAsync(_options.Entity, ended).ConfigureAwait(false);
                 await channel.SendAsync(ControlText.Write(new ControlMessage { RenewToken = new RenewTokenMessage { Token = token.Text } }), null, ended).ConfigureAwait(false);
+                RelayMeter.Renewals.Add(1);
                 RelayLog.TokenRenewed(_logger, token.ExpiresAt);
             }
         }
@@ -238,6 +240,8 @@ public sealed class RelayListener : IDisposable
 
     private void Become(RelayListenerState state, RelayException? failure)
     {
+        var online = (state == RelayListenerState.Online ? 1 : 0) - (_status.State == RelayListenerState.Online ? 1 : 0);
+        if (online != 0) RelayMeter.Online.Add(online, new KeyValuePair<string, object?>("entity", _options.Entity.Value));
         var made = _status.ConnectionsMade + (state == RelayListenerState.Online ? 1 : 0);
         _status = new RelayListenerStatus(state, Clock.GetUtcNow(), failure, made);
         if (state == RelayListenerState.Online) Volatile.Read(ref _online).TrySetResult();

@@ -27,6 +27,13 @@ public sealed record RelayListenerOptions
     /// <summary>Delays before each attempt to connect; the last one repeats. Default 0, 1, 2, 5, 10, 30 s, as the official clients do.</summary>
     public IReadOnlyList<TimeSpan> ReconnectDelays { get; init; } = ReconnectLadder.Default;
 
+    /// <summary>
+    /// While nobody answers at the relay's address at all, it is probed this often between attempts by a bare TCP connection, and the
+    /// first that succeeds ends the wait: a relay on this machine or site is used again at once after an outage of any length.
+    /// Default 1 s; null: the delays alone count.
+    /// </summary>
+    public TimeSpan? ProbeInterval { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Spreads reconnects of many agents; the randomness is not for secrets.</summary>
     public Random Jitter { get; init; } = new();
 

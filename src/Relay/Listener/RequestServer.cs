@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Net.WebSockets;
 using Microsoft.Extensions.Logging;
 
@@ -7,9 +6,6 @@ namespace Backup.Relay;
 /// <summary>Answers requests, by control channel or by rendezvous, and keeps count of those in work.</summary>
 internal sealed class RequestServer(RelayListenerOptions options, RelayHandler handler, Rendezvous rendezvous, ILogger logger) : IDisposable
 {
-    private static readonly Meter Meter = new("Backup.Relay");
-    private static readonly Counter<long> Requests = Meter.CreateCounter<long>("relay.listener.requests", description: "Requests answered, by status");
-
     private bool _disposed;
     private readonly CancellationTokenSource _abandoned = new();
     private readonly Lock _gate = new();
@@ -65,7 +61,11 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
             overwhelmed = !accepted && _inWork >= options.ConcurrentRequestsMax * 4;
             if (!overwhelmed) _inWork++;
         }
-        if (!accepted) RelayLog.Busy(logger);
+        if (!accepted)
+        {
+            RelayLog.Busy(logger);
+            RelayMeter.RequestsRefused.Add(1);
+        }
         if (overwhelmed) return;
         _ = RunAsync(accepted ? serve : refuse ?? (() => Task.CompletedTask));
     }
@@ -162,6 +162,8 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
         using var deadline = new CancellationTokenSource(options.AnswerTimeout, options.Connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _abandoned.Token);
         RelayResponse response;
+        var begun = options.Connection.Clock.GetTimestamp();
+        RelayMeter.RequestsInWork.Add(1);
         try
         {
             response = await handler(request, linked.Token).ConfigureAwait(false);
@@ -172,7 +174,12 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
             RelayLog.HandlerFailed(logger, e);
             response = RelayResponse.Empty(500);
         }
-        Requests.Add(1, new KeyValuePair<string, object?>("status", response.StatusCode));
+        finally
+        {
+            RelayMeter.RequestsInWork.Add(-1);
+        }
+        RelayMeter.RequestDuration.Record(options.Connection.Clock.GetElapsedTime(begun).TotalSeconds);
+        RelayMeter.Requests.Add(1, new KeyValuePair<string, object?>("status", response.StatusCode));
         return response;
     }
 }

@@ -95,7 +95,7 @@ internal static class RelayBenchmark
         var body = new byte[SmallBytes];
         return async () =>
         {
-            if (await sender.SendAsync(RelayProcesses.Entity, new RelayCall { Body = body }, CancellationToken.None) is not RelayReply.Answered { StatusCode: 200, Body.Length: SmallBytes } )
+            if (await sender.SendAsync(RelayProcesses.Entity, new RelayCall { Body = body }, CancellationToken.None) is not RelayReply.Answered { StatusCode: 200, Body.Length: SmallBytes })
                 throw new InvalidOperationException("A request was not answered as it should.");
         };
     }

@@ -133,7 +133,7 @@ public sealed class NodeInteroperabilityTests
         using var listener = await ListeningAsync(bed, "stream-listener.js");
         try
         {
-            using var socket = await bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "", "x=1", ["chosen", "other"], Cancel);
+            using var socket = await bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall { Query = "x=1", SubProtocols = ["chosen", "other"] }, Cancel);
             socket.SubProtocol.ShouldBe("chosen");
             await socket.SendAsync(Encoding.UTF8.GetBytes("hello"), WebSocketMessageType.Text, true, Cancel);
             var text = await SocketMessage.ReadAsync(socket, 100, Cancel);

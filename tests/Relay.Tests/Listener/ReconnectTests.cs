@@ -59,6 +59,42 @@ public sealed class ReconnectTests
     }
 
     [Fact]
+    public async Task Listener_WhoseRelayWasAwayForLong_IsBackWithinTwoSecondsOfItsReturn()
+    {
+        var first = await RelayTestBed.StartAsync();
+        await using var _ = first;
+        // One long rung: only the probe can end it.
+        var listener = await first.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { ReconnectDelays = [TimeSpan.Zero, TimeSpan.FromMinutes(10)] });
+        var port = first.Emulator.Port;
+        await first.Emulator.KillAsync();
+        await first.Emulator.DisposeAsync();
+        while (listener.Status is not { State: RelayListenerState.Waiting, LastFailure.Fault: RelayFault.ConnectionLost }) await Task.Delay(1, Cancel);
+        await using var second = await RelayTestBed.StartAsync(change: options => options with { Port = port });
+        var back = System.Diagnostics.Stopwatch.StartNew();
+        await listener.WaitUntilOnlineAsync(Cancel);
+        back.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(2));
+        (await second.PostAsync([1])).ShouldBeOfType<RelayReply.Answered>().StatusCode.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Listener_ThatIsRefused_WaitsItsRungAndNeverProbes()
+    {
+        var clock = FakeTime.New();
+        await using var bed = await RelayTestBed.StartAsync();
+        var options = bed.ListenerOptions(EntityPath.Parse("nobody/knows"));
+        var tries = new CountingTokens(new SasTokens("listen", RelayTestBed.ListenKey, TimeProvider.System), 2);
+        using var stop = new CancellationTokenSource();
+        using var listener = new RelayListener(
+            options with { Connection = options.Connection with { Tokens = tries, Clock = clock }, ReconnectDelays = [TimeSpan.Zero, TimeSpan.FromSeconds(100)] },
+            (_, _) => throw new InvalidOperationException(), NullLogger<RelayListener>.Instance);
+        var running = listener.RunAsync(stop.Token);
+        while (listener.Status is not { State: RelayListenerState.Waiting, LastFailure.Fault: RelayFault.NotFound }) await Task.Delay(1, Cancel);
+        (await clock.DriveAsync(tries.Reached, TimeSpan.FromSeconds(1))).ShouldBeGreaterThanOrEqualTo(TimeSpan.FromSeconds(80));
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Fact]
     public async Task Listener_OnAnUnknownEntity_SaysSoAndKeepsTrying()
     {
         await using var bed = await RelayTestBed.StartAsync();

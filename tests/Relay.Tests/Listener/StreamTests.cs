@@ -14,11 +14,12 @@ public sealed class StreamTests
         await using var bed = await RelayTestBed.StartAsync();
         var streams = new EchoStreams();
         await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Streams = streams });
-        using var socket = await bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "/tail", "x=1&sb-hc-fake=1", ["b", "a"], Cancel);
+        using var socket = await bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall { Suffix = "/tail", Query = "x=1&sb-hc-fake=1", SubProtocols = ["b", "a"], Headers = new Dictionary<string, string> { ["X-Who"] = "me" } }, Cancel);
         socket.SubProtocol.ShouldBe("a");
         streams.Offer!.Target.ShouldBe(new RelayTarget("/tail", "x=1"));
         streams.Offer.SubProtocols.ShouldBe(["b", "a"]);
         streams.Offer.Headers.ContainsKey("servicebusauthorization").ShouldBeFalse();
+        streams.Offer.Headers["x-who"].ShouldBe("me");
 
         await socket.SendAsync(Encoding.UTF8.GetBytes("hel"), WebSocketMessageType.Text, endOfMessage: false, Cancel);
         await socket.SendAsync(Encoding.UTF8.GetBytes("lo"), WebSocketMessageType.Text, endOfMessage: true, Cancel);
@@ -40,7 +41,7 @@ public sealed class StreamTests
     {
         await using var bed = await RelayTestBed.StartAsync();
         await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Streams = new EchoStreams { Decision = RelayStreamDecision.Reject(451, "not & here\r\nX: y") } });
-        var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "", "", [], Cancel));
+        var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall(), Cancel));
         refused.StatusCode.ShouldBe(451);
         refused.Message.ShouldContain("not & here??X: y");
     }
@@ -50,7 +51,7 @@ public sealed class StreamTests
     {
         await using var bed = await RelayTestBed.StartAsync();
         await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Streams = new EchoStreams { Decision = null } });
-        (await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "", "", [], Cancel))).StatusCode.ShouldBe(502);
+        (await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall(), Cancel))).StatusCode.ShouldBe(502);
     }
 
     [Fact]
@@ -58,14 +59,14 @@ public sealed class StreamTests
     {
         await using var bed = await RelayTestBed.StartAsync();
         await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)));
-        (await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "", "", [], Cancel))).StatusCode.ShouldBe(400);
+        (await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall(), Cancel))).StatusCode.ShouldBe(400);
     }
 
     [Fact]
     public async Task OpenStreamAsync_WhenNobodyListens_Gives404()
     {
         await using var bed = await RelayTestBed.StartAsync();
-        var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, "", "", [], Cancel));
+        var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall(), Cancel));
         refused.StatusCode.ShouldBe(404);
         refused.Message.ShouldContain("There are no listeners connected for the endpoint");
     }
