@@ -4,6 +4,7 @@ using Backup.Standalone.Http;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Extensions.Abstractions;
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Backup.Standalone.Hosting;
@@ -14,6 +15,7 @@ internal sealed class FunctionCatalog : ITaskCatalog
     private readonly FunctionInvoker _invoker;
     private readonly Dictionary<TaskName, FunctionEntry> _orchestrators = [];
     private readonly Dictionary<TaskName, FunctionEntry> _activities = [];
+    private readonly Dictionary<TaskName, FunctionEntry> _entities = [];
 
     /// <exception cref="StandaloneException">The functions contradict each other or cannot be served; every problem is listed.</exception>
     public FunctionCatalog(FunctionSources sources, FunctionInvoker invoker)
@@ -47,6 +49,9 @@ internal sealed class FunctionCatalog : ITaskCatalog
                 case ActivityTriggerAttribute activity:
                     Add(_activities, activity.Activity ?? function.Name, function, problems);
                     break;
+                case EntityTriggerAttribute entity:
+                    Add(_entities, entity.EntityName ?? function.Name, function, problems);
+                    break;
             }
         }
 
@@ -68,6 +73,9 @@ internal sealed class FunctionCatalog : ITaskCatalog
         _activities.TryGetValue(name, out var function) ? new FunctionActivity(function, _invoker, services)
             : name == DurableHttpCaller.ActivityName ? ActivatorUtilities.CreateInstance<DurableHttpActivity>(services)
             : null;
+
+    public ITaskEntity? CreateEntity(TaskName name, IServiceProvider services) =>
+        _entities.TryGetValue(name, out var function) ? new FunctionEntity(function, _invoker, services) : null;
 
     private static void Add(Dictionary<TaskName, FunctionEntry> tasks, TaskName name, FunctionEntry function, List<string> problems)
     {
@@ -95,7 +103,8 @@ internal sealed class FunctionCatalog : ITaskCatalog
             return null;
         }
 
-        if (triggers[0].Trigger is not (HttpTriggerAttribute or TimerTriggerAttribute or OrchestrationTriggerAttribute or ActivityTriggerAttribute))
+        if (triggers[0].Trigger is not (HttpTriggerAttribute or TimerTriggerAttribute or OrchestrationTriggerAttribute or ActivityTriggerAttribute
+            or EntityTriggerAttribute))
         {
             problems.Add($"{place} has a {triggers[0].Trigger!.GetType().Name}, which this host does not serve");
             return null;

@@ -53,6 +53,7 @@ internal sealed class FunctionEntry : FunctionDefinition
         TimerTriggerAttribute => "timerTrigger",
         OrchestrationTriggerAttribute => "orchestrationTrigger",
         ActivityTriggerAttribute => "activityTrigger",
+        EntityTriggerAttribute => "entityTrigger",
         DurableClientAttribute => "durableClient",
         _ => binding.GetType().Name,
     };

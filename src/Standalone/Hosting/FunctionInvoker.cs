@@ -15,6 +15,8 @@ internal sealed class FunctionInvoker(FunctionMiddleware middleware, ParameterBi
     /// <returns>The function's result, as the middleware left it; null for none.</returns>
     public async Task<object?> InvokeAsync(InvocationContext context)
     {
+        context.Binder = parameter => binder.BindAsync(parameter, context);
+        binder.AddFeatures(context);
         await middleware.Around(CallAsync)(context);
         return context.GetInvocationResult().Value;
     }
@@ -26,8 +28,11 @@ internal sealed class FunctionInvoker(FunctionMiddleware middleware, ParameterBi
         var arguments = new object?[function.MethodParameters.Length];
         for (var i = 0; i < arguments.Length; i++)
         {
-            var value = binder.BindAsync(function.MethodParameters[i], context);
-            arguments[i] = value.IsCompletedSuccessfully ? value.Result : await value;
+            if (!context.BoundInputs.TryGetValue(function.MethodParameters[i].Name!, out arguments[i]))
+            {
+                var value = binder.BindAsync(function.MethodParameters[i], context);
+                arguments[i] = value.IsCompletedSuccessfully ? value.Result : await value;
+            }
         }
 
         var target = function.Method.IsStatic ? null : CreateTarget(function.Method.DeclaringType!, context);

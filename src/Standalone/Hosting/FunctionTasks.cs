@@ -1,6 +1,8 @@
 using Backup.Standalone.Durable.Execution;
 using Backup.Standalone.Durable.Workers;
+using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Entities;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -38,5 +40,18 @@ internal sealed class FunctionActivity(FunctionEntry function, FunctionInvoker i
         var data = new Dictionary<string, object?>(StringComparer.OrdinalIgnoreCase) { ["instanceId"] = call.InstanceId };
         var stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None;
         return invoker.InvokeAsync(new InvocationContext(function, services, data, stopping) { TriggerValue = new ActivityInput(context, call.Input) });
+    }
+}
+
+/// <summary>An entity function as the durable engine calls it, once an operation.</summary>
+internal sealed class FunctionEntity(FunctionEntry function, FunctionInvoker invoker, IServiceProvider services) : ITaskEntity
+{
+    public async ValueTask<object?> RunAsync(TaskEntityOperation operation)
+    {
+        var dispatcher = new TaskEntityDispatcher(operation, services);
+        var data = new Dictionary<string, object?>(StringComparer.OrdinalIgnoreCase) { ["instanceId"] = operation.Context.Id.ToString() };
+        var stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None;
+        await invoker.InvokeAsync(new InvocationContext(function, services, data, stopping) { TriggerValue = dispatcher });
+        return dispatcher.Result;
     }
 }

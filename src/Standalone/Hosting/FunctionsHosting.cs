@@ -35,8 +35,16 @@ internal static class FunctionsHosting
         return builder;
     }
 
+    /// <summary>Adds the services unless they are there, and hands out the builder that adds middleware.</summary>
+    public static IFunctionsWorkerApplicationBuilder AddWorker(IServiceCollection services) => new Worker(services, AddServices(services));
+
     public static FunctionMiddleware AddServices(IServiceCollection services)
     {
+        if (services.FirstOrDefault(s => s.ServiceType == typeof(FunctionMiddleware))?.ImplementationInstance is FunctionMiddleware added)
+        {
+            return added;
+        }
+
         var middleware = new FunctionMiddleware();
         services.AddSingleton(middleware);
         services.AddMvcCore();
@@ -48,6 +56,7 @@ internal static class FunctionsHosting
         services.AddSingleton(provider => HostSettings.Read(provider.GetRequiredService<IConfiguration>()));
         services.AddSingleton<AccessKeys>();
         services.AddSingleton<PayloadSerializer>();
+        services.AddSingleton<AppConverters>();
         services.AddSingleton<ParameterBinder>();
         services.AddSingleton<FunctionInvoker>();
         services.AddSingleton<FunctionCatalog>();
@@ -100,7 +109,7 @@ internal static class FunctionsHosting
                 FuncConfiguration.AddTo(configuration, AppContext.BaseDirectory);
             })
             .ConfigureLogging(ConfigureLogging)
-            .ConfigureServices((context, services) => configureWorker(context, new Worker(services, AddServices(services))))
+            .ConfigureServices((context, services) => configureWorker(context, AddWorker(services)))
             .ConfigureWebHostDefaults(web => web
                 .UseSetting(WebHostDefaults.ServerUrlsKey, Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? DefaultUrl)
                 .Configure(UseFunctions));

@@ -4,6 +4,8 @@ using Microsoft.Azure.Functions.Worker;
 
 namespace Backup.Standalone.Hosting;
 
+#pragma warning disable CA2007 // The same path runs orchestrators, whose continuations belong on the turn's own context.
+
 /// <summary>One invocation of a function.</summary>
 internal sealed class InvocationContext : FunctionContext
 {
@@ -21,6 +23,12 @@ internal sealed class InvocationContext : FunctionContext
 
     /// <summary>What the trigger hands over: the request, the timer, the orchestration's or the activity's context.</summary>
     public object? TriggerValue { get; init; }
+
+    /// <summary>Binds a parameter; set by the invoker.</summary>
+    public Func<System.Reflection.ParameterInfo, ValueTask<object?>>? Binder { get; set; }
+
+    /// <summary>Inputs that middleware has bound, by parameter.</summary>
+    public Dictionary<string, object?> BoundInputs { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     public override string InvocationId { get; } = Guid.NewGuid().ToString();
 
@@ -41,6 +49,30 @@ internal sealed class InvocationContext : FunctionContext
     public override IInvocationFeatures Features { get; } = new FeatureSet();
 
     public override CancellationToken CancellationToken { get; }
+
+    public async ValueTask<InputBindingData<T>> BindInputAsync<T>(BindingMetadata binding)
+    {
+        var parameter = Function.MethodParameters.FirstOrDefault(p => string.Equals(p.Name, binding.Name, StringComparison.OrdinalIgnoreCase))
+            ?? throw new ArgumentException($"The function '{Function.Name}' has no input '{binding.Name}'.", nameof(binding));
+        if (!BoundInputs.ContainsKey(binding.Name) && Binder is { } bind)
+        {
+            var value = bind(parameter);
+            BoundInputs[binding.Name] = value.IsCompletedSuccessfully ? value.Result : await value;
+        }
+
+        return new Input<T>(this, binding);
+    }
+
+    private sealed class Input<T>(InvocationContext context, BindingMetadata binding) : InputBindingData<T>
+    {
+        public override BindingMetadata BindingMetadata => binding;
+
+        public override T? Value
+        {
+            get => (T?)context.BoundInputs[binding.Name];
+            set => context.BoundInputs[binding.Name] = value;
+        }
+    }
 
     private sealed class Binding(IReadOnlyDictionary<string, object?> data) : BindingContext
     {

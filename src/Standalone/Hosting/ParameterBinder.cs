@@ -5,6 +5,8 @@ using System.Text.Json;
 using Backup.Standalone.Http;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Converters;
+using Microsoft.Azure.Functions.Worker.Extensions.Http.Converters;
 using Microsoft.Azure.Functions.Worker.Http;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
@@ -12,11 +14,34 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Backup.Standalone.Hosting;
 
+#pragma warning disable CA2007 // The same path runs orchestrators, whose continuations belong on the turn's own context.
+
 /// <summary>Finds the value of a function's parameter.</summary>
-internal sealed class ParameterBinder(PayloadSerializer serializer)
+internal sealed class ParameterBinder(PayloadSerializer serializer, AppConverters converters)
 {
+    /// <summary>Gives an HTTP invocation the feature that reads its body.</summary>
+    public void AddFeatures(InvocationContext context)
+    {
+        if (context.TriggerValue is HttpContext http)
+        {
+            context.Features.Set<IFromBodyConversionFeature>(new BodyReader(this, http));
+        }
+    }
+
     /// <exception cref="FunctionInputConverterException">The value is missing or does not fit.</exception>
     public ValueTask<object?> BindAsync(ParameterInfo parameter, InvocationContext context)
+    {
+        var own = converters.Of(parameter, context);
+        return own.Count == 0 ? BindByHostAsync(parameter, context) : ConvertAsync(own, parameter, context);
+    }
+
+    private async ValueTask<object?> ConvertAsync(IReadOnlyList<IInputConverter> own, ParameterInfo parameter, InvocationContext context)
+    {
+        var (handled, value) = await AppConverters.ConvertAsync(own, parameter, context);
+        return handled ? value : await BindByHostAsync(parameter, context);
+    }
+
+    private ValueTask<object?> BindByHostAsync(ParameterInfo parameter, InvocationContext context)
     {
         var type = parameter.ParameterType;
         if (parameter.GetCustomAttribute<DurableClientAttribute>() is not null)
@@ -115,25 +140,31 @@ internal sealed class ParameterBinder(PayloadSerializer serializer)
             return FromBindingData(parameter, context);
         }
 
-        return await ReadBodyAsync(parameter, http).ConfigureAwait(false);
+        return await ReadBodyAsync(type, http).ConfigureAwait(false);
     }
 
-    private async Task<object?> ReadBodyAsync(ParameterInfo parameter, HttpContext http)
+    private async Task<object?> ReadBodyAsync(Type type, HttpContext http)
     {
         using var reader = new StreamReader(http.Request.Body);
         var text = await reader.ReadToEndAsync(http.RequestAborted).ConfigureAwait(false);
-        if (parameter.ParameterType == typeof(string))
+        if (type == typeof(string))
         {
             return text;
         }
 
         try
         {
-            return text.Length == 0 ? null : serializer.Deserialize(text, parameter.ParameterType);
+            return text.Length == 0 ? null : serializer.Deserialize(text, type);
         }
         catch (JsonException exception)
         {
-            throw new FunctionInputConverterException($"The request's body is not a valid {parameter.ParameterType.Name}: {exception.Message}", exception);
+            throw new FunctionInputConverterException($"The request's body is not a valid {type.Name}: {exception.Message}", exception);
         }
+    }
+
+    private sealed class BodyReader(ParameterBinder binder, HttpContext http) : IFromBodyConversionFeature
+    {
+        public async ValueTask<object?> ConvertAsync(FunctionContext context, Type targetType) =>
+            await binder.ReadBodyAsync(targetType, http).ConfigureAwait(false);
     }
 }

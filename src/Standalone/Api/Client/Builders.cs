@@ -12,8 +12,8 @@ public class DurableTaskClientOptions
     /// <summary>Turns inputs, outputs and events into stored text and back.</summary>
     public DataConverter DataConverter { get; set; } = JsonDataConverter.Default;
 
-    /// <summary>Whether entities are wanted; this host has none, whatever is set.</summary>
-    public bool EnableEntitySupport { get; set; }
+    /// <summary>Whether the client has entities. Default true: PostgreSQL, as the durable task scheduler, supports them.</summary>
+    public bool EnableEntitySupport { get; set; } = true;
 }
 
 /// <summary>Builds a client.</summary>

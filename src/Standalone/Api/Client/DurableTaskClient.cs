@@ -1,4 +1,5 @@
 using DurableTask.Core.History;
+using Microsoft.DurableTask.Client.Entities;
 using Microsoft.DurableTask.Internal;
 
 namespace Microsoft.DurableTask.Client;
@@ -14,6 +15,10 @@ public abstract class DurableTaskClient : IOrchestrationSubmitter, IAsyncDisposa
 
     /// <summary>The client's name.</summary>
     public string Name { get; }
+
+    /// <summary>Signals and queries entities.</summary>
+    /// <exception cref="NotSupportedException">The client has no entities.</exception>
+    public virtual DurableEntityClient Entities => throw new NotSupportedException($"{GetType()} does not support entities.");
 
     /// <summary>Schedules a new instance without input.</summary>
     /// <returns>The instance's id.</returns>

@@ -212,20 +212,6 @@ namespace Microsoft.Azure.Functions.Worker
     }
 }
 
-namespace Microsoft.Azure.Functions.Worker.Converters
-{
-    /// <summary>The base of attributes that name a converter.</summary>
-    [AttributeUsage(AttributeTargets.Parameter | AttributeTargets.Class | AttributeTargets.Interface | AttributeTargets.Enum | AttributeTargets.Struct)]
-    public class InputConverterAttribute : Attribute
-    {
-        /// <summary>Names the converter.</summary>
-        public InputConverterAttribute(Type converterType) => ConverterType = converterType;
-
-        /// <summary>The converter's type.</summary>
-        public Type ConverterType { get; }
-    }
-}
-
 namespace Microsoft.Azure.Functions.Worker.Http
 {
     /// <summary>Binds a parameter to the request's JSON body.</summary>

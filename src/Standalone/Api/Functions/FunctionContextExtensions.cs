@@ -51,6 +51,22 @@ public static class FunctionContextLoggerExtensions
 /// <summary>The result of an invocation, for middleware.</summary>
 public static class FunctionContextBindingFeatureExtensions
 {
+    /// <summary>Binds an input before the function runs; a value set here is what the function gets.</summary>
+    /// <exception cref="ArgumentException">The function has no such input.</exception>
+    public static ValueTask<InputBindingData<T>> BindInputAsync<T>(this FunctionContext context, BindingMetadata bindingMetadata)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(bindingMetadata);
+        return ((Backup.Standalone.Hosting.InvocationContext)context).BindInputAsync<T>(bindingMetadata);
+    }
+
+    /// <summary>What the function puts out besides its result. Functions of the standalone host have a result only.</summary>
+    public static IEnumerable<OutputBindingData<T>> GetOutputBindings<T>(this FunctionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return [];
+    }
+
     /// <summary>The result of the function; set its value to replace it.</summary>
     public static InvocationResult GetInvocationResult(this FunctionContext context)
     {

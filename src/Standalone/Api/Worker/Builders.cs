@@ -93,6 +93,46 @@ public static class DurableTaskWorkerBuilderExtensions
         return builder;
     }
 
+    /// <summary>Sets the hosted service to build instead of the PostgreSQL worker.</summary>
+    public static IDurableTaskWorkerBuilder UseBuildTarget<TTarget>(this IDurableTaskWorkerBuilder builder)
+        where TTarget : DurableTaskWorker => builder.UseBuildTarget(typeof(TTarget));
+
+    /// <summary>Sets the hosted service to build and shares the worker's options with its own options type.</summary>
+    public static IDurableTaskWorkerBuilder UseBuildTarget<TTarget, TOptions>(this IDurableTaskWorkerBuilder builder)
+        where TTarget : DurableTaskWorker
+        where TOptions : DurableTaskWorkerOptions
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddOptions<TOptions>(builder.Name)
+            .PostConfigure<Extensions.Options.IOptionsMonitor<DurableTaskWorkerOptions>>((options, monitor) =>
+            {
+                var source = monitor.Get(builder.Name);
+                options.DataConverter = source.DataConverter;
+                options.EnableEntitySupport = source.EnableEntitySupport;
+                options.MaximumTimerInterval = source.MaximumTimerInterval;
+                options.Versioning = source.Versioning;
+                options.OrchestrationFilter = source.OrchestrationFilter;
+            });
+        return builder.UseBuildTarget<TTarget>();
+    }
+
+    /// <summary>Makes the worker take only the work it has tasks for, so that workers with different tasks may share a hub.</summary>
+    public static IDurableTaskWorkerBuilder UseWorkItemFilters(this IDurableTaskWorkerBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Configure<Backup.Standalone.Durable.WorkFilterChoice>(builder.Name, choice => choice.FromRegistry());
+        return builder;
+    }
+
+    /// <summary>Makes the worker take only some work; null: all.</summary>
+    public static IDurableTaskWorkerBuilder UseWorkItemFilters(
+        this IDurableTaskWorkerBuilder builder, DurableTaskWorkerWorkItemFilters? workItemFilters)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Configure<Backup.Standalone.Durable.WorkFilterChoice>(builder.Name, choice => choice.Set(workItemFilters));
+        return builder;
+    }
+
     /// <summary>
     /// Where Durable Task's worker connects to a sidecar: here the database takes its place, which configuration or
     /// <see cref="Backup.Standalone.Durable.PostgresBuilderExtensions.UsePostgres(IDurableTaskWorkerBuilder, string)"/> names.

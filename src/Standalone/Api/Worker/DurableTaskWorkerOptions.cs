@@ -31,8 +31,8 @@ public class DurableTaskWorkerOptions
     /// <summary>Turns inputs, outputs and events into stored text and back.</summary>
     public DataConverter DataConverter { get; set; } = JsonDataConverter.Default;
 
-    /// <summary>Whether entities are wanted; this host has none, whatever is set.</summary>
-    public bool EnableEntitySupport { get; set; }
+    /// <summary>Whether orchestrations may use entities. Default true: PostgreSQL, as the durable task scheduler, supports them.</summary>
+    public bool EnableEntitySupport { get; set; } = true;
 
     /// <summary>The longest single timer of backends that have such a limit; PostgreSQL has none, so this host ignores it.</summary>
     public TimeSpan MaximumTimerInterval { get; set; } = TimeSpan.FromDays(3);
@@ -61,7 +61,7 @@ public class DurableTaskWorkerOptions
         /// <summary>Orchestration turns at once. Default: 100 per processor.</summary>
         public int MaximumConcurrentOrchestrationWorkItems { get; set; } = 100 * Environment.ProcessorCount;
 
-        /// <summary>Entity work at once; unused, since this host has no entities.</summary>
+        /// <summary>Entities at work at once. Default: 100 per processor.</summary>
         public int MaximumConcurrentEntityWorkItems { get; set; } = 100 * Environment.ProcessorCount;
     }
 

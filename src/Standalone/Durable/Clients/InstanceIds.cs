@@ -1,3 +1,5 @@
+using Backup.Standalone.Durable.Entities;
+
 namespace Backup.Standalone.Durable.Clients;
 
 /// <summary>What may be an instance id.</summary>
@@ -10,10 +12,11 @@ internal static class InstanceIds
     public static void Check(string instanceId)
     {
         ArgumentException.ThrowIfNullOrEmpty(instanceId);
-        if (instanceId.Length > LengthMax || instanceId.StartsWith('@') || instanceId.Contains('\0', StringComparison.Ordinal))
+        EntityIds.Refuse(instanceId);
+        if (instanceId.Length > LengthMax || instanceId.Contains('\0', StringComparison.Ordinal))
         {
             throw new ArgumentException(
-                $"'{instanceId}' is not an instance id: at most {LengthMax} characters, no '@' at the start, no null character.", nameof(instanceId));
+                $"'{instanceId}' is not an instance id: at most {LengthMax} characters, no null character.", nameof(instanceId));
         }
     }
 }

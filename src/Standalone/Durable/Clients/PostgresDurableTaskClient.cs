@@ -1,7 +1,9 @@
+using Backup.Standalone.Durable.Entities;
 using Backup.Standalone.Durable.Store;
 using DurableTask.Core.History;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Client.Entities;
 
 namespace Backup.Standalone.Durable.Clients;
 
@@ -15,6 +17,13 @@ internal sealed class PostgresDurableTaskClient(string name, DurableHub hub, Dur
     {
         OrchestrationRuntimeStatus.Pending, OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Suspended,
     };
+
+    private readonly PostgresEntityClient _entities = new(name, hub, options);
+
+    public override DurableEntityClient Entities => options.EnableEntitySupport
+        ? _entities
+        : throw new NotSupportedException(
+            $"Durable entities are disabled because {nameof(DurableTaskClientOptions)}.{nameof(DurableTaskClientOptions.EnableEntitySupport)}=false");
 
     /// <summary>Where the management URLs come from; null outside a functions app.</summary>
     internal Func<Http.ManagementUrls>? ManagementUrls { get; init; }
@@ -189,6 +198,7 @@ internal sealed class PostgresDurableTaskClient(string name, DurableHub hub, Dur
     private async Task SendAsync(string instanceId, InboxMessage message, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(instanceId);
+        EntityIds.Refuse(instanceId);
         await ReadyAsync(cancellation).ConfigureAwait(false);
         await hub.Committer.CommitAsync(new MessageCommit(message), cancellation).ConfigureAwait(false);
     }

@@ -28,7 +28,12 @@ internal sealed class EventWaiters(DataConverter converter)
     /// <summary>Events that nobody has consumed, in order.</summary>
     public IReadOnlyList<CarriedEvent> Unprocessed => [.. _early];
 
-    public Task<T> WaitAsync<T>(string name, CancellationToken cancellationToken)
+    public Task<T> WaitAsync<T>(string name, CancellationToken cancellationToken) => WaitAsync(name, data => converter.Deserialize<T>(data)!, cancellationToken);
+
+    /// <summary>Waits for an event of the engine's own, whose data no converter has touched.</summary>
+    public Task<string?> WaitForTextAsync(string name) => WaitAsync<string?>(name, data => data, CancellationToken.None);
+
+    private Task<T> WaitAsync<T>(string name, Func<string?, T> read, CancellationToken cancellationToken)
     {
         if (!_waiters.TryGetValue(name, out var stack))
         {
@@ -41,7 +46,7 @@ internal sealed class EventWaiters(DataConverter converter)
                 $"Events with the same name must have the same type argument. Expected {other.Type.FullName} but was requested {typeof(T).FullName}.");
         }
 
-        var waiter = new Waiter<T>(converter);
+        var waiter = new Waiter<T>(read);
         if (cancellationToken.IsCancellationRequested)
         {
             waiter.Cancel(cancellationToken);
@@ -82,7 +87,7 @@ internal sealed class EventWaiters(DataConverter converter)
         _early.AddLast(received);
     }
 
-    private sealed class Waiter<T>(DataConverter converter) : IWaiter
+    private sealed class Waiter<T>(Func<string?, T> read) : IWaiter
     {
         private readonly TaskCompletionSource<T> _source = new();
 
@@ -96,10 +101,10 @@ internal sealed class EventWaiters(DataConverter converter)
 
         public void Complete(string? data)
         {
-            T? value;
+            T value;
             try
             {
-                value = converter.Deserialize<T>(data);
+                value = read(data);
             }
 #pragma warning disable CA1031 // Whatever the converter throws reaches the orchestrator, which waits for this type.
             catch (Exception exception)
@@ -109,7 +114,7 @@ internal sealed class EventWaiters(DataConverter converter)
                 return;
             }
 
-            _source.TrySetResult(value!);
+            _source.TrySetResult(value);
         }
     }
 }

@@ -25,4 +25,7 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(4107, LogLevel.Error, "{InstanceId}: the result of activity '{Name}' could not be stored; the call fails")]
     internal static partial void ResultNotStorable(ILogger logger, Exception exception, string instanceId, string name);
+
+    [LoggerMessage(4108, LogLevel.Warning, "{EntityId}: operation '{Operation}' failed: {Reason}")]
+    internal static partial void EntityFailed(ILogger logger, string entityId, string operation, string reason);
 }

@@ -1,8 +1,9 @@
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Entities;
 
 namespace Backup.Standalone.Durable.Execution;
 
-/// <summary>The orchestrators and activities this process can run.</summary>
+/// <summary>The orchestrators, activities and entities this process can run.</summary>
 internal interface ITaskCatalog
 {
     /// <summary>An orchestrator for one turn; null when there is none of the name and version.</summary>
@@ -10,6 +11,9 @@ internal interface ITaskCatalog
 
     /// <summary>An activity for one call; null when there is none of the name and version.</summary>
     ITaskActivity? CreateActivity(TaskName name, TaskVersion version, IServiceProvider services);
+
+    /// <summary>An entity for one turn; null when there is none of the name.</summary>
+    ITaskEntity? CreateEntity(TaskName name, IServiceProvider services);
 }
 
 /// <summary>The tasks of a registry.</summary>
@@ -20,4 +24,6 @@ internal sealed class RegistryCatalog(DurableTaskRegistry registry) : ITaskCatal
 
     public ITaskActivity? CreateActivity(TaskName name, TaskVersion version, IServiceProvider services) =>
         registry.FindActivity(name, version)?.Invoke(services);
+
+    public ITaskEntity? CreateEntity(TaskName name, IServiceProvider services) => registry.FindEntity(name)?.Invoke(services);
 }

@@ -1,6 +1,8 @@
+using Backup.Standalone.Durable.Entities;
 using Backup.Standalone.Durable.Store;
 using DurableTask.Core.History;
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Entities;
 using Microsoft.DurableTask.Worker;
 using Microsoft.Extensions.Logging;
 
@@ -25,6 +27,7 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
     private int _nextId;
     private int _guids;
     private object? _customStatus;
+    private OrchestrationEntities? _entities;
 
     public OrchestrationContext(
         InstanceRecord instance, DurableTaskWorkerOptions options, ILoggerFactory loggers, OrchestratorSynchronizationContext turn)
@@ -46,9 +49,19 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
     public override ParentOrchestrationInstance? Parent =>
         _instance.Parent is { } parent ? new ParentOrchestrationInstance(parent.Name, parent.InstanceId) : null;
 
+    public override TaskOrchestrationEntityFeature Entities => _options.EnableEntitySupport
+        ? _entities ??= new OrchestrationEntities(this)
+        : throw new NotSupportedException(
+            $"Durable entities are disabled because {nameof(DurableTaskWorkerOptions)}.{nameof(DurableTaskWorkerOptions.EnableEntitySupport)}=false");
+
     public override DateTime CurrentUtcDateTime => Time;
 
     public override bool IsReplaying => Replaying;
+
+    /// <summary>The execution that answers are meant for.</summary>
+    public Guid ExecutionId => _instance.ExecutionId;
+
+    public DataConverter Converter => _options.DataConverter;
 
     /// <summary>The time of the turn that is being played.</summary>
     public DateTime Time { get; set; }
@@ -101,6 +114,8 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
         EnsureLegalAccess();
         RefuseOptionsAsInput(input, options);
         var instanceId = (options as SubOrchestrationOptions)?.InstanceId ?? NewGuid().ToString("N");
+        EntityIds.Refuse(instanceId);
+        _entities?.EnsureMayCallSubOrchestrators();
         var version = options?.Version is { } asked ? asked.Version : _options.Versioning?.DefaultVersion ?? string.Empty;
         return await CallAsync(orchestratorName, options?.Retry, () => Schedule<TResult>(
             EventType.SubOrchestrationInstanceCreated,
@@ -154,6 +169,7 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
         EnsureLegalAccess();
         ArgumentException.ThrowIfNullOrEmpty(instanceId);
         ArgumentException.ThrowIfNullOrEmpty(eventName);
+        EntityIds.Refuse(instanceId);
         _pending.Enqueue(new HistoryRecord(EventType.EventSent, _nextId++, -1, Time)
         {
             Name = eventName,
@@ -185,6 +201,24 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
         EnsureLegalAccess();
         return DeterministicGuid.Create(InstanceId, Time, _guids++);
     }
+
+    public string? SerializeUnlessReplaying(object? value) => Replaying ? null : _options.DataConverter.Serialize(value);
+
+    /// <summary>Sends a message to an entity, at once or at a time.</summary>
+    public void SendToEntity(string entity, EntityRequest request, DateTimeOffset? at = null)
+    {
+        EnsureLegalAccess();
+        _pending.Enqueue(new HistoryRecord(EventType.EventSent, _nextId++, -1, Time)
+        {
+            Name = request.Operation,
+            Target = entity,
+            Data = Replaying ? null : request.ToString(),
+            FireAt = at?.UtcDateTime,
+        });
+    }
+
+    /// <summary>Releases what a critical section has locked, once the orchestrator has ended.</summary>
+    public void LeaveCriticalSection() => _entities?.Release();
 
     /// <summary>Hands an answer to the call it is for.</summary>
     /// <returns>False when no such call is open: the answer is a duplicate or comes too late.</returns>
@@ -227,8 +261,6 @@ internal sealed class OrchestrationContext : TaskOrchestrationContext
                 nameof(input));
         }
     }
-
-    private string? SerializeUnlessReplaying(object? value) => Replaying ? null : _options.DataConverter.Serialize(value);
 
     private async Task<TResult> CallAsync<TResult>(TaskName name, TaskRetryOptions? retry, Func<Task<TResult>> call)
     {

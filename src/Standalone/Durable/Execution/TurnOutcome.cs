@@ -94,7 +94,7 @@ internal sealed class TurnOutcome
                     });
                     break;
                 case EventType.EventSent:
-                    _messages.Add(new InboxMessage(call.Target!, EventType.EventRaised) { Name = call.Name, Data = call.Data });
+                    _messages.Add(new InboxMessage(call.Target!, EventType.EventRaised) { Name = call.Name, Data = call.Data, VisibleAt = call.FireAt });
                     break;
             }
         }

@@ -135,6 +135,11 @@ internal sealed class TurnRunner(
             return outcome.Fail(StoredFailure.From(new InvalidOperationException(OrchestrationContext.IllegalAwaitMessage)));
         }
 
+        if (player.Code is { IsCompleted: true })
+        {
+            context.LeaveCriticalSection();
+        }
+
         turn.Violated = () => illegalAwait(work);
         outcome.Collect(context);
         if (work.History.Count + outcome.Appended.Count > limits.HistoryEventsMax
@@ -166,7 +171,7 @@ internal sealed class TurnRunner(
         if (!code.IsCompletedSuccessfully)
         {
             var exception = code.Exception?.InnerException ?? new TaskCanceledException(code);
-            return outcome.Fail(Describe(exception));
+            return outcome.Fail(StoredFailure.From(exception, exceptionProperties));
         }
 
         if (context.Continuation is { } continuation)
@@ -187,14 +192,6 @@ internal sealed class TurnRunner(
         {
             return outcome.Fail(StoredFailure.From(exception));
         }
-    }
-
-    private StoredFailure Describe(Exception exception)
-    {
-        var details = TaskFailureDetails.FromException(exception);
-        return StoredFailure.From(exceptionProperties?.GetExceptionProperties(exception) is { } properties
-            ? details with { Properties = properties }
-            : details);
     }
 
     private string? VersionMismatch(InstanceRecord instance)

@@ -1,5 +1,8 @@
 using System.Text.Json;
+using Backup.Standalone.Durable.Entities;
 using DurableTask.Core.History;
+using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Entities;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -22,6 +25,7 @@ internal sealed class CommitRows(LockedRows locked)
     private readonly HashSet<string> _finished = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DateTime> _ready = new(StringComparer.Ordinal);
     private readonly HashSet<string> _started = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, EntityInstanceId> _newEntities = new(StringComparer.Ordinal);
     private bool _readsReadiness;
 
     public CommitEffects Effects { get; } = new();
@@ -48,18 +52,23 @@ internal sealed class CommitRows(LockedRows locked)
             _finished.Add(instance);
         }
 
-        if (turn.Change is not null && (turn.IsFinishing || turn.HistoryLength == 0))
+        if (turn.Change is not null && (turn.IsFinishing || turn.HistoryLength == 0) && !EntityIds.IsEntity(instance))
         {
             Effects.Changed.Add(instance);
         }
     }
 
-    /// <summary>Adds a message unless its instance is unknown or finished.</summary>
+    /// <summary>Adds a message unless its instance is unknown or finished; an entity comes into being by being sent one.</summary>
     public void AddMessage(InboxMessage message)
     {
         if (!locked.Dispatch.TryGetValue(message.InstanceId, out var row) && !_started.Contains(message.InstanceId))
         {
-            return;
+            if (!EntityIds.IsEntity(message.InstanceId) || message.Kind != EventType.EventRaised)
+            {
+                return;
+            }
+
+            _newEntities[message.InstanceId] = EntityInstanceId.FromString(message.InstanceId);
         }
 
         var visible = message.VisibleAt ?? locked.Now;
@@ -90,6 +99,7 @@ internal sealed class CommitRows(LockedRows locked)
         await using var batch = new NpgsqlBatch(connection);
         AddDeletes(batch);
         AddInstances(batch);
+        AddEntities(batch);
         AddHistory(batch);
         var activityResult = AddActivities(batch);
         AddInbox(batch);
@@ -244,6 +254,33 @@ internal sealed class CommitRows(LockedRows locked)
             Uuids(_instances.Select(i => (Guid?)i.ExecutionId)),
             Times(_instances.Select(i => (DateTime?)(i.StartAt ?? i.CreatedAt))),
             CommitTransaction.Array(_instances.Select(_ => 0L).ToArray(), NpgsqlDbType.Bigint));
+    }
+
+    // Another transaction may make the same entity at the same time. Whichever comes second waits for the first one's rows,
+    // takes them as they are, and by setting when the entity is ready makes sure that its message is seen.
+    private void AddEntities(NpgsqlBatch batch)
+    {
+        if (_newEntities.Count == 0)
+        {
+            return;
+        }
+
+        Add(batch, """
+            INSERT INTO instances (instance_id, execution_id, name, version, status, created_at, updated_at)
+            SELECT t.instance_id, t.execution_id, t.name, '', $4, $5, $5 FROM unnest($1::text[], $2::uuid[], $3::text[]) AS t (instance_id, execution_id, name)
+            ON CONFLICT (instance_id) DO NOTHING
+            """,
+            Texts(_newEntities.Keys),
+            Uuids(_newEntities.Keys.Select(_ => (Guid?)Guid.NewGuid())),
+            Texts(_newEntities.Values.Select(e => e.Name)),
+            new NpgsqlParameter { Value = (short)OrchestrationRuntimeStatus.Running },
+            new NpgsqlParameter { Value = locked.Now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        Add(batch, """
+            INSERT INTO dispatch (instance_id, execution_id, fence)
+            SELECT instance_id, execution_id, 0 FROM instances WHERE instance_id = ANY($1) ORDER BY instance_id
+            ON CONFLICT (instance_id) DO NOTHING
+            """,
+            Texts(_newEntities.Keys));
     }
 
     private void AddHistory(NpgsqlBatch batch)

@@ -140,12 +140,12 @@ internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
             {
                 rows.AddInstance(started, turn.Time);
             }
-            else
+            else if (started.Parent is { } parent)
             {
                 rows.AddMessage(new InboxMessage(claim.InstanceId, EventType.SubOrchestrationInstanceFailed)
                 {
                     ExecutionId = claim.ExecutionId,
-                    TaskId = started.Parent!.TaskId,
+                    TaskId = parent.TaskId,
                     Failure = new StoredFailure(
                         typeof(OrchestrationAlreadyExistsException).FullName!,
                         $"An orchestration instance with the id '{started.InstanceId}' already exists and is not finished.",

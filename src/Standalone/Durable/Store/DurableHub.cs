@@ -15,7 +15,6 @@ internal sealed class DurableHub : IAsyncDisposable
         Database = new DurableDatabase(connectionString, options);
         Feed = new ChangeFeed(Database, time, logger);
         Committer = new GroupCommitter(Database, Feed.Announce, time, logger);
-        Reader = new WorkReader(Database, options);
         Queries = new InstanceQueries(Database);
     }
 
@@ -26,8 +25,6 @@ internal sealed class DurableHub : IAsyncDisposable
     public ChangeFeed Feed { get; }
 
     public GroupCommitter Committer { get; }
-
-    public WorkReader Reader { get; }
 
     public InstanceQueries Queries { get; }
 

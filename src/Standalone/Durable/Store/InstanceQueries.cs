@@ -26,7 +26,7 @@ internal sealed class InstanceQueries(DurableDatabase database)
         var after = PageToken.Parse(continuationToken);
         await using var command = database.Relaxed.CreateCommand($"""
             SELECT {WorkReader.Columns} FROM instances
-            WHERE ($1::timestamptz IS NULL OR created_at >= $1) AND ($2::timestamptz IS NULL OR created_at <= $2)
+            WHERE instance_id NOT LIKE '@%' AND ($1::timestamptz IS NULL OR created_at >= $1) AND ($2::timestamptz IS NULL OR created_at <= $2)
               AND ($3::smallint[] IS NULL OR status = ANY($3)) AND ($4::text IS NULL OR starts_with(instance_id, $4))
               AND ($5::timestamptz IS NULL OR (created_at, instance_id) > ($5, $6::text COLLATE "C"))
             ORDER BY created_at, instance_id LIMIT $7
@@ -152,7 +152,7 @@ internal sealed class InstanceQueries(DurableDatabase database)
             : (await PurgeAsync(ids, recursive, cancellationToken).ConfigureAwait(false), ids.Count < PurgeBatchMax);
     }
 
-    private static NpgsqlParameter Time(DateTimeOffset? time) =>
+    internal static NpgsqlParameter Time(DateTimeOffset? time) =>
         new() { Value = (object?)time?.UtcDateTime ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
 
     private static NpgsqlParameter StatusesParameter(IEnumerable<OrchestrationRuntimeStatus>? statuses)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Worker;
 
 namespace Backup.Standalone.Durable.Store;
 
@@ -24,6 +25,13 @@ internal sealed record StoredFailure(
     public static StoredFailure From(Exception exception) => From(TaskFailureDetails.FromException(exception), DepthMax);
 
     public static StoredFailure From(TaskFailureDetails details) => From(details, DepthMax);
+
+    /// <summary>The failure of an exception with the properties the app gives it.</summary>
+    public static StoredFailure From(Exception exception, IExceptionPropertiesProvider? provider)
+    {
+        var details = TaskFailureDetails.FromException(exception);
+        return From(provider?.GetExceptionProperties(exception) is { } properties ? details with { Properties = properties } : details);
+    }
 
     public static string? Serialize(StoredFailure? failure) =>
         failure is null ? null : JsonSerializer.Serialize(failure, StoredJson.Default.StoredFailure);

@@ -17,8 +17,11 @@ internal sealed record ClaimedTurns(IReadOnlyList<TurnClaim> Claims, DateTime? N
 
 /// <summary>Claims work and loads what it needs.</summary>
 /// <remarks>A claim locks the worker's row: nobody can declare the worker dead while it claims, nor can it claim afterwards.</remarks>
-internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions options)
+internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions options, WorkFilter? filter = null)
 {
+    private readonly string _turnFilter = filter is null ? string.Empty : WorkFilter.TurnCondition;
+    private readonly string _activityFilter = filter is null ? string.Empty : WorkFilter.ActivityCondition;
+
     private const string InstanceColumns =
         "instance_id, execution_id, name, version, status, input, output, custom_status, failure, tags, carried_events, "
         + "parent_id, parent_name, parent_execution, parent_task, start_at, created_at, updated_at";
@@ -31,15 +34,18 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
         await database.FaultAsync("before claim of turns").ConfigureAwait(false);
         await using var connection = await database.Relaxed.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var batch = new NpgsqlBatch(connection);
-        Add(batch, """
+        Add(batch, $"""
             UPDATE dispatch d SET owner = $1, fence = fence + 1, attempts = attempts + 1
-            FROM (SELECT instance_id FROM dispatch WHERE owner IS NULL AND ready_at <= clock_timestamp()
+            FROM (SELECT instance_id FROM dispatch WHERE owner IS NULL AND ready_at <= clock_timestamp() {_turnFilter}
                   ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED) c,
                  (SELECT worker_id FROM workers WHERE worker_id = $1 FOR KEY SHARE) w
             WHERE d.instance_id = c.instance_id
             RETURNING d.instance_id, d.execution_id, d.fence, d.attempts
-            """, new NpgsqlParameter { Value = owner }, new NpgsqlParameter { Value = max });
-        Add(batch, "SELECT min(ready_at), clock_timestamp() FROM dispatch WHERE owner IS NULL AND ready_at IS NOT NULL");
+            """, [new NpgsqlParameter { Value = owner }, new NpgsqlParameter { Value = max }, .. Filter(f => f.Turns)]);
+        Add(batch, $"""
+            SELECT min(ready_at), clock_timestamp() FROM dispatch
+            WHERE owner IS NULL AND ready_at IS NOT NULL {_turnFilter.Replace("$3", "$1", StringComparison.Ordinal)}
+            """, [.. Filter(f => f.Turns)]);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var claims = new List<TurnClaim>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
@@ -125,15 +131,20 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
     public async Task<IReadOnlyList<ActivityClaim>> ClaimActivitiesAsync(int owner, int max, CancellationToken cancellationToken)
     {
         await database.FaultAsync("before claim of activities").ConfigureAwait(false);
-        await using var command = database.Relaxed.CreateCommand("""
+        await using var command = database.Relaxed.CreateCommand($"""
             UPDATE activities a SET owner = $1, attempts = attempts + 1
-            FROM (SELECT activity_id FROM activities WHERE owner IS NULL ORDER BY activity_id LIMIT $2 FOR UPDATE SKIP LOCKED) c,
+            FROM (SELECT activity_id FROM activities WHERE owner IS NULL {_activityFilter} ORDER BY activity_id LIMIT $2 FOR UPDATE SKIP LOCKED) c,
                  (SELECT worker_id FROM workers WHERE worker_id = $1 FOR KEY SHARE) w
             WHERE a.activity_id = c.activity_id
             RETURNING a.activity_id, a.attempts, a.instance_id, a.execution_id, a.task_id, a.name, a.version, a.input, a.tags
             """);
         command.Parameters.Add(new NpgsqlParameter { Value = owner });
         command.Parameters.Add(new NpgsqlParameter { Value = max });
+        foreach (var parameter in Filter(f => f.Activities))
+        {
+            command.Parameters.Add(parameter);
+        }
+
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var claims = new List<ActivityClaim>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
@@ -149,6 +160,9 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
         await database.FaultAsync("after claim of activities").ConfigureAwait(false);
         return claims;
     }
+
+    private IEnumerable<NpgsqlParameter> Filter(Func<WorkFilter, string[]> keys) =>
+        filter is null ? [] : [CommitTransaction.Array(keys(filter), NpgsqlDbType.Text)];
 
     internal static InstanceRecord ReadInstance(NpgsqlDataReader reader) => new(
         reader.GetString(0), reader.GetGuid(1), reader.GetString(2), reader.GetString(3))

@@ -17,6 +17,7 @@ namespace Backup.Standalone.Durable.Workers;
 internal sealed class ActivityDispatcher : IAsyncDisposable
 {
     private readonly DurableHub _hub;
+    private readonly WorkReader _reader;
     private readonly WorkerLease _lease;
     private readonly OwnedWork _owned;
     private readonly ITaskCatalog _catalog;
@@ -35,6 +36,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
 
     public ActivityDispatcher(
         DurableHub hub,
+        WorkReader reader,
         WorkerLease lease,
         OwnedWork owned,
         ITaskCatalog catalog,
@@ -46,6 +48,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         ILogger logger)
     {
         _hub = hub;
+        _reader = reader;
         _lease = lease;
         _owned = owned;
         _catalog = catalog;
@@ -172,7 +175,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         try
         {
             return await _owned.ClaimAsync(
-                () => _hub.Reader.ClaimActivitiesAsync(_lease.WorkerId, granted, CancellationToken.None),
+                () => _reader.ClaimActivitiesAsync(_lease.WorkerId, granted, CancellationToken.None),
                 claims =>
                 {
                     foreach (var claim in claims)
@@ -264,9 +267,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
 #pragma warning restore CA1031
             {
                 ExecutionLog.ActivityFailed(_logger, call.InstanceId, call.Name, exception.Message);
-                var details = TaskFailureDetails.FromException(exception);
-                return Failed(claim, StoredFailure.From(
-                    _exceptionProperties?.GetExceptionProperties(exception) is { } properties ? details with { Properties = properties } : details));
+                return Failed(claim, StoredFailure.From(exception, _exceptionProperties));
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Backup.Standalone.Durable.Entities;
 using Backup.Standalone.Durable.Execution;
 using Backup.Standalone.Durable.Store;
 using Microsoft.DurableTask.Client;
@@ -6,15 +7,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Backup.Standalone.Durable.Workers;
 
-/// <summary>Claims instances that have something to do, runs their turns, commits them.</summary>
+/// <summary>Claims instances and entities that have something to do, runs their turns, commits them.</summary>
 internal sealed class OrchestrationDispatcher : IAsyncDisposable
 {
     private const int ClaimMax = 64;
 
     private readonly DurableHub _hub;
+    private readonly WorkReader _reader;
     private readonly WorkerLease _lease;
     private readonly OwnedWork _owned;
     private readonly TurnRunner _runner;
+    private readonly EntityRunner _entities;
     private readonly ActivityDispatcher _activities;
     private readonly int _turnsMax;
     private readonly DurableMetrics _metrics;
@@ -29,9 +32,11 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
 
     public OrchestrationDispatcher(
         DurableHub hub,
+        WorkReader reader,
         WorkerLease lease,
         OwnedWork owned,
         TurnRunner runner,
+        EntityRunner entities,
         ActivityDispatcher activities,
         int turnsMax,
         DurableMetrics metrics,
@@ -39,9 +44,11 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         ILogger logger)
     {
         _hub = hub;
+        _reader = reader;
         _lease = lease;
         _owned = owned;
         _runner = runner;
+        _entities = entities;
         _activities = activities;
         _turnsMax = turnsMax;
         _metrics = metrics;
@@ -128,7 +135,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
 
         var max = Math.Min(free, ClaimMax);
         var claimed = await _owned.ClaimAsync(
-            () => _hub.Reader.ClaimTurnsAsync(_lease.WorkerId, max, CancellationToken.None),
+            () => _reader.ClaimTurnsAsync(_lease.WorkerId, max, CancellationToken.None),
             result =>
             {
                 foreach (var claim in result.Claims)
@@ -153,7 +160,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         IReadOnlyList<TurnWork> works = [];
         try
         {
-            works = await _hub.Reader.LoadAsync(claims, _cache.Take, CancellationToken.None).ConfigureAwait(false);
+            works = await _reader.LoadAsync(claims, _cache.Take, CancellationToken.None).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // Claims must not be forgotten whatever happens: they are given back below, one way or the other.
         catch (Exception exception)
@@ -190,7 +197,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         {
             try
             {
-                await _hub.Reader.LoadAsync([claim], _cache.Take, CancellationToken.None).ConfigureAwait(false);
+                await _reader.LoadAsync([claim], _cache.Take, CancellationToken.None).ConfigureAwait(false);
                 Release([claim], now);
             }
             catch (Exception single) when (!DurableDatabase.IsTransient(single))
@@ -230,14 +237,16 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
             TurnCommit commit;
             try
             {
-                commit = await _runner.RunAsync(work, now).ConfigureAwait(false);
+                commit = EntityIds.IsEntity(work.Instance.InstanceId)
+                    ? await _entities.RunAsync(work, now).ConfigureAwait(false)
+                    : await _runner.RunAsync(work, now).ConfigureAwait(false);
             }
 #pragma warning disable CA1031 // A turn that breaks the engine would break it for ever: the instance fails with the reason.
             catch (Exception exception)
 #pragma warning restore CA1031
             {
                 ExecutionLog.TurnNotStorable(_logger, exception, work.Instance.InstanceId, work.Instance.Name);
-                commit = TurnRunner.Abort(work, now, exception);
+                commit = await AbortAsync(work, now, exception).ConfigureAwait(false);
             }
 
             await CommitAsync(work, commit, now).ConfigureAwait(false);
@@ -269,7 +278,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         {
             _activities.Unreserve(commit.ActivitiesToKeep);
             ExecutionLog.TurnNotStorable(_logger, exception, work.Instance.InstanceId, work.Instance.Name);
-            _hub.Committer.Post(TurnRunner.Abort(work, now, exception));
+            _hub.Committer.Post(await AbortAsync(work, now, exception).ConfigureAwait(false));
             _owned.Doubt(); // Should even that be refused by the database, the claim goes back to the queue.
             return;
         }
@@ -287,6 +296,12 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
             LogFinished(work.Instance, commit.Change!);
         }
     }
+
+    // An instance whose turn cannot be stored fails; an entity has no end, so whatever it was asked fails.
+    private static async Task<TurnCommit> AbortAsync(TurnWork work, DateTime now, Exception exception) =>
+        EntityIds.IsEntity(work.Instance.InstanceId)
+            ? await EntityRunner.AbortAsync(work, now, StoredFailure.From(exception)).ConfigureAwait(false)
+            : TurnRunner.Abort(work, now, exception);
 
     private void LogFinished(InstanceRecord instance, InstanceChange change)
     {

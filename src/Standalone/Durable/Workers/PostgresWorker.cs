@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Backup.Standalone.Durable.Entities;
 using Backup.Standalone.Durable.Execution;
 using Backup.Standalone.Durable.Store;
 using DurableTask.Core.History;
@@ -19,6 +20,7 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
     private readonly DurableHub _hub;
     private readonly WorkerLease _lease;
     private readonly OwnedWork _owned = new();
+    private readonly EntityRunner _entities;
     private readonly OrchestrationDispatcher _orchestrations;
     private readonly ActivityDispatcher _activities;
     private readonly DurableMetrics _metrics;
@@ -27,7 +29,7 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
     private Task _sampling = Task.CompletedTask;
     private bool _started;
 
-    public PostgresWorker(IServiceProvider services, DurableHub hub, ITaskCatalog catalog, DurableTaskWorkerOptions options)
+    public PostgresWorker(IServiceProvider services, DurableHub hub, ITaskCatalog catalog, DurableTaskWorkerOptions options, WorkFilter? filter = null)
     {
         var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         var loggers = services.GetRequiredService<ILoggerFactory>();
@@ -38,12 +40,16 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
         _metrics = new DurableMetrics(services.GetService<IMeterFactory>());
         _sampler = new QueueSampler(hub.Database, _metrics, time);
         _lease = new WorkerLease(hub.Database, hub.Options, time, logger, ReconcileAsync, WakeAll);
-        _activities = new ActivityDispatcher(hub, _lease, _owned, catalog, options, scopes, exceptionProperties, _metrics, time, logger);
+        var reader = new WorkReader(hub.Database, hub.Options, filter);
+        _activities = new ActivityDispatcher(hub, reader, _lease, _owned, catalog, options, scopes, exceptionProperties, _metrics, time, logger);
+        _entities = new EntityRunner(catalog, options, hub.Options, scopes, logger, exceptionProperties);
         _orchestrations = new OrchestrationDispatcher(
             hub,
+            reader,
             _lease,
             _owned,
             new TurnRunner(catalog, options, hub.Options, scopes, loggers, exceptionProperties, FailIllegalAwait),
+            _entities,
             _activities,
             Math.Max(1, options.Concurrency.MaximumConcurrentOrchestrationWorkItems),
             _metrics,
@@ -92,6 +98,7 @@ internal sealed class PostgresWorker : IHostedService, IAsyncDisposable
         await _orchestrations.DisposeAsync().ConfigureAwait(false);
         await _activities.DisposeAsync().ConfigureAwait(false);
         await _lease.DisposeAsync().ConfigureAwait(false);
+        _entities.Dispose();
         _hub.Committer.Doubted -= _owned.Doubt;
         _owned.Dispose();
         _metrics.Dispose();

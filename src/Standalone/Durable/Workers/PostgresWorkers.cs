@@ -35,7 +35,8 @@ internal static class PostgresWorkers
     {
         var options = services.GetRequiredService<IOptionsMonitor<DurableTaskWorkerOptions>>().Get(name);
         var registry = services.GetRequiredService<IOptionsMonitor<DurableTaskRegistry>>().Get(name);
-        return new PostgresWorker(services, services.GetRequiredService<DurableHubs>().Get(name), new RegistryCatalog(registry), options);
+        var filters = services.GetRequiredService<IOptionsMonitor<WorkFilterChoice>>().Get(name).Of(registry);
+        return new PostgresWorker(services, services.GetRequiredService<DurableHubs>().Get(name), new RegistryCatalog(registry), options, filters);
     }
 
     private sealed record WorkerRegistration(IDurableTaskWorkerBuilder Builder);
