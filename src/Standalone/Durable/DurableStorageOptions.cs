@@ -14,6 +14,8 @@ public sealed partial class DurableStorageOptions
     /// <summary>The hub of workers and clients that name none.</summary>
     public const string DefaultHubName = "DurableHub";
 
+    internal const int ListeningPollFactor = 5;
+
     /// <summary>The PostgreSQL connection string; null: taken from configuration.</summary>
     public string? ConnectionString { get; set; }
 
@@ -24,7 +26,7 @@ public sealed partial class DurableStorageOptions
     /// <summary>How long a process that shows no sign of life keeps what it works on. Default 15 s, at least 2 s.</summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long to wait before looking for work that no notification announced. Default 1 s.</summary>
+    /// <summary>How long to wait before looking for work while notifications cannot arrive; five times as long while they can. Default 1 s.</summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How many events the history of one execution may hold before the instance fails. Default 100,000.</summary>

@@ -62,6 +62,7 @@ internal static class FunctionsHosting
         services.AddSingleton<FunctionCatalog>();
         services.AddSingleton<HttpFunctions>();
         services.AddSingleton<ManagementUrls>();
+        services.AddSingleton<EntityApi>();
         services.AddSingleton<ManagementApi>();
         AddDurable(services);
         services.AddSingleton<TimerStore>();

@@ -10,9 +10,10 @@ using Microsoft.DurableTask.Client;
 namespace Backup.Standalone.Http;
 
 /// <summary>The durable client over HTTP, as Durable Functions documents it. Every call needs a system key.</summary>
-internal sealed class ManagementApi(IDurableTaskClientProvider clients, AccessKeys keys, ManagementUrls urls, PayloadSerializer serializer)
+internal sealed class ManagementApi(
+    IDurableTaskClientProvider clients, AccessKeys keys, ManagementUrls urls, PayloadSerializer serializer, EntityApi entities)
 {
-    private const string ContinuationHeader = "x-ms-continuation-token";
+    public const string ContinuationHeader = "x-ms-continuation-token";
 
     private DurableTaskClient Client => clients.GetClient();
 
@@ -35,6 +36,7 @@ internal sealed class ManagementApi(IDurableTaskClientProvider clients, AccessKe
             CommandAsync(id, client => client.ResumeInstanceAsync(id, reason, cancel), cancel));
         api.MapPost("/instances/{id}/restart", RestartAsync);
         api.MapPost("/orchestrators/{name}/{id?}", StartAsync);
+        entities.Map(api);
     }
 
     private async Task<IResult> StatusAsync(
@@ -230,7 +232,7 @@ internal sealed class ManagementApi(IDurableTaskClientProvider clients, AccessKe
         return true;
     }
 
-    private static bool TryReadTime(string? text, out DateTimeOffset? time)
+    public static bool TryReadTime(string? text, out DateTimeOffset? time)
     {
         time = null;
         if (string.IsNullOrEmpty(text))

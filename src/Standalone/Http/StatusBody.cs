@@ -12,7 +12,18 @@ internal static class StatusBody
     private const string TimeFormat = "yyyy-MM-ddTHH:mm:ssZ";
     private const string EventTimeFormat = "yyyy-MM-ddTHH:mm:ss.fffffffZ";
 
-    public static JsonObject Of(OrchestrationMetadata metadata, IList<HistoryEvent>? history, bool showHistoryOutput, bool showInput) => new()
+    public static JsonObject Of(OrchestrationMetadata metadata, IList<HistoryEvent>? history, bool showHistoryOutput, bool showInput)
+    {
+        var body = Of(metadata, showInput);
+        if (history is not null)
+        {
+            body["historyEvents"] = Events(history, metadata, showHistoryOutput);
+        }
+
+        return body;
+    }
+
+    private static JsonObject Of(OrchestrationMetadata metadata, bool showInput) => new()
     {
         ["name"] = metadata.Name,
         ["instanceId"] = metadata.InstanceId,
@@ -24,8 +35,25 @@ internal static class StatusBody
             : Parse(metadata.SerializedOutput),
         ["createdTime"] = metadata.CreatedAt.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
         ["lastUpdatedTime"] = metadata.LastUpdatedAt.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
-        ["historyEvents"] = history is null ? null : Events(history, metadata, showHistoryOutput),
     };
+
+    /// <summary>A stored value as JSON; that of a converter that does not write JSON is shown as text.</summary>
+    public static JsonNode? Parse(string? serialized)
+    {
+        if (serialized is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonNode.Parse(serialized);
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(serialized);
+        }
+    }
 
     // Answers stand with the name and time of their calls; the calls themselves and the borders of turns are left out.
     private static JsonArray Events(IList<HistoryEvent> history, OrchestrationMetadata metadata, bool showOutput)
@@ -80,23 +108,5 @@ internal static class StatusBody
         }
 
         return events;
-    }
-
-    // A payload of a converter that does not write JSON is shown as text.
-    private static JsonNode? Parse(string? serialized)
-    {
-        if (serialized is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            return JsonNode.Parse(serialized);
-        }
-        catch (JsonException)
-        {
-            return JsonValue.Create(serialized);
-        }
     }
 }

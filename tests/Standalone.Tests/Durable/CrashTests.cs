@@ -148,8 +148,12 @@ public sealed class CrashTests(ITestOutputHelper output)
         {
             await using var source = NpgsqlDataSource.Create(Server.ConnectionString() + ";Pooling=false");
             await using var command = source.CreateCommand(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'backup-standalone'");
-            ((long)(await command.ExecuteScalarAsync())!).ShouldBeGreaterThan(0);
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'backup-standalone/%'");
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            while ((long)(await command.ExecuteScalarAsync(limit.Token))! == 0)
+            {
+                await Task.Delay(10, limit.Token);
+            }
         }
 
         public async Task UntilAsync(string condition)

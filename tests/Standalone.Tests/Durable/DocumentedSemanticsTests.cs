@@ -113,7 +113,7 @@ public sealed class DocumentedSemanticsTests(PostgresFixture postgres)
             var oldest = context.WaitForExternalEvent<int>("number");
             var newest = context.WaitForExternalEvent<int>("number");
             var cancelled = context.WaitForExternalEvent<int>("NUMBER", cancel.Token);
-            await cancel.CancelAsync();
+            cancel.Cancel();
             context.SetCustomStatus("waiting");
             await Task.WhenAll(oldest, newest);
             return $"{oldest.Result} {newest.Result} {cancelled.Status}";

@@ -2,7 +2,9 @@ using Backup.Services.Testing;
 using Backup.Standalone.Durable.Execution;
 using Backup.Standalone.Durable.Store;
 using DurableTask.Core.History;
+using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
+using Npgsql;
 using Shouldly;
 
 namespace Backup.Standalone.Tests.Durable;
@@ -48,6 +50,35 @@ public sealed class FencingTests(PostgresFixture postgres)
             new ActivityCommit(claim, new InboxMessage("gone", EventType.TaskCompleted)), CancellationToken.None);
 
         outcome.ShouldBe(CommitOutcome.Refused);
+    }
+
+    [Fact]
+    public async Task SessionsOfADeadWorker_AreEnded_SoThatItsLocksDoNotHoldUpWhoTakesOver()
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        await using var app = await DurableApp.StartAsync(
+            database, r => r.AddOrchestratorFunc<object?, string>("Waits", (context, _) => context.WaitForExternalEvent<string>("go")), o => o.Lease = TimeSpan.FromSeconds(2));
+        var id = await app.Client.ScheduleNewOrchestrationInstanceAsync("Waits");
+        await app.Client.WaitForInstanceStartAsync(id);
+
+        // A worker that was stopped inside a statement: its session is neither idle nor gone, and holds the instance's row.
+        await using var stuck = NpgsqlDataSource.Create($"{database};Application Name={DurableDatabase.SessionPrefix}stopped;Search Path=hub_durablehub");
+        await using var connection = await stuck.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using (var claim = stuck.CreateCommand($"""
+            WITH w AS (INSERT INTO workers (host, lease_until, renewed_at) VALUES ('there/1/stopped', now() + interval '2 seconds', now()) RETURNING worker_id)
+            UPDATE dispatch SET owner = w.worker_id FROM w WHERE instance_id = '{id}'
+            """))
+        {
+            await claim.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        await using var hold = new NpgsqlCommand($"SELECT 1 FROM dispatch WHERE instance_id = '{id}' FOR UPDATE", connection, transaction);
+        await hold.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+
+        await app.Client.RaiseEventAsync(id, "go", "went");
+
+        (await app.CompleteAsync(id)).ReadOutputAs<string>().ShouldBe("went");
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Backup.Services.Testing;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Middleware;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,6 +13,28 @@ namespace Backup.Standalone.Tests.Http;
 
 public sealed class HttpFunctionTests(PostgresFixture postgres)
 {
+    [Fact]
+    public async Task Converters_OfTheApp_AreAskedFirst_AndMiddlewareMayReplaceInputs()
+    {
+        await using var app = await FunctionsApp.StartAsync(await postgres.CreateDatabaseAsync(), builder =>
+        {
+            builder.Services.Configure<WorkerOptions>(o => o.InputConverters.Register<CallerConverter>());
+            builder.UseMiddleware(async (context, next) =>
+            {
+                if (context.FunctionDefinition.Name == "Secret")
+                {
+                    var input = await context.BindInputAsync<HttpRequest>(context.FunctionDefinition.InputBindings["request"]);
+                    input.Value!.Path = "/changed";
+                }
+
+                await next();
+            });
+        });
+
+        (await app.Http.GetStringAsync("/api/converted/drawer")).ShouldBe("reward Converted GET");
+        (await app.Http.GetStringAsync($"/api/Secret?code={FunctionsApp.FunctionKey}")).ShouldBe("open /changed");
+    }
+
     [Fact]
     public async Task Routes_WithConstraintsAndMethods_AreServed()
     {

@@ -96,6 +96,39 @@ public sealed class ManagementApiTests(PostgresFixture postgres)
         listed!.Count.ShouldBe(1);
     }
 
+    [Fact]
+    public async Task Entities_AreSignalledReadAndListed()
+    {
+        await using var app = await FunctionsApp.StartAsync(await postgres.CreateDatabaseAsync());
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var id = await app.Client.ScheduleNewOrchestrationInstanceAsync(nameof(SampleFunctions.Shopping));
+        var shopped = await app.Client.WaitForInstanceCompletionAsync(id, true, limit.Token);
+        shopped.ReadOutputAs<int>().ShouldBe(9, shopped.FailureDetails?.ToString());
+        const string Entities = "/runtime/webhooks/durabletask/entities";
+        const string Code = $"code={FunctionsApp.SystemKey}";
+
+        (await app.Http.GetAsync($"{Entities}/basket/mine")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await app.Http.PostAsJsonAsync($"{Entities}/Basket/other?op=put&{Code}", new Order("milk", 1))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await app.Http.PostAsync($"{Entities}/Basket/other?{Code}", null)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        HttpResponseMessage read;
+        while ((read = await app.Http.GetAsync($"{Entities}/basket/other?{Code}", limit.Token)).StatusCode == HttpStatusCode.NotFound)
+        {
+            await Task.Delay(10, limit.Token);
+        }
+
+        (await read.Content.ReadAsStringAsync()).ShouldBe("""{"Orders":[{"Item":"milk","Count":1}]}""");
+        var all = (await app.Http.GetFromJsonAsync<JsonArray>($"{Entities}?fetchState=true&{Code}"))!;
+        all.Select(e => $"{e!["entityId"]!["name"]}/{e["entityId"]!["key"]}").ShouldBe(["basket/mine", "basket/other", "tally-sheet/x"]);
+        all[2]!["state"]!.GetValue<int>().ShouldBe(1);
+        var page = await app.Http.GetAsync($"{Entities}/BASKET?top=1&{Code}");
+        (await page.Content.ReadFromJsonAsync<JsonArray>())!.Count.ShouldBe(1);
+        using var next = new HttpRequestMessage(HttpMethod.Get, $"{Entities}/BASKET?{Code}");
+        next.Headers.Add("x-ms-continuation-token", page.Headers.GetValues("x-ms-continuation-token"));
+        var rest = (await (await app.Http.SendAsync(next)).Content.ReadFromJsonAsync<JsonArray>())!;
+        rest.Count.ShouldBe(1);
+        rest[0]!["state"].ShouldBeNull();
+    }
+
     private static async Task UntilAsync(FunctionsApp app, string id, OrchestrationRuntimeStatus status)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));

@@ -2,9 +2,11 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Converters;
 using Microsoft.Azure.Functions.Worker.Http;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Entities;
 
 namespace Backup.Standalone.Tests.Http;
 
@@ -13,6 +15,31 @@ public sealed record Order(string Item, int Count);
 public sealed class TimerLedger
 {
     public ConcurrentQueue<(string Function, TimerInfo Info)> Firings { get; } = new();
+}
+
+/// <summary>The state of a basket, whose methods are its operations.</summary>
+public sealed class BasketState
+{
+    public List<Order> Orders { get; set; } = [];
+
+    public void Put(Order order) => Orders.Add(order);
+
+    public int Count() => Orders.Sum(o => o.Count);
+}
+
+/// <summary>What a converter registered for the whole app makes.</summary>
+public sealed record Caller(string Name);
+
+public sealed class CallerConverter : IInputConverter
+{
+    public ValueTask<ConversionResult> ConvertAsync(ConverterContext context) => new(
+        context.TargetType == typeof(Caller) ? ConversionResult.Success(new Caller(context.FunctionContext.FunctionDefinition.Name)) : ConversionResult.Unhandled());
+}
+
+public sealed class Backwards : IInputConverter
+{
+    public ValueTask<ConversionResult> ConvertAsync(ConverterContext context) =>
+        new(ConversionResult.Success(new string([.. ((string)context.Source!).Reverse()])));
 }
 
 /// <summary>Functions as an app of the isolated worker writes them.</summary>
@@ -103,6 +130,32 @@ public sealed class SampleFunctions(TimeProvider time)
     [Function(nameof(Fails))]
     public static Task Fails([OrchestrationTrigger] TaskOrchestrationContext context) =>
         throw new InvalidOperationException($"{context.Name} broke");
+
+    [Function(nameof(Basket))]
+    public static Task Basket([EntityTrigger] TaskEntityDispatcher dispatcher) => dispatcher.DispatchAsync<BasketState>();
+
+    [Function("Tally")]
+    public static Task Tally([EntityTrigger(EntityName = "tally-sheet")] TaskEntityDispatcher dispatcher) => dispatcher.DispatchAsync(operation =>
+    {
+        var count = operation.State.GetState(0) + 1;
+        operation.State.SetState(count);
+        return new(count);
+    });
+
+    [Function(nameof(Shopping))]
+    public static async Task<int> Shopping([OrchestrationTrigger] TaskOrchestrationContext context)
+    {
+        var basket = new EntityInstanceId(nameof(Basket), "mine");
+        await context.Entities.CallEntityAsync(basket, "Put", new Order("tea", 2));
+        await context.Entities.CallEntityAsync(basket, "put", new Order("cups", 6));
+        return await context.Entities.CallEntityAsync<int>(basket, "Count") + await context.Entities.CallEntityAsync<int>(new("tally-sheet", "x"), "any");
+    }
+
+    [Function("Converted")]
+    public static string Converted(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "converted/{word}")] HttpRequest request,
+        [InputConverter(typeof(Backwards))] string word,
+        Caller caller) => $"{word} {caller.Name} {request.Method}";
 
     [Function("OnStart")]
     public static void OnStart([TimerTrigger("%Test:Schedule%", RunOnStartup = true)] TimerInfo timer, FunctionContext context) =>

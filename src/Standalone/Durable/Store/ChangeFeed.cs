@@ -20,6 +20,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly Lock _starting = new();
     private Task? _listening;
+    private volatile bool _isListening;
 
     public ChangeFeed(DurableDatabase database, TimeProvider time, ILogger logger)
     {
@@ -32,6 +33,9 @@ internal sealed class ChangeFeed : IAsyncDisposable
     public event Action<DateTime?>? OrchestrationsReady;
 
     public event Action? ActivitiesWaiting;
+
+    /// <summary>Whether news of other processes arrive; else whoever waits has to look more often.</summary>
+    public bool IsListening => _isListening;
 
     /// <summary>Announces what a commit of this process made possible.</summary>
     public void Announce(CommitEffects effects)
@@ -110,6 +114,8 @@ internal sealed class ChangeFeed : IAsyncDisposable
                     await command.ExecuteNonQueryAsync(_stopping.Token).ConfigureAwait(false);
                 }
 
+                _isListening = true;
+
                 // Whatever was announced while nobody listened is looked for once.
                 OrchestrationsReady?.Invoke(null);
                 ActivitiesWaiting?.Invoke();
@@ -124,6 +130,10 @@ internal sealed class ChangeFeed : IAsyncDisposable
             }
             catch (Exception exception) when (DurableDatabase.IsTransient(exception))
             {
+                // Whoever relies on news has to look for itself now, and to notice that the database is away.
+                _isListening = false;
+                OrchestrationsReady?.Invoke(null);
+                ActivitiesWaiting?.Invoke();
                 StoreLog.ListenerDown(_logger, exception.Message);
                 await Task.Delay(ReconnectDelay, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }

@@ -26,6 +26,7 @@ internal sealed class CommitRows(LockedRows locked)
     private readonly Dictionary<string, DateTime> _ready = new(StringComparer.Ordinal);
     private readonly HashSet<string> _started = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, EntityInstanceId> _newEntities = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, KeptClaim> _kept = new(StringComparer.Ordinal);
     private bool _readsReadiness;
 
     public CommitEffects Effects { get; } = new();
@@ -79,23 +80,51 @@ internal sealed class CommitRows(LockedRows locked)
         {
             _ready[message.InstanceId] = _ready.TryGetValue(message.InstanceId, out var other) && other < visible ? other : visible;
         }
-
-        Effects.AddReady(visible);
-        Effects.OrchestrationsReady |= visible <= locked.Now;
     }
 
     public void AddInstance(InstanceRecord instance, DateTime time)
     {
         _started.Add(instance.InstanceId);
         _instances.Add(instance with { CreatedAt = time, UpdatedAt = time });
-        Effects.AddReady(instance.StartAt ?? locked.Now);
-        Effects.OrchestrationsReady |= instance.StartAt is null || instance.StartAt <= locked.Now;
+        _ready[instance.InstanceId] = instance.StartAt ?? locked.Now;
+    }
+
+    /// <summary>Claims as many as may be claimed of the instances that now have something to do.</summary>
+    /// <remarks>
+    /// Only those whose inbox held nothing to be seen before: then everything their turn has to take in is in this transaction.
+    /// </remarks>
+    /// <returns>How many were claimed.</returns>
+    public int Keep(int worker, Func<int, int> reserve)
+    {
+        var busy = _turns.Select(t => t.Claim.InstanceId).ToHashSet(StringComparer.Ordinal);
+        var started = _instances.ToDictionary(i => i.InstanceId, StringComparer.Ordinal);
+        var candidates = _ready.Where(r => r.Value <= locked.Now && !busy.Contains(r.Key) && !_newEntities.ContainsKey(r.Key)
+            && (locked.Dispatch.TryGetValue(r.Key, out var row)
+                ? !started.ContainsKey(r.Key) && (row.ReadyAt is null || row.ReadyAt > locked.Now)
+                : started.ContainsKey(r.Key))).Select(r => r.Key).ToList();
+        var granted = candidates.Count == 0 ? 0 : reserve(candidates.Count);
+        foreach (var id in candidates.Take(granted))
+        {
+            var row = locked.Dispatch.GetValueOrDefault(id);
+            var instance = started.GetValueOrDefault(id);
+            _kept[id] = new KeptClaim(new TurnClaim(id, instance?.ExecutionId ?? row.ExecutionId, worker, row.Fence + 1, row.Attempts + 1), instance);
+            _ready.Remove(id);
+        }
+
+        return granted;
     }
 
     public void RemoveActivity(long activityId) => _doneActivities.Add(activityId);
 
     public async Task WriteAsync(NpgsqlConnection connection, string channel, CancellationToken cancellationToken)
     {
+        Effects.Now = locked.Now;
+        foreach (var ready in _ready.Values)
+        {
+            Effects.AddReady(ready);
+            Effects.OrchestrationsReady |= ready <= locked.Now;
+        }
+
         await using var batch = new NpgsqlBatch(connection);
         AddDeletes(batch);
         AddInstances(batch);
@@ -117,14 +146,50 @@ internal sealed class CommitRows(LockedRows locked)
             await ReadKeptAsync(reader, cancellationToken).ConfigureAwait(false);
         }
 
-        if (_readsReadiness)
+        var read = activityResult;
+        if (_messages.Count > 0)
         {
-            await ReadReadinessAsync(reader, moveFirst: activityResult, cancellationToken).ConfigureAwait(false);
+            await ReadMessageIdsAsync(reader, moveFirst: read, cancellationToken).ConfigureAwait(false);
+            read = true;
         }
 
+        if (_readsReadiness)
+        {
+            await ReadReadinessAsync(reader, moveFirst: read, cancellationToken).ConfigureAwait(false);
+        }
+
+        Effects.Kept.AddRange(_kept.Values.Select(k => new KeptTurn(k.Claim, k.Started, k.Messages)));
         while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
         {
             // Reads every statement's outcome, so that an error in any of them is thrown here.
+        }
+    }
+
+    private async Task ReadMessageIdsAsync(NpgsqlDataReader reader, bool moveFirst, CancellationToken cancellationToken)
+    {
+        if (moveFirst)
+        {
+            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var messages = new Dictionary<string, List<InboxMessage>>(StringComparer.Ordinal);
+        foreach (var message in _messages)
+        {
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            if (_kept.ContainsKey(message.InstanceId) && message.VisibleAt <= locked.Now)
+            {
+                if (!messages.TryGetValue(message.InstanceId, out var list))
+                {
+                    messages[message.InstanceId] = list = [];
+                }
+
+                list.Add(message with { MessageId = reader.GetInt64(0) });
+            }
+        }
+
+        foreach (var (id, list) in messages)
+        {
+            _kept[id] = _kept[id] with { Messages = list };
         }
     }
 
@@ -245,15 +310,17 @@ internal sealed class CommitRows(LockedRows locked)
             Times(_instances.Select(i => i.StartAt)),
             Times(_instances.Select(i => (DateTime?)i.CreatedAt)));
         Add(batch, """
-            INSERT INTO dispatch AS d (instance_id, execution_id, ready_at, fence)
-            SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::bigint[])
+            INSERT INTO dispatch AS d (instance_id, execution_id, ready_at, owner, fence, attempts)
+            SELECT instance_id, execution_id, ready_at, owner, CASE WHEN owner IS NULL THEN 0 ELSE 1 END, CASE WHEN owner IS NULL THEN 0 ELSE 1 END
+            FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::int[]) AS t (instance_id, execution_id, ready_at, owner)
             ON CONFLICT (instance_id) DO UPDATE
             SET execution_id = excluded.execution_id, ready_at = excluded.ready_at, owner = NULL, fence = d.fence + 1, attempts = 0
             """,
             Texts(_instances.Select(i => i.InstanceId)),
             Uuids(_instances.Select(i => (Guid?)i.ExecutionId)),
             Times(_instances.Select(i => (DateTime?)(i.StartAt ?? i.CreatedAt))),
-            CommitTransaction.Array(_instances.Select(_ => 0L).ToArray(), NpgsqlDbType.Bigint));
+            CommitTransaction.Array(
+                _instances.Select(i => _kept.TryGetValue(i.InstanceId, out var kept) ? kept.Claim.Owner : (int?)null).ToArray(), NpgsqlDbType.Integer));
     }
 
     // Another transaction may make the same entity at the same time. Whichever comes second waits for the first one's rows,
@@ -387,6 +454,7 @@ internal sealed class CommitRows(LockedRows locked)
                 FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::bool[])
                      WITH ORDINALITY AS t (instance_id, execution_id, kind, task_id, visible_at, name, data, failure, recursive, n)
                 ORDER BY n
+                RETURNING message_id
                 """,
                 Texts(_messages.Select(m => m.InstanceId)),
                 Uuids(_messages.Select(m => m.ExecutionId)),
@@ -468,6 +536,7 @@ internal sealed class CommitRows(LockedRows locked)
             _ready.Remove(turn.Claim.InstanceId);
         }
 
+        AddKept(batch);
         if (_ready.Count > 0)
         {
             Add(batch, """
@@ -476,6 +545,20 @@ internal sealed class CommitRows(LockedRows locked)
                 WHERE d.instance_id = t.instance_id AND (d.ready_at IS NULL OR d.ready_at > t.ready_at)
                 """,
                 Texts(_ready.Keys), Times(_ready.Values.Select(v => (DateTime?)v)));
+        }
+    }
+
+    private void AddKept(NpgsqlBatch batch)
+    {
+        var claims = _kept.Values.Where(k => k.Started is null).Select(k => k.Claim).ToList();
+        if (claims.Count > 0)
+        {
+            Add(batch, """
+                UPDATE dispatch d SET owner = $2, fence = fence + 1, attempts = attempts + 1, ready_at = $3 WHERE instance_id = ANY($1)
+                """,
+                Texts(claims.Select(c => c.InstanceId)),
+                new NpgsqlParameter { Value = claims[0].Owner },
+                new NpgsqlParameter { Value = locked.Now, NpgsqlDbType = NpgsqlDbType.TimestampTz });
         }
     }
 
@@ -498,5 +581,10 @@ internal sealed class CommitRows(LockedRows locked)
         Add(batch, "SELECT pg_notify($1, $2)",
             new NpgsqlParameter { Value = channel, NpgsqlDbType = NpgsqlDbType.Text },
             new NpgsqlParameter { Value = payload, NpgsqlDbType = NpgsqlDbType.Text });
+    }
+
+    private sealed record KeptClaim(TurnClaim Claim, InstanceRecord? Started)
+    {
+        public IReadOnlyList<InboxMessage> Messages { get; init; } = [];
     }
 }

@@ -13,6 +13,12 @@ internal sealed class CommitEffects
 
     public bool ActivitiesWaiting { get; set; }
 
+    /// <summary>Instances claimed for this process.</summary>
+    public List<KeptTurn> Kept { get; } = [];
+
+    /// <summary>The database's clock, UTC.</summary>
+    public DateTime Now { get; set; }
+
     /// <summary>The earliest time at which some instance has something to do, UTC.</summary>
     public DateTime? ReadyAt { get; private set; }
 
@@ -33,11 +39,14 @@ internal sealed class CommitEffects
 /// </remarks>
 internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
 {
-    public async Task<CommitEffects> WriteAsync(IReadOnlyList<CommitItem> items, CancellationToken cancellationToken)
+    /// <param name="items">What to write.</param>
+    /// <param name="keeper">Claims what becomes ready; null: nothing is claimed.</param>
+    /// <param name="cancellationToken">Cancels the transaction.</param>
+    public async Task<CommitEffects> WriteAsync(IReadOnlyList<CommitItem> items, ITurnKeeper? keeper, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-        var locked = await LockAsync(connection, items, cancellationToken).ConfigureAwait(false);
+        var locked = await LockAsync(connection, items, keeper?.WorkerId ?? 0, cancellationToken).ConfigureAwait(false);
         var rows = new CommitRows(locked);
         foreach (var item in items)
         {
@@ -46,13 +55,22 @@ internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
             Collect(item, locked, rows);
         }
 
-        await rows.WriteAsync(connection, channel, cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-        return rows.Effects;
+        var kept = locked.Worker is { } worker ? rows.Keep(worker, keeper!.Reserve) : 0;
+        try
+        {
+            await rows.WriteAsync(connection, channel, cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return rows.Effects;
+        }
+        catch
+        {
+            keeper?.Unreserve(kept);
+            throw;
+        }
     }
 
     private static async Task<LockedRows> LockAsync(
-        NpgsqlConnection connection, IReadOnlyList<CommitItem> items, CancellationToken cancellationToken)
+        NpgsqlConnection connection, IReadOnlyList<CommitItem> items, int worker, CancellationToken cancellationToken)
     {
         var instances = new HashSet<string>(StringComparer.Ordinal);
         var starting = new HashSet<string>(StringComparer.Ordinal);
@@ -94,7 +112,7 @@ internal sealed class CommitTransaction(NpgsqlDataSource source, string channel)
             instances.UnionWith(locked.Children.Values.SelectMany(c => c));
         }
 
-        await locked.LockAsync(connection, [.. instances], [.. starting], [.. activities], cancellationToken).ConfigureAwait(false);
+        await locked.LockAsync(connection, worker, [.. instances], [.. starting], [.. activities], cancellationToken).ConfigureAwait(false);
         return locked;
     }
 

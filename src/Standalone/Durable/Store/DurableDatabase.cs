@@ -12,6 +12,9 @@ internal sealed class DurableDatabase : IAsyncDisposable
     private const int DurableConnectionsMax = 6;
     private const int RelaxedConnectionsMax = 12;
 
+    /// <summary>What the sessions of a process are named in the database, followed by its <see cref="ProcessToken"/>.</summary>
+    public const string SessionPrefix = "backup-standalone/";
+
     private readonly SemaphoreSlim _migrating = new(1, 1);
     private volatile bool _ready;
 
@@ -21,7 +24,7 @@ internal sealed class DurableDatabase : IAsyncDisposable
         var builder = new NpgsqlConnectionStringBuilder(connectionString)
         {
             SearchPath = Schema,
-            ApplicationName = "backup-standalone",
+            ApplicationName = SessionPrefix + ProcessToken,
             MaxAutoPrepare = PreparedStatementsMax,
             AutoPrepareMinUsages = 2,
             MaxPoolSize = DurableConnectionsMax,
@@ -29,7 +32,8 @@ internal sealed class DurableDatabase : IAsyncDisposable
         };
 
         // A process that is stopped in the middle of a transaction keeps its locks, and whoever takes over its work would wait for
-        // them. So PostgreSQL ends a session that leaves a transaction idle for as long as a lease lasts.
+        // them. So PostgreSQL ends a session that leaves a transaction idle for as long as a lease lasts; and who takes over ends
+        // the sessions of the process, which may also be stuck in sending an answer that the process does not read.
         var idle = $"-c idle_in_transaction_session_timeout={(long)options.Lease.TotalMilliseconds}";
         builder.Options = string.IsNullOrEmpty(builder.Options) ? idle : $"{builder.Options} {idle}";
         Durable = NpgsqlDataSource.Create(builder);
@@ -42,6 +46,9 @@ internal sealed class DurableDatabase : IAsyncDisposable
 
     /// <summary>Fails database calls on purpose, for tests of what happens then; told the call and whether it is about to begin or has ended.</summary>
     public Func<string, Task>? FaultPoint { get; set; }
+
+    /// <summary>Names this process among those of the hub: who takes over its work ends its sessions by it.</summary>
+    public string ProcessToken { get; } = Guid.NewGuid().ToString("N");
 
     /// <summary>The schema's name; also the prefix of notification channels.</summary>
     public string Schema { get; }

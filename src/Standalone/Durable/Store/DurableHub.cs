@@ -28,6 +28,9 @@ internal sealed class DurableHub : IAsyncDisposable
 
     public InstanceQueries Queries { get; }
 
+    /// <summary>How long to wait before looking for work of which there was no news.</summary>
+    public TimeSpan PollInterval => Feed.IsListening ? Options.PollInterval * DurableStorageOptions.ListeningPollFactor : Options.PollInterval;
+
     public async ValueTask DisposeAsync()
     {
         await Committer.DisposeAsync().ConfigureAwait(false);

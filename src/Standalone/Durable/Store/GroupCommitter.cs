@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Backup.Standalone.Durable.Store;
 
@@ -34,6 +35,9 @@ internal sealed class GroupCommitter : IAsyncDisposable
         _logger = logger;
         _loop = Task.Run(RunAsync);
     }
+
+    /// <summary>Claims what becomes ready for the worker of this process; null while there is none.</summary>
+    public ITurnKeeper? Keeper { get; set; }
 
     /// <summary>Called when nobody knows whether a transaction took effect.</summary>
     public event Action? Doubted;
@@ -122,23 +126,30 @@ internal sealed class GroupCommitter : IAsyncDisposable
             try
             {
                 await _database.FaultAsync("before commit").ConfigureAwait(false);
-                var effects = await _transaction.WriteAsync(items, _stopping.Token).ConfigureAwait(false);
-                await _database.FaultAsync("after commit").ConfigureAwait(false);
+                var keeper = Keeper;
+                var effects = await _transaction.WriteAsync(items, keeper, _stopping.Token).ConfigureAwait(false);
+                await AfterCommitAsync(keeper, effects).ConfigureAwait(false);
                 foreach (var item in items)
                 {
                     Finish(item);
                 }
+
+                keeper?.Run(effects.Kept, effects.Now);
 
                 _announce(effects);
                 return;
             }
             catch (Exception exception) when (DurableDatabase.IsTransient(exception) && !_stopping.IsCancellationRequested)
             {
-                Doubted?.Invoke();
-                items = FailUnrepeatable(items, exception);
-                if (items.Count == 0)
+                // What PostgreSQL itself has refused did not take effect; anything else may have, also when it was shutting down (57).
+                if (exception is not PostgresException refused || refused.SqlState.StartsWith("57", StringComparison.Ordinal))
                 {
-                    return;
+                    Doubted?.Invoke();
+                    items = FailUnrepeatable(items, exception);
+                    if (items.Count == 0)
+                    {
+                        return;
+                    }
                 }
 
                 if (attempt == 1)
@@ -168,6 +179,19 @@ internal sealed class GroupCommitter : IAsyncDisposable
 
                 return;
             }
+        }
+    }
+
+    private async Task AfterCommitAsync(ITurnKeeper? keeper, CommitEffects effects)
+    {
+        try
+        {
+            await _database.FaultAsync("after commit").ConfigureAwait(false);
+        }
+        catch
+        {
+            keeper?.Unreserve(effects.Kept.Count);
+            throw;
         }
     }
 

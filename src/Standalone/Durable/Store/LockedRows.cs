@@ -9,7 +9,7 @@ internal sealed class LockedRows
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 
-    public Dictionary<string, (int? Owner, long Fence, Guid ExecutionId)> Dispatch { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, DispatchRow> Dispatch { get; } = new(StringComparer.Ordinal);
 
     public Dictionary<string, (OrchestrationRuntimeStatus Status, Guid ExecutionId)> Existing { get; } = new(StringComparer.Ordinal);
 
@@ -21,6 +21,9 @@ internal sealed class LockedRows
 
     /// <summary>Instances that are being replaced by new ones of the same id.</summary>
     public HashSet<string> Replaced { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The worker that may claim instances here: its row is locked, so that nobody declares it dead meanwhile; null: none.</summary>
+    public int? Worker { get; private set; }
 
     /// <summary>The database's clock, UTC.</summary>
     public DateTime Now { get; private set; }
@@ -67,10 +70,11 @@ internal sealed class LockedRows
     }
 
     public async Task LockAsync(
-        NpgsqlConnection connection, string[] instances, string[] starting, long[] activities, CancellationToken cancellationToken)
+        NpgsqlConnection connection, int worker, string[] instances, string[] starting, long[] activities, CancellationToken cancellationToken)
     {
         await using var batch = new NpgsqlBatch(connection);
-        Add(batch, "SELECT instance_id, owner, fence, execution_id FROM dispatch WHERE instance_id = ANY($1) ORDER BY instance_id FOR UPDATE",
+        Add(batch, "SELECT worker_id FROM workers WHERE worker_id = $1 FOR KEY SHARE", new NpgsqlParameter { Value = worker });
+        Add(batch, "SELECT instance_id, owner, fence, execution_id, ready_at, attempts FROM dispatch WHERE instance_id = ANY($1) ORDER BY instance_id FOR UPDATE",
             CommitTransaction.Array(instances, NpgsqlDbType.Text));
         Add(batch, "SELECT instance_id, status, execution_id FROM instances WHERE instance_id = ANY($1) ORDER BY instance_id FOR UPDATE",
             CommitTransaction.Array(starting, NpgsqlDbType.Text));
@@ -79,9 +83,17 @@ internal sealed class LockedRows
         Add(batch, "SELECT clock_timestamp()");
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        Worker = await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? reader.GetInt32(0) : null;
+
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
-            Dispatch[reader.GetString(0)] = (reader.IsDBNull(1) ? null : reader.GetInt32(1), reader.GetInt64(2), reader.GetGuid(3));
+            Dispatch[reader.GetString(0)] = new DispatchRow(
+                reader.IsDBNull(1) ? null : reader.GetInt32(1),
+                reader.GetInt64(2),
+                reader.GetGuid(3),
+                reader.IsDBNull(4) ? null : reader.GetDateTime(4),
+                reader.GetInt32(5));
         }
 
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -112,3 +124,6 @@ internal sealed class LockedRows
         batch.BatchCommands.Add(command);
     }
 }
+
+/// <summary>Who works on an instance, and when it next has something to do.</summary>
+internal readonly record struct DispatchRow(int? Owner, long Fence, Guid ExecutionId, DateTime? ReadyAt, int Attempts);

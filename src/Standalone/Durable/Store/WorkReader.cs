@@ -28,6 +28,9 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
 
     public static string Columns => InstanceColumns;
 
+    /// <summary>Whether only some work is claimed.</summary>
+    public bool IsFiltered => filter is not null;
+
     /// <summary>Claims instances that have something to do.</summary>
     public async Task<ClaimedTurns> ClaimTurnsAsync(int owner, int max, CancellationToken cancellationToken)
     {

@@ -72,8 +72,10 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     public void Wake() => _signal.Wake();
 
     /// <summary>Sets capacity aside for calls that a turn is about to create.</summary>
-    /// <returns>How many of them may be claimed.</returns>
-    public int Reserve(int wanted)
+    /// <returns>How many of them may be claimed; none where only some work is for this worker.</returns>
+    public int ReserveForTurn(int wanted) => _reader.IsFiltered ? 0 : Reserve(wanted);
+
+    private int Reserve(int wanted)
     {
         while (wanted > 0 && !_stopping.IsCancellationRequested)
         {
@@ -151,7 +153,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
                 Run(claims, unused: 0);
                 if (granted == 0 || claims.Count < granted)
                 {
-                    await _signal.WaitAsync(_hub.Options.PollInterval, null, _stopping.Token).ConfigureAwait(false);
+                    await _signal.WaitAsync(_hub.PollInterval, null, _stopping.Token).ConfigureAwait(false);
                 }
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)

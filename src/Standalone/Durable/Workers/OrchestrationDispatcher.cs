@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Backup.Standalone.Durable.Workers;
 
 /// <summary>Claims instances and entities that have something to do, runs their turns, commits them.</summary>
-internal sealed class OrchestrationDispatcher : IAsyncDisposable
+internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
 {
     private const int ClaimMax = 64;
 
@@ -28,6 +28,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action<DateTime?> _wakeAt;
     private int _running;
+    private volatile bool _othersWait;
     private Task? _loop;
 
     public OrchestrationDispatcher(
@@ -61,15 +62,75 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
     public void Start()
     {
         _hub.Feed.OrchestrationsReady += _wakeAt;
+        if (!_reader.IsFiltered)
+        {
+            _hub.Committer.Keeper = this;
+        }
+
         _loop = Task.Run(ClaimUntilStoppedAsync);
     }
 
     public void Wake() => _signal.Wake();
 
+    int ITurnKeeper.WorkerId => _lease.WorkerId;
+
+    // What has been ready for longer comes first: while it waits for capacity, nothing is claimed past it.
+    int ITurnKeeper.Reserve(int wanted)
+    {
+        while (!_othersWait && !_stopping.IsCancellationRequested)
+        {
+            var running = Volatile.Read(ref _running);
+            var granted = Math.Min(wanted, _turnsMax - running);
+            if (granted <= 0)
+            {
+                break;
+            }
+
+            if (Interlocked.CompareExchange(ref _running, running + granted, running) == running)
+            {
+                return granted;
+            }
+        }
+
+        return 0;
+    }
+
+    void ITurnKeeper.Unreserve(int count) => Finish(count);
+
+    void ITurnKeeper.Run(IReadOnlyList<KeptTurn> turns, DateTime now)
+    {
+        var unknown = new List<TurnClaim>();
+        foreach (var turn in turns)
+        {
+            _owned.Add(turn.Claim);
+            (InstanceRecord Instance, IReadOnlyList<HistoryRecord> History)? known =
+                turn.Started is { } started ? (started, []) : _cache.Take(turn.Claim);
+            if (known is { } state)
+            {
+                _ = Task.Run(() => RunOneAsync(
+                    new TurnWork(turn.Claim, state.Instance, state.History, WorkReader.InOrder([.. turn.Messages])), now));
+            }
+            else
+            {
+                unknown.Add(turn.Claim);
+            }
+        }
+
+        if (unknown.Count > 0)
+        {
+            _ = Task.Run(() => RunAllAsync(unknown, now));
+        }
+    }
+
     /// <summary>Stops claiming; turns that run are committed.</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         _hub.Feed.OrchestrationsReady -= _wakeAt;
+        if (_hub.Committer.Keeper == this)
+        {
+            _hub.Committer.Keeper = null;
+        }
+
         await _stopping.CancelAsync().ConfigureAwait(false);
         if (_loop is not null)
         {
@@ -105,7 +166,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
                 failures = 0;
                 if (next is { } until)
                 {
-                    await _signal.WaitAsync(_hub.Options.PollInterval, until, _stopping.Token).ConfigureAwait(false);
+                    await _signal.WaitAsync(_hub.PollInterval, until, _stopping.Token).ConfigureAwait(false);
                 }
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -130,6 +191,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
         var free = _turnsMax - Volatile.Read(ref _running);
         if (free <= 0)
         {
+            _othersWait = true;
             return DateTime.MaxValue; // The end of a turn wakes this loop.
         }
 
@@ -148,6 +210,8 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
             Interlocked.Add(ref _running, claimed.Claims.Count);
             _ = Task.Run(() => RunAllAsync(claimed.Claims, claimed.Now));
         }
+
+        _othersWait = claimed.Claims.Count == max;
 
         // The database's clock decides what is ready; the wait is measured on this process's.
         return claimed.Claims.Count == max
@@ -261,7 +325,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable
 
     private async Task CommitAsync(TurnWork work, TurnCommit commit, DateTime now)
     {
-        commit.ActivitiesToKeep = _activities.Reserve(commit.Activities.Count);
+        commit.ActivitiesToKeep = _activities.ReserveForTurn(commit.Activities.Count);
         commit.OnKept = _owned.Add;
         CommitOutcome outcome;
         try

@@ -11,7 +11,7 @@ namespace Backup.Standalone.Durable.Workers;
 /// </summary>
 /// <remarks>
 /// A worker is taken for dead when its lease has run out, or when it is a while late and its lock is free, which a killed
-/// process is noticed by at once. Its work then goes back to the queue, and since the id is gone, nothing it
+/// process is noticed by at once. Its sessions are ended, its work goes back to the queue, and since the id is gone, nothing it
 /// still tries to write is accepted. A process that finds its own row gone takes a new id.
 /// </remarks>
 internal sealed class WorkerLease : IAsyncDisposable
@@ -161,7 +161,7 @@ internal sealed class WorkerLease : IAsyncDisposable
         await using var command = new NpgsqlCommand(
             "INSERT INTO workers (host, lease_until, renewed_at) VALUES ($1, clock_timestamp() + $2, clock_timestamp()) RETURNING worker_id",
             _connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = $"{Environment.MachineName}/{Environment.ProcessId}" });
+        command.Parameters.Add(new NpgsqlParameter { Value = $"{Environment.MachineName}/{Environment.ProcessId}/{_database.ProcessToken}" });
         command.Parameters.Add(new NpgsqlParameter { Value = _lease, NpgsqlDbType = NpgsqlDbType.Interval });
         var id = (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
         await LockAsync(id, cancellationToken).ConfigureAwait(false);
@@ -207,6 +207,7 @@ internal sealed class WorkerLease : IAsyncDisposable
     private async Task TakeOverAsync(List<int> dead, CancellationToken cancellationToken)
     {
         await using var connection = await _database.Durable.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await EndSessionsAsync(connection, dead, cancellationToken).ConfigureAwait(false);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
 
         // The worker's row goes first: a claim holds a lock on it, so none can slip in behind these updates. The other locks
@@ -225,6 +226,20 @@ internal sealed class WorkerLease : IAsyncDisposable
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         StoreLog.TakenOver(_logger, turns, activities, string.Join(", ", dead));
         _tookOver();
+    }
+
+    // A stopped process keeps the row locks of the transactions it was in, and its work could not be taken over before they end.
+    private static async Task EndSessionsAsync(NpgsqlConnection connection, List<int> dead, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN workers w ON a.application_name = $2 || split_part(w.host, '/', 3)
+            WHERE w.worker_id = ANY($1) AND a.usename = current_user AND split_part(w.host, '/', 3) <> ''
+            """,
+            connection);
+        command.Parameters.Add(CommitTransaction.Array(dead.ToArray(), NpgsqlDbType.Integer));
+        command.Parameters.Add(new NpgsqlParameter { Value = DurableDatabase.SessionPrefix });
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, List<int> dead, CancellationToken cancellationToken)
