@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.DurableTask;
+using Microsoft.DurableTask.Entities;
 
 namespace Backup.Standalone.TestHost;
 
@@ -7,7 +8,7 @@ namespace Backup.Standalone.TestHost;
 public static class Shapes
 {
     /// <summary>The shapes by name.</summary>
-    public static readonly string[] Names = ["Fan", "Sequence", "Subs", "Timers", "Events", "Retries", "Again"];
+    public static readonly string[] Names = ["Fan", "Sequence", "Subs", "Timers", "Events", "Retries", "Again", "Entities"];
 
     private static readonly TaskOptions ManyTries = TaskOptions.FromRetryPolicy(new RetryPolicy(100, TimeSpan.FromMilliseconds(1)));
 
@@ -21,6 +22,7 @@ public static class Shapes
         "Events" => Enumerable.Range(0, 4).Aggregate((long)seed, (sum, i) => Mix(sum + i)),
         "Retries" => Mix(seed) * 2,
         "Again" => Enumerable.Range(0, 4).Aggregate((long)seed, (sum, _) => Mix(sum)),
+        "Entities" => Mix((3L * seed) + 3 + 1),
         _ => throw new ArgumentOutOfRangeException(nameof(shape), shape, null),
     };
 
@@ -86,6 +88,26 @@ public static class Shapes
 
             return sum;
         })
+        .AddOrchestratorFunc<int, long>("Entities", async (context, seed) =>
+        {
+            var own = new EntityInstanceId(nameof(Ledger), context.InstanceId);
+            var shared = new EntityInstanceId(nameof(Ledger), $"shared-{seed % 3}");
+            for (var i = 0; i < 3; i++)
+            {
+                await context.Entities.CallEntityAsync<long>(own, nameof(Ledger.Add), (long)seed + i);
+            }
+
+            await context.Entities.SignalEntityAsync(own, nameof(Ledger.Add), 1L);
+            await using (await context.Entities.LockEntitiesAsync(own, shared))
+            {
+                var before = await context.Entities.CallEntityAsync<long>(shared, nameof(Ledger.Add), 1L);
+                var after = await context.Entities.CallEntityAsync<long>(shared, nameof(Ledger.Add), 0L);
+                return before == after
+                    ? await context.CallActivityAsync<long>("Mix", await context.Entities.CallEntityAsync<long>(own, nameof(Ledger.Add), 0L))
+                    : throw new InvalidOperationException("somebody came between");
+            }
+        })
+        .AddEntity<Ledger>()
         .AddActivityFunc<long, long>("Mix", (_, n) => Mix(n))
         .AddActivityFunc<long, long>("Flaky", (_, n) => RandomNumberGenerator.GetInt32(2) == 0 ? Mix(n) : throw new TimeoutException("flaky"));
 
@@ -93,6 +115,13 @@ public static class Shapes
     public static object Input(string shape, int seed) => shape == "Again" ? new Loop(seed, 0) : seed;
 
     private static long Mix(long n) => ((n * 6364136223846793005L) + 1442695040888963407L) >> 20;
+
+    /// <summary>An entity that adds up.</summary>
+    public sealed class Ledger : TaskEntity<long>
+    {
+        /// <summary>Adds and returns the sum.</summary>
+        public long Add(long amount) => State += amount;
+    }
 
     /// <summary>The input of the shape that continues as new.</summary>
     public sealed record Loop(long Sum, int Round);

@@ -9,6 +9,9 @@ internal sealed record TimerSchedule(string Text)
 {
     private CrontabSchedule? Cron { get; init; }
 
+    /// <summary>Whether the schedule takes every hour alike.</summary>
+    private bool IsHourly { get; init; }
+
     private TimeSpan Interval { get; init; }
 
     private TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
@@ -19,13 +22,13 @@ internal sealed record TimerSchedule(string Text)
     /// <exception cref="StandaloneException">It is neither.</exception>
     public static TimerSchedule Parse(string text, TimeZoneInfo zone)
     {
-        var fields = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
-        if (fields >= 5 && CrontabSchedule.TryParse(text, new CrontabSchedule.ParseOptions { IncludingSeconds = fields == 6 }) is { } cron)
+        var fields = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (fields.Length >= 5 && CrontabSchedule.TryParse(text, new CrontabSchedule.ParseOptions { IncludingSeconds = fields.Length == 6 }) is { } cron)
         {
-            return new TimerSchedule(text) { Cron = cron, Zone = zone };
+            return new TimerSchedule(text) { Cron = cron, Zone = zone, IsHourly = fields[^4] == "*" };
         }
 
-        if (fields == 1 && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var interval) && interval > TimeSpan.Zero)
+        if (fields.Length == 1 && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var interval) && interval > TimeSpan.Zero)
         {
             return new TimerSchedule(text) { Interval = interval };
         }
@@ -44,15 +47,35 @@ internal sealed record TimerSchedule(string Text)
             return after + Interval;
         }
 
-        var local = TimeZoneInfo.ConvertTimeFromUtc(after, Zone);
-        var next = Cron.GetNextOccurrence(local);
-
-        // An hour that a change of the clock leaves out does not exist: the firing takes place when it ends.
-        while (Zone.IsInvalidTime(next))
+        if (IsHourly)
         {
-            next = next.AddMinutes(1);
+            // What runs in every hour runs in the hour that a change of the clock repeats, too.
+            var offset = Zone.GetUtcOffset(after);
+            return DateTime.SpecifyKind(Cron.GetNextOccurrence(after + offset) - offset, DateTimeKind.Utc);
         }
 
-        return TimeZoneInfo.ConvertTimeToUtc(DateTime.SpecifyKind(next, DateTimeKind.Unspecified), Zone);
+        var local = TimeZoneInfo.ConvertTimeFromUtc(after, Zone);
+        while (true)
+        {
+            local = Cron.GetNextOccurrence(local);
+            var next = ToUtc(local);
+            if (next > after)
+            {
+                return next;
+            }
+        }
+    }
+
+    // Of a time that comes twice the first one counts; a time that is left out comes when the gap ends.
+    private DateTime ToUtc(DateTime local)
+    {
+        while (Zone.IsInvalidTime(local))
+        {
+            local = local.AddMinutes(1);
+        }
+
+        return Zone.IsAmbiguousTime(local)
+            ? DateTime.SpecifyKind(local - Zone.GetAmbiguousTimeOffsets(local).Max(), DateTimeKind.Utc)
+            : TimeZoneInfo.ConvertTimeToUtc(DateTime.SpecifyKind(local, DateTimeKind.Unspecified), Zone);
     }
 }

@@ -147,7 +147,10 @@ public sealed class RobustnessTests(PostgresFixture postgres)
         await using (var source = NpgsqlDataSource.Create(database))
         {
             await using var command = source.CreateCommand("""
-                INSERT INTO hub_durablehub.inbox (instance_id, kind, task_id, visible_at, failure) VALUES ($1, 6, 0, now(), '{not json');
+                WITH message AS (
+                    INSERT INTO hub_durablehub.inbox (instance_id, kind, task_id, visible_at, failure) VALUES ($1, 6, 0, now(), '{not json')
+                    RETURNING instance_id)
+                UPDATE hub_durablehub.dispatch d SET ready_at = now() FROM message WHERE d.instance_id = message.instance_id
                 """);
             command.Parameters.AddWithValue(id);
             await command.ExecuteNonQueryAsync();

@@ -18,6 +18,18 @@ public sealed class TimerTests(PostgresFixture postgres)
         TimerSchedule.Parse(schedule, TimeZoneInfo.Utc).Next(Utc(after)).ShouldBe(Utc(expected));
 
     [Theory]
+    [InlineData("0 30 2 * * *", "2026-03-08T06:00:00Z", "2026-03-08T07:00:00Z")]
+    [InlineData("0 30 2 * * *", "2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z")]
+    [InlineData("0 30 1 * * *", "2026-11-01T04:00:00Z", "2026-11-01T05:30:00Z")]
+    [InlineData("0 30 1 * * *", "2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z")]
+    [InlineData("0 */15 * * * *", "2026-11-01T05:45:00Z", "2026-11-01T06:00:00Z")]
+    [InlineData("0 */15 * * * *", "2026-11-01T06:45:00Z", "2026-11-01T07:00:00Z")]
+    [InlineData("0 0 9 * * *", "2026-07-01T00:00:00Z", "2026-07-01T13:00:00Z")]
+    [InlineData("0 0 9 * * *", "2026-12-01T00:00:00Z", "2026-12-01T14:00:00Z")]
+    public void Next_InAZoneWithSummerTime_RunsOnceAtATimeThatComesTwiceOrNever(string schedule, string after, string expected) =>
+        TimerSchedule.Parse(schedule, TimeZoneInfo.FindSystemTimeZoneById("America/New_York")).Next(Utc(after)).ShouldBe(Utc(expected));
+
+    [Theory]
     [InlineData("")]
     [InlineData("every day")]
     [InlineData("0 0 25 * * *")]

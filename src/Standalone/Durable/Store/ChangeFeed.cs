@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -13,7 +12,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
 {
     private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
-    private readonly ConcurrentDictionary<string, ConcurrentBag<TaskCompletionSource>> _waiters = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TaskCompletionSource> _waiters = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private readonly DurableDatabase _database;
     private readonly TimeProvider _time;
@@ -60,13 +59,16 @@ internal sealed class ChangeFeed : IAsyncDisposable
     public Task NextChange(string instanceId)
     {
         EnsureListening();
-        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _waiters.AddOrUpdate(instanceId, _ => [source], (_, bag) =>
+        lock (_waiters)
         {
-            bag.Add(source);
-            return bag;
-        });
-        return source.Task;
+            // Everybody who waits for news of an instance shares one source.
+            if (!_waiters.TryGetValue(instanceId, out var source))
+            {
+                _waiters[instanceId] = source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
+            return source.Task;
+        }
     }
 
     public void EnsureListening()
@@ -90,12 +92,20 @@ internal sealed class ChangeFeed : IAsyncDisposable
 
     private void Wake(string instanceId)
     {
-        if (_waiters.TryRemove(instanceId, out var waiting))
+        TaskCompletionSource? waiting;
+        lock (_waiters)
         {
-            foreach (var waiter in waiting)
-            {
-                waiter.TrySetResult();
-            }
+            _waiters.Remove(instanceId, out waiting);
+        }
+
+        waiting?.TrySetResult();
+    }
+
+    private string[] Awaited()
+    {
+        lock (_waiters)
+        {
+            return [.. _waiters.Keys];
         }
     }
 
@@ -154,7 +164,7 @@ internal sealed class ChangeFeed : IAsyncDisposable
             ActivitiesWaiting?.Invoke();
         }
 
-        foreach (var instance in lines.Length > 1 && lines[1] == "*" ? [.. _waiters.Keys] : lines.Skip(1))
+        foreach (var instance in lines.Length > 1 && lines[1] == "*" ? Awaited() : lines.Skip(1))
         {
             Wake(instance);
         }

@@ -24,14 +24,13 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     private readonly DurableTaskWorkerOptions _options;
     private readonly IServiceScopeFactory _scopes;
     private readonly IExceptionPropertiesProvider? _exceptionProperties;
-    private readonly int _activitiesMax;
     private readonly DurableMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly WakeSignal _signal;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action _wake;
-    private int _taken;
+    private readonly Capacity _capacity;
     private Task? _loop;
 
     public ActivityDispatcher(
@@ -55,12 +54,12 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         _options = options;
         _scopes = scopes;
         _exceptionProperties = exceptionProperties;
-        _activitiesMax = Math.Max(1, options.Concurrency.MaximumConcurrentActivityWorkItems);
         _metrics = metrics;
         _time = time;
         _logger = logger;
         _signal = new WakeSignal(time);
         _wake = _signal.Wake;
+        _capacity = new Capacity(Math.Max(1, options.Concurrency.MaximumConcurrentActivityWorkItems), _signal);
     }
 
     public void Start()
@@ -73,34 +72,14 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
 
     /// <summary>Sets capacity aside for calls that a turn is about to create.</summary>
     /// <returns>How many of them may be claimed; none where only some work is for this worker.</returns>
-    public int ReserveForTurn(int wanted) => _reader.IsFiltered ? 0 : Reserve(wanted);
+    public int Reserve(int wanted) => _reader.IsFiltered ? 0 : _capacity.Reserve(wanted);
 
-    private int Reserve(int wanted)
-    {
-        while (wanted > 0 && !_stopping.IsCancellationRequested)
-        {
-            var taken = Volatile.Read(ref _taken);
-            var granted = Math.Min(wanted, _activitiesMax - taken);
-            if (granted <= 0)
-            {
-                return 0;
-            }
-
-            if (Interlocked.CompareExchange(ref _taken, taken + granted, taken) == taken)
-            {
-                return granted;
-            }
-        }
-
-        return 0;
-    }
-
-    public void Unreserve(int count) => Finish(count);
+    public void Unreserve(int count) => _capacity.Release(count);
 
     /// <summary>Runs calls for which capacity was set aside, and gives back what was not used.</summary>
     public void Run(IReadOnlyList<ActivityClaim> claims, int unused)
     {
-        Finish(unused);
+        _capacity.Release(unused);
         foreach (var claim in claims)
         {
             _ = Task.Run(() => RunOneAsync(claim));
@@ -117,10 +96,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
             await _loop.ConfigureAwait(false);
         }
 
-        while (Volatile.Read(ref _taken) > 0 && !cancellationToken.IsCancellationRequested)
-        {
-            await _signal.WaitAsync(TimeSpan.FromMilliseconds(50), null, CancellationToken.None).ConfigureAwait(false);
-        }
+        await _capacity.DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
@@ -142,14 +118,13 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         {
             try
             {
-                var granted = Reserve(_activitiesMax);
+                var granted = _capacity.Reserve(_capacity.Max);
                 var claims = granted == 0
                     ? []
                     : await ClaimAsync(granted).ConfigureAwait(false);
                 failures = 0;
 
-                // Not by Finish, which would wake this very loop for capacity it has just had.
-                Interlocked.Add(ref _taken, claims.Count - granted);
+                _capacity.Return(granted - claims.Count);
                 Run(claims, unused: 0);
                 if (granted == 0 || claims.Count < granted)
                 {
@@ -188,7 +163,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         }
         catch
         {
-            Interlocked.Add(ref _taken, -granted);
+            _capacity.Return(granted);
             throw;
         }
     }
@@ -206,7 +181,7 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         {
             _owned.Remove(claim);
             _metrics.ActivityEnded(Stopwatch.GetElapsedTime(began));
-            Finish(1);
+            _capacity.Release(1);
         }
     }
 
@@ -281,21 +256,6 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         ExecutionId = claim.Call.ExecutionId,
         TaskId = claim.Call.TaskId,
     };
-
-    private void Finish(int count)
-    {
-        if (count <= 0)
-        {
-            return;
-        }
-
-        // Wakes the loop that waits for capacity, or the one that waits for the end.
-        var left = Interlocked.Add(ref _taken, -count);
-        if (left + count >= _activitiesMax || (left == 0 && _stopping.IsCancellationRequested))
-        {
-            _signal.Wake();
-        }
-    }
 
     /// <summary>What a running activity knows of its call.</summary>
     internal sealed class CallContext(ActivityCall call) : TaskActivityContext

@@ -19,7 +19,6 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
     private readonly TurnRunner _runner;
     private readonly EntityRunner _entities;
     private readonly ActivityDispatcher _activities;
-    private readonly int _turnsMax;
     private readonly DurableMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -27,7 +26,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
     private readonly WakeSignal _signal;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Action<DateTime?> _wakeAt;
-    private int _running;
+    private readonly Capacity _capacity;
     private volatile bool _othersWait;
     private Task? _loop;
 
@@ -51,11 +50,11 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
         _runner = runner;
         _entities = entities;
         _activities = activities;
-        _turnsMax = turnsMax;
         _metrics = metrics;
         _time = time;
         _logger = logger;
         _signal = new WakeSignal(time);
+        _capacity = new Capacity(turnsMax, _signal);
         _wakeAt = _signal.WakeAt;
     }
 
@@ -75,27 +74,9 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
     int ITurnKeeper.WorkerId => _lease.WorkerId;
 
     // What has been ready for longer comes first: while it waits for capacity, nothing is claimed past it.
-    int ITurnKeeper.Reserve(int wanted)
-    {
-        while (!_othersWait && !_stopping.IsCancellationRequested)
-        {
-            var running = Volatile.Read(ref _running);
-            var granted = Math.Min(wanted, _turnsMax - running);
-            if (granted <= 0)
-            {
-                break;
-            }
+    int ITurnKeeper.Reserve(int wanted) => _othersWait ? 0 : _capacity.Reserve(wanted);
 
-            if (Interlocked.CompareExchange(ref _running, running + granted, running) == running)
-            {
-                return granted;
-            }
-        }
-
-        return 0;
-    }
-
-    void ITurnKeeper.Unreserve(int count) => Finish(count);
+    void ITurnKeeper.Unreserve(int count) => _capacity.Release(count);
 
     void ITurnKeeper.Run(IReadOnlyList<KeptTurn> turns, DateTime now)
     {
@@ -137,10 +118,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
             await _loop.ConfigureAwait(false);
         }
 
-        while (Volatile.Read(ref _running) > 0 && !cancellationToken.IsCancellationRequested)
-        {
-            await _signal.WaitAsync(TimeSpan.FromMilliseconds(50), null, CancellationToken.None).ConfigureAwait(false);
-        }
+        await _capacity.DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
@@ -188,8 +166,8 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
     /// <returns>Null: look again at once; else when the next instance is ready, at the latest at the end of time.</returns>
     private async Task<DateTime?> ClaimAsync()
     {
-        var free = _turnsMax - Volatile.Read(ref _running);
-        if (free <= 0)
+        var free = _capacity.Free;
+        if (free == 0)
         {
             _othersWait = true;
             return DateTime.MaxValue; // The end of a turn wakes this loop.
@@ -207,7 +185,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
             }).ConfigureAwait(false);
         if (claimed.Claims.Count > 0)
         {
-            Interlocked.Add(ref _running, claimed.Claims.Count);
+            _capacity.Take(claimed.Claims.Count);
             _ = Task.Run(() => RunAllAsync(claimed.Claims, claimed.Now));
         }
 
@@ -241,7 +219,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
             _owned.Doubt();
         }
 
-        Finish(claims.Count - works.Count);
+        _capacity.Release(claims.Count - works.Count);
         foreach (var work in works)
         {
             _ = Task.Run(() => RunOneAsync(work, now));
@@ -319,13 +297,13 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
         finally
         {
             _owned.Remove(work.Claim);
-            Finish(1);
+            _capacity.Release(1);
         }
     }
 
     private async Task CommitAsync(TurnWork work, TurnCommit commit, DateTime now)
     {
-        commit.ActivitiesToKeep = _activities.ReserveForTurn(commit.Activities.Count);
+        commit.ActivitiesToKeep = _activities.Reserve(commit.Activities.Count);
         commit.OnKept = _owned.Add;
         CommitOutcome outcome;
         try
@@ -376,21 +354,6 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
         else
         {
             ExecutionLog.Finished(_logger, instance.InstanceId, instance.Name, change.Status.ToString());
-        }
-    }
-
-    private void Finish(int count)
-    {
-        if (count <= 0)
-        {
-            return;
-        }
-
-        // Wakes the loop that waits for capacity, or the one that waits for the end.
-        var left = Interlocked.Add(ref _running, -count);
-        if (left + count >= _turnsMax || (left == 0 && _stopping.IsCancellationRequested))
-        {
-            _signal.Wake();
         }
     }
 }
