@@ -16,15 +16,18 @@ internal sealed record TurnWork(TurnClaim Claim, InstanceRecord Instance, IReadO
 internal sealed record ClaimedTurns(IReadOnlyList<TurnClaim> Claims, DateTime? NextReadyAt, DateTime Now);
 
 /// <summary>Claims work and loads what it needs.</summary>
-/// <remarks>A claim locks the worker's row: nobody can declare the worker dead while it claims, nor can it claim afterwards.</remarks>
+/// <remarks>
+/// A claim locks the worker's row: nobody can declare the worker dead while it claims, nor can it claim afterwards. What is ready is
+/// compared with the statement's time, which an index can be searched by: the clock's would be compared with every sleeping instance.
+/// </remarks>
 internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions options, WorkFilter? filter = null)
 {
-    private readonly string _turnFilter = filter is null ? string.Empty : WorkFilter.TurnCondition;
-    private readonly string _activityFilter = filter is null ? string.Empty : WorkFilter.ActivityCondition;
-
     private const string InstanceColumns =
         "instance_id, execution_id, name, version, status, input, output, custom_status, failure, tags, carried_events, "
         + "parent_id, parent_name, parent_execution, parent_task, start_at, created_at, updated_at";
+
+    private readonly string _turnFilter = filter is null ? string.Empty : WorkFilter.TurnCondition;
+    private readonly string _activityFilter = filter is null ? string.Empty : WorkFilter.ActivityCondition;
 
     public static string Columns => InstanceColumns;
 
@@ -39,7 +42,7 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
         await using var batch = new NpgsqlBatch(connection);
         Add(batch, $"""
             UPDATE dispatch d SET owner = $1, fence = fence + 1, attempts = attempts + 1
-            FROM (SELECT instance_id FROM dispatch WHERE owner IS NULL AND ready_at <= clock_timestamp() {_turnFilter}
+            FROM (SELECT instance_id FROM dispatch WHERE owner IS NULL AND ready_at <= statement_timestamp() {_turnFilter}
                   ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED) c,
                  (SELECT worker_id FROM workers WHERE worker_id = $1 FOR KEY SHARE) w
             WHERE d.instance_id = c.instance_id
@@ -92,7 +95,7 @@ internal sealed class WorkReader(DurableDatabase database, DurableStorageOptions
         Add(batch, """
             SELECT m.instance_id, m.message_id, m.execution_id, m.kind, m.task_id, m.visible_at, m.name, m.data, m.failure, m.recursive
             FROM unnest($1::text[]) AS t (instance_id)
-            CROSS JOIN LATERAL (SELECT * FROM inbox i WHERE i.instance_id = t.instance_id AND i.visible_at <= clock_timestamp()
+            CROSS JOIN LATERAL (SELECT * FROM inbox i WHERE i.instance_id = t.instance_id AND i.visible_at <= statement_timestamp()
                                 ORDER BY i.visible_at, i.message_id LIMIT $2) m
             ORDER BY m.instance_id, m.message_id
             """,

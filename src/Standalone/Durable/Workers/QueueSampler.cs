@@ -28,10 +28,10 @@ internal sealed class QueueSampler(DurableDatabase database, DurableMetrics metr
         try
         {
             await using var command = database.Relaxed.CreateCommand("""
-                SELECT (SELECT count(*) FROM dispatch WHERE owner IS NULL AND ready_at <= clock_timestamp()),
+                SELECT (SELECT count(*) FROM dispatch WHERE owner IS NULL AND ready_at <= statement_timestamp()),
                        (SELECT count(*) FROM activities WHERE owner IS NULL),
-                       coalesce(extract(epoch FROM clock_timestamp() - least(
-                           (SELECT min(ready_at) FROM dispatch WHERE owner IS NULL AND ready_at <= clock_timestamp()),
+                       coalesce(extract(epoch FROM statement_timestamp() - least(
+                           (SELECT min(ready_at) FROM dispatch WHERE owner IS NULL AND ready_at <= statement_timestamp()),
                            (SELECT min(enqueued_at) FROM activities WHERE owner IS NULL))), 0)::float8
                 """);
             await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
