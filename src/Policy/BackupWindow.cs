@@ -8,6 +8,9 @@ public sealed record BackupWindow(TimeOnly From, TimeOnly To, IReadOnlySet<DayOf
 {
     private const int DaysSearched = 8;
 
+    /// <summary>True: an asset whose objective is broken, because its opening was missed, starts at once and does not wait for the next.</summary>
+    public bool CatchUp { get; init; }
+
     /// <summary>How long one opening lasts, by the wall clock.</summary>
     public TimeSpan Length => To > From ? To - From : TimeSpan.FromDays(1) - (From - To);
 
@@ -39,7 +42,10 @@ public sealed record BackupWindow(TimeOnly From, TimeOnly To, IReadOnlySet<DayOf
     /// <summary>The first opening that begins after the instant. With at least one day a week there always is one.</summary>
     public DateTimeOffset NextOpening(DateTimeOffset now, TimeZoneInfo zone) => Openings(now, zone).First(o => o.Opens > now).Opens;
 
-    private IEnumerable<(DateTimeOffset Opens, DateTimeOffset Closes)> Openings(DateTimeOffset around, TimeZoneInfo zone)
+    /// <summary>The opening that holds the instant, or the first one after it.</summary>
+    internal Opening Next(DateTimeOffset from, TimeZoneInfo zone) => Openings(from, zone).First(o => o.Closes > from);
+
+    private IEnumerable<Opening> Openings(DateTimeOffset around, TimeZoneInfo zone)
     {
         // From yesterday, because a window that opened before midnight may still be open.
         var today = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(around, zone).DateTime);
@@ -48,20 +54,11 @@ public sealed record BackupWindow(TimeOnly From, TimeOnly To, IReadOnlySet<DayOf
             var day = today.AddDays(offset);
             if (Days.Contains(day.DayOfWeek))
             {
-                var closes = day.ToDateTime(From) + Length;
-                yield return (Instant(day.ToDateTime(From), zone), Instant(closes, zone));
+                var opens = LocalTime.First(day.ToDateTime(From), zone);
+                var closes = LocalTime.Last(day.ToDateTime(From) + Length, zone);
+                // A clock change may skip the window from end to end; the night's backup is still due, so it opens right after.
+                yield return new Opening(opens, closes > opens ? closes : opens + Length);
             }
         }
-    }
-
-    private static DateTimeOffset Instant(DateTime local, TimeZoneInfo zone)
-    {
-        // In the hour that a clock change skips, a window opens when the clock has moved on.
-        while (zone.IsInvalidTime(local))
-        {
-            local = local.AddMinutes(15);
-        }
-
-        return new DateTimeOffset(local, zone.GetUtcOffset(local)).ToUniversalTime();
     }
 }

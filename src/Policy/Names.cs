@@ -48,3 +48,10 @@ public readonly record struct DataClassName(string Value)
     /// <inheritdoc/>
     public override string ToString() => Value;
 }
+
+/// <summary>The name of a group of assets that are backed up together. Kebab-case.</summary>
+public readonly record struct GroupName(string Value)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}

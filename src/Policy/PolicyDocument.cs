@@ -15,6 +15,9 @@ public sealed record PolicyDocument(
     IReadOnlyList<Tier> Tiers,
     IReadOnlyList<Asset> Assets)
 {
+    /// <summary>Assets that are backed up together, in file order. No asset is in two of them.</summary>
+    public IReadOnlyList<AssetGroup> Groups { get; init; } = [];
+
     /// <summary>The asset of that name, or null.</summary>
     public Asset? FindAsset(AssetName name) => Assets.FirstOrDefault(asset => asset.Name == name);
 
@@ -52,7 +55,17 @@ public sealed record PolicyDocument(
 /// <summary>A place with agents.</summary>
 /// <param name="Name">Unique.</param>
 /// <param name="TimeZone">The zone in which backup windows of this site's assets are read; UTC unless given.</param>
-public sealed record Site(SiteName Name, TimeZoneInfo TimeZone);
+public sealed record Site(SiteName Name, TimeZoneInfo TimeZone)
+{
+    /// <summary>Backups that all agents of the site run at once; null means that only the agents' own limits count.</summary>
+    public int? Concurrency { get; init; }
+
+    /// <summary>Local days on which scheduled backups of classes that heed them do not start.</summary>
+    public BlackoutDays Blackout { get; init; } = BlackoutDays.None;
+
+    /// <summary>What the site's line gives to backups, by time of day.</summary>
+    public BandwidthPlan Bandwidth { get; init; } = BandwidthPlan.Unlimited;
+}
 
 /// <summary>An on-prem daemon.</summary>
 /// <param name="Name">Unique; the same as in the agent's own configuration.</param>
@@ -65,7 +78,22 @@ public sealed record Agent(AgentName Name, SiteName Site, string RelayPath, int 
 /// <param name="Name">Unique.</param>
 /// <param name="Rto">Recovery time objective: a restore takes no longer.</param>
 /// <param name="Rpo">Recovery point objective: the newest recovery point is never older.</param>
-public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan Rpo);
+public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan Rpo)
+{
+    /// <summary>Who is served first when not everything can be in time: 1 before 9.</summary>
+    public int Priority { get; init; } = PolicyDefaults.Priority;
+
+    /// <summary>True: its assets are backed up on blackout days too.</summary>
+    public bool IgnoresBlackout { get; init; }
+}
+
+/// <summary>
+/// Assets that belong together, such as a database and the files it refers to: their backups start in the same minute or not at
+/// all, so that the points of one slot together are one recovery point of the whole.
+/// </summary>
+/// <param name="Name">Unique.</param>
+/// <param name="Assets">At least two, all of one site.</param>
+public sealed record AssetGroup(GroupName Name, IReadOnlyList<AssetName> Assets);
 
 /// <summary>What kind of data an asset holds; it decides where copies go.</summary>
 /// <param name="Name">Unique.</param>

@@ -21,6 +21,12 @@ public static class PolicyLimits
     /// <summary>Backups that one agent may run at once.</summary>
     public const int ConcurrencyMax = 64;
 
+    /// <summary>Backups that all agents of one site may run at once.</summary>
+    public const int SiteConcurrencyMax = 4096;
+
+    /// <summary>The last priority; 1 is the first.</summary>
+    public const int PriorityMax = 9;
+
     /// <summary>The shortest recovery point objective: below it the timer's one-minute tick could not keep the promise.</summary>
     public static readonly TimeSpan ObjectiveMin = TimeSpan.FromMinutes(2);
 

@@ -162,24 +162,26 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
             select a.name,
                    (select p.instant from recovery_point p where p.asset = a.name and p.missing_since is null order by p.instant desc limit 1) as last_point,
                    (select max(r.ended_at) from run r where r.asset = a.name and not r.rebuilt) as last_ended,
-                   good.ended_at - good.opened_at as last_duration,
+                   good.durations,
                    (select count(*) from run r where r.asset = a.name and r.state in ('failed', 'cancelled')
-                        and r.opened_at > coalesce(good.opened_at, '-infinity')) as failures,
-                   exists (select from run r where r.asset = a.name and r.state in ('queued', 'running')) as is_running
+                        and r.opened_at > coalesce(good.newest, '-infinity')) as failures,
+                   (select min(r.opened_at) from run r where r.asset = a.name and r.state in ('queued', 'running')) as running_since
             from unnest($1::text[]) as a (name)
             left join lateral (
-                select r.opened_at, r.ended_at from run r
-                where r.asset = a.name and r.state in ('succeeded', 'partial') and not r.rebuilt order by r.opened_at desc limit 1) good on true
+                select array_agg(g.ended_at - g.opened_at order by g.opened_at desc) as durations, max(g.opened_at) as newest from (
+                    select r.opened_at, r.ended_at from run r
+                    where r.asset = a.name and r.state in ('succeeded', 'partial') and not r.rebuilt order by r.opened_at desc limit $2) g) good on true
             """,
             row => new AssetFacts(
                 new(row.Text("name")),
                 row.InstantOrNull("last_point"),
                 row.InstantOrNull("last_ended"),
-                row.IsDBNull(row.GetOrdinal("last_duration")) ? null : row.GetTimeSpan(row.GetOrdinal("last_duration")),
+                row.IsDBNull(row.GetOrdinal("durations")) ? [] : row.GetFieldValue<TimeSpan[]>(row.GetOrdinal("durations")),
                 (int)Math.Min(row.Number("failures"), int.MaxValue),
-                row.Flag("is_running")),
+                row.InstantOrNull("running_since")),
             cancel,
-            (object)assets.Select(a => a.Value).ToArray()).ConfigureAwait(false),
+            assets.Select(a => a.Value).ToArray(),
+            DurationEstimate.RunsMax).ConfigureAwait(false),
         cancel);
 
     /// <summary>The run, locked until the transaction ends.</summary>

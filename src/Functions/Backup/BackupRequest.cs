@@ -23,13 +23,16 @@ public sealed record FleetRequest
 
     /// <summary>What to back up, most urgent first.</summary>
     public required FleetMember[] Members { get; init; }
+
+    /// <summary>Whoever has no lane by then is left to the next fleet, which decides anew; null: everybody gets a turn.</summary>
+    public DateTimeOffset? StartUntil { get; init; }
 }
 
 /// <summary>One asset of a fleet.</summary>
 /// <param name="Asset">Its name.</param>
 /// <param name="Agent">Its agent's name.</param>
-/// <param name="Concurrency">How many backups that agent runs at once.</param>
-public sealed record FleetMember(string Asset, string Agent, int Concurrency);
+/// <param name="Lanes">How many backups of this fleet that agent runs at once.</param>
+public sealed record FleetMember(string Asset, string Agent, int Lanes);
 
 /// <summary>How a run ended; the output of an orchestration.</summary>
 public sealed record RunOutcome

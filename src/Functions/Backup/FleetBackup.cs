@@ -5,7 +5,7 @@ using Microsoft.DurableTask;
 namespace Backup.Functions.Backups;
 
 /// <summary>Backs up several assets: most urgent first, and per agent no more at once than it has room for.</summary>
-/// <remarks>(1) one lane for each backup that an agent may run at once (2) each lane takes the agent's next asset until none is left</remarks>
+/// <remarks>(1) one lane for each backup that an agent may run at once (2) each lane takes the agent's next asset until none is left, or until the next fleet decides</remarks>
 public static class FleetBackup
 {
     /// <summary>Runs the fleet.</summary>
@@ -16,7 +16,7 @@ public static class FleetBackup
         var lanes = request.Members.GroupBy(m => m.Agent, StringComparer.Ordinal).SelectMany(agent =>
         {
             var queue = new Queue<FleetMember>(agent);
-            return Enumerable.Range(0, Math.Min(agent.First().Concurrency, queue.Count)).Select(_ => DrainAsync(context, request, queue, outcomes)); // (1)
+            return Enumerable.Range(0, Math.Min(agent.First().Lanes, queue.Count)).Select(_ => DrainAsync(context, request, queue, outcomes)); // (1)
         }).ToArray();
         await Task.WhenAll(lanes);
         return [.. outcomes];
@@ -24,9 +24,11 @@ public static class FleetBackup
 
     private static async Task DrainAsync(TaskOrchestrationContext context, FleetRequest request, Queue<FleetMember> queue, List<RunOutcome> outcomes)
     {
-        while (queue.TryDequeue(out var member))                                                                                             // (2)
+        // A lane's first asset starts however late the fleet itself does: were it left out, a slow host would back up nothing at all.
+        for (var mayStart = true; mayStart && queue.TryDequeue(out var member);)                                                             // (2)
         {
             outcomes.Add(await BackUpAsync(context, request, member));
+            mayStart = request.StartUntil is null || context.CurrentUtcDateTime < request.StartUntil.Value.UtcDateTime;
         }
     }
 

@@ -17,6 +17,11 @@ namespace Backup.Functions.Backups;
 /// <param name="logger">Hears of fleets.</param>
 public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunReconciliation reconciliation, TimeProvider clock, ILogger<ScheduleTimer> logger)
 {
+    /// <summary>Less than the minute between two firings: the next one must not find a lane between two runs and give it away.</summary>
+    private static readonly TimeSpan QueueLife = TimeSpan.FromSeconds(50);
+
+    private readonly FleetSchedule _schedule = new(policy);
+
     /// <summary>Runs at every firing. A second firing in the same minute finds the minute's fleet and does nothing.</summary>
     [Function(nameof(ScheduleTimer))]
     public async Task RunAsync([TimerTrigger("%Schedule:Timer%")] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancel)
@@ -26,17 +31,17 @@ public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunRecon
             await reconciliation.RunAsync(client, cancel).ConfigureAwait(false);                                                            // (1)
             var now = clock.GetUtcNow();
             var facts = await runs.FactsAsync([.. policy.Assets.Select(a => a.Name)], cancel).ConfigureAwait(false);
-            var due = BackupSchedule.DueAssets(policy, now, facts);                                                                         // (2)
-            if (due.Count == 0)
+            var plan = _schedule.Plan(now, facts);                                                                                          // (2)
+            if (plan.Start.Count == 0)
             {
                 return;
             }
 
             var slot = InstanceIds.SlotOf(now);
-            var request = new FleetRequest { Slot = slot, RequestedBy = "schedule", Members = [.. due.Select(d => Member(d.Asset))] };
+            var request = new FleetRequest { Slot = slot, RequestedBy = "schedule", Members = Members(plan), StartUntil = now + QueueLife };
             if (await client.StartOnceAsync(nameof(FleetBackup), InstanceIds.Fleet(slot), request, cancel).ConfigureAwait(false))           // (3)
             {
-                Log.FleetStarted(logger, InstanceIds.Fleet(slot), due.Count, string.Join(", ", due.Select(d => d.Asset.Name)));
+                Log.FleetStarted(logger, InstanceIds.Fleet(slot), plan.Start.Count + plan.Queue.Count, string.Join(", ", plan.Start.Concat(plan.Queue).Select(d => d.Asset.Name)));
             }
         }
         catch (CatalogException e) when (e.IsTransient)
@@ -46,5 +51,9 @@ public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunRecon
         }
     }
 
-    internal FleetMember Member(Asset asset) => new(asset.Name.Value, asset.Agent.Value, policy.AgentOf(asset).Concurrency);
+    private static FleetMember[] Members(FleetPlan plan)
+    {
+        var lanes = plan.Start.CountBy(d => d.Asset.Agent).ToDictionary();
+        return [.. plan.Start.Concat(plan.Queue).Select(d => new FleetMember(d.Asset.Name.Value, d.Asset.Agent.Value, lanes[d.Asset.Agent]))];
+    }
 }

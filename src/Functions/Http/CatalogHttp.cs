@@ -111,7 +111,7 @@ public sealed class CatalogHttp(
             rpo?.TotalSeconds,
             facts.LastRecoveryPoint,
             (now - facts.LastRecoveryPoint)?.TotalSeconds,
-            rpo is { } o && facts.LastRecoveryPoint is not null ? BackupSchedule.DueAt(facts, o) : null,
+            rpo is { } o && facts.LastRecoveryPoint is not null ? BackupSchedule.DueAt(UnitFacts.Of(facts), o) : null,
             facts.ConsecutiveFailures,
             facts.IsRunning);
     }

@@ -85,6 +85,24 @@ internal sealed partial class MapReader(YamlMap map, string what, ProblemList pr
         return duration;
     }
 
+    /// <summary>Bytes per second.</summary>
+    public long? Rate(string key, bool required)
+    {
+        var text = Text(key, required);
+        if (text is null)
+        {
+            return null;
+        }
+
+        if (Rates.TryParseRate(text, out var rate))
+        {
+            return rate;
+        }
+
+        problems.Add(PlaceOf(key), $"\"{text}\" is not {Rates.RateForm}");
+        return null;
+    }
+
     public int? Number(string key, int min, int max)
     {
         var text = Text(key, required: false);

@@ -1,16 +1,8 @@
-using System.Globalization;
-
 namespace Backup.Policy.Parsing;
 
-/// <summary>Assets, their windows, and the checks that need several groups at once.</summary>
+/// <summary>Assets, and the checks that need several groups at once.</summary>
 internal sealed partial class PolicyBuilder
 {
-    private static readonly (string, DayOfWeek)[] DayNames =
-    [
-        ("mon", DayOfWeek.Monday), ("tue", DayOfWeek.Tuesday), ("wed", DayOfWeek.Wednesday), ("thu", DayOfWeek.Thursday),
-        ("fri", DayOfWeek.Friday), ("sat", DayOfWeek.Saturday), ("sun", DayOfWeek.Sunday),
-    ];
-
     private readonly Dictionary<AssetName, PolicyPosition> _assetPlaces = [];
 
     private void AddAsset(MapReader item)
@@ -95,76 +87,6 @@ internal sealed partial class PolicyBuilder
         foreach (var key in foreign.Where(item.Has))
         {
             _problems.Add(item.PlaceOf(key), $"\"{key}\" means nothing for an asset of kind {kind.ToString()!.ToLowerInvariant()}; remove it");
-        }
-    }
-
-    private BackupWindow? ReadWindow(MapReader item)
-    {
-        if (item.Group("window") is not { } group)
-        {
-            return null;
-        }
-
-        var from = ReadTime(group, "from");
-        var to = ReadTime(group, "to");
-        var days = ReadDays(group);
-        group.RefuseUnknownKeys();
-        return from is not null && to is not null && days.Count > 0 ? new BackupWindow(from.Value, to.Value, days) : null;
-    }
-
-    private TimeOnly? ReadTime(MapReader group, string key)
-    {
-        var text = group.Text(key, required: true);
-        if (text is null)
-        {
-            return null;
-        }
-
-        if (TimeOnly.TryParseExact(text, "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
-        {
-            return time;
-        }
-
-        _problems.Add(group.PlaceOf(key), $"\"{text}\" is not a time of day such as \"22:00\" (24 hours, in quotes)");
-        return null;
-    }
-
-    private HashSet<DayOfWeek> ReadDays(MapReader group)
-    {
-        if (group.Texts("days") is not { } texts)
-        {
-            return [.. DayNames.Select(d => d.Item2)];
-        }
-
-        var days = new HashSet<DayOfWeek>();
-        foreach (var text in texts)
-        {
-            var known = DayNames.Where(d => d.Item1 == text.Value).ToArray();
-            if (known.Length == 0)
-            {
-                _problems.Add(text.At, $"\"{text.Value}\" is not a day; days are {string.Join(", ", DayNames.Select(d => d.Item1))}");
-            }
-            else if (!days.Add(known[0].Item2))
-            {
-                _problems.Add(text.At, $"day \"{text.Value}\" stands twice in this list");
-            }
-        }
-
-        if (texts.Count == 0)
-        {
-            _problems.Add(group.PlaceOf("days"), "\"days\" is empty; leave it out for every day");
-        }
-
-        return days;
-    }
-
-    private void CheckWindow(BackupWindow window, ServiceClass serviceClass, PolicyPosition at)
-    {
-        if (window.LongestClosure >= serviceClass.Rpo)
-        {
-            _problems.Add(
-                at,
-                $"this window stays closed for {Durations.Format(window.LongestClosure)}, so class \"{serviceClass.Name}\" (rpo {Durations.Format(serviceClass.Rpo)}) cannot be kept; widen the window or choose another class");
         }
     }
 

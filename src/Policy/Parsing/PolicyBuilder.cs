@@ -12,6 +12,7 @@ internal sealed partial class PolicyBuilder
     private readonly Named<DataClassName, DataClass> _dataClasses;
     private readonly Named<TierName, Tier> _tiers;
     private readonly Named<AssetName, Asset> _assets;
+    private readonly Named<GroupName, AssetGroup> _groups;
 
     private PolicyBuilder(ProblemList problems)
     {
@@ -22,6 +23,7 @@ internal sealed partial class PolicyBuilder
         _dataClasses = new("data class", problems);
         _tiers = new("tier", problems);
         _assets = new("asset", problems);
+        _groups = new("group", problems);
     }
 
     /// <summary>The policy, or null when the root is not even a group of keys. It is only sound when no problem was noted.</summary>
@@ -41,15 +43,20 @@ internal sealed partial class PolicyBuilder
         builder.Each(reader, "dataClasses", "a data class", builder.AddDataClass);
         builder.FillDefaults();
         builder.Each(reader, "assets", "an asset", builder.AddAsset);
+        builder.Each(reader, "groups", "a group", builder.AddGroup);
         reader.RefuseUnknownKeys();
         builder.CheckContainers();
+        builder.CheckGroups();
         return new PolicyDocument(
             builder._sites.Values,
             builder._agents.Values,
             builder._serviceClasses.Values,
             builder._dataClasses.Values,
             builder._tiers.Values,
-            builder._assets.Values);
+            builder._assets.Values)
+        {
+            Groups = builder._groups.Values,
+        };
     }
 
     private void Each(MapReader reader, string key, string what, Action<MapReader> add)
@@ -73,9 +80,18 @@ internal sealed partial class PolicyBuilder
             _problems.Add(item.PlaceOf("timeZone"), $"this machine knows no time zone \"{id}\"; use an IANA name such as Europe/Berlin");
         }
 
+        var concurrency = item.Number("concurrency", min: 1, max: PolicyLimits.SiteConcurrencyMax);
+        var blackout = ReadBlackout(item);
+        var bandwidth = ReadBandwidth(item);
         if (name is not null)
         {
-            _sites.Add(new(name), new Site(new(name), zone ?? TimeZoneInfo.Utc), item.PlaceOf("name"));
+            var site = new Site(new(name), zone ?? TimeZoneInfo.Utc)
+            {
+                Concurrency = concurrency,
+                Blackout = blackout,
+                Bandwidth = bandwidth,
+            };
+            _sites.Add(site.Name, site, item.PlaceOf("name"));
         }
     }
 
@@ -123,9 +139,16 @@ internal sealed partial class PolicyBuilder
         var standard = PolicyDefaults.ServiceClasses.FirstOrDefault(c => c.Name.Value == name);
         var rto = item.Duration("rto", PolicyLimits.ObjectiveMin, required: standard is null);
         var rpo = item.Duration("rpo", PolicyLimits.ObjectiveMin, required: standard is null);
+        var priority = item.Number("priority", min: 1, max: PolicyLimits.PriorityMax);
+        var ignoresBlackout = item.Flag("ignoresBlackout");
         if (name is not null)
         {
-            _serviceClasses.Add(new(name), new ServiceClass(new(name), rto ?? standard?.Rto ?? PolicyLimits.DurationMax, rpo ?? standard?.Rpo ?? PolicyLimits.DurationMax), item.PlaceOf("name"));
+            var added = new ServiceClass(new(name), rto ?? standard?.Rto ?? PolicyLimits.DurationMax, rpo ?? standard?.Rpo ?? PolicyLimits.DurationMax)
+            {
+                Priority = priority ?? standard?.Priority ?? PolicyDefaults.Priority,
+                IgnoresBlackout = ignoresBlackout ?? standard?.IgnoresBlackout ?? false,
+            };
+            _serviceClasses.Add(added.Name, added, item.PlaceOf("name"));
         }
     }
 

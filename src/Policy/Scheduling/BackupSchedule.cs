@@ -1,56 +1,30 @@
 namespace Backup.Policy.Scheduling;
 
-/// <summary>An asset that should be backed up now.</summary>
-/// <param name="Asset">The asset.</param>
-/// <param name="RpoShareUsed">Age of its newest recovery point divided by its RPO; infinite when there is none.</param>
-/// <param name="Deadline">When the objective breaks, or broke; null when there never was a recovery point.</param>
-public sealed record DueAsset(Asset Asset, double RpoShareUsed, DateTimeOffset? Deadline);
-
-/// <summary>Decides what to back up. Pure: the same policy, clock and facts always give the same answer.</summary>
+/// <summary>Decides what to back up and when. Pure: the same policy, clock and facts always give the same answer.</summary>
 public static class BackupSchedule
 {
     /// <summary>
-    /// The assets to start now, most urgent first, at most as many per agent as it has room for. Facts of assets that
+    /// The assets to start now, most urgent first, at most as many per agent and site as there is room for. Facts of assets that
     /// the policy does not hold still count against nothing and are ignored; an asset without facts was never backed up.
     /// </summary>
     public static IReadOnlyList<DueAsset> DueAssets(
-        PolicyDocument policy, DateTimeOffset now, IReadOnlyCollection<AssetFacts> facts, SchedulingMargins? margins = null)
+        PolicyDocument policy, DateTimeOffset now, IReadOnlyCollection<AssetFacts> facts, SchedulingMargins? margins = null) =>
+        new FleetSchedule(policy, margins).Plan(now, facts).Start;
+
+    /// <summary>When something becomes due if nothing changes and no window interferes; the past when it is due already.</summary>
+    public static DateTimeOffset DueAt(UnitFacts facts, TimeSpan rpo, SchedulingMargins? margins = null)
     {
         margins ??= SchedulingMargins.Standard;
-        var known = facts.ToDictionary(f => f.Asset);
-        var room = policy.Agents.ToDictionary(a => a.Name, a => a.Concurrency);
-        foreach (var asset in policy.Assets.Where(a => known.TryGetValue(a.Name, out var f) && f.IsRunning))
-        {
-            room[asset.Agent]--;
-        }
-
-        var due = new List<DueAsset>();
-        foreach (var (asset, rpo, fact) in ByUrgency(policy, now, known, margins))
-        {
-            if (room[asset.Agent] > 0 && IsDue(asset, policy.SiteOf(asset).TimeZone, rpo, now, fact, margins))
-            {
-                room[asset.Agent]--;
-                due.Add(new DueAsset(asset, ShareUsed(fact, rpo, now), fact.LastRecoveryPoint + rpo));
-            }
-        }
-
-        return due;
-    }
-
-    /// <summary>When the asset becomes due if nothing changes and no window interferes; the past when it is due already.</summary>
-    public static DateTimeOffset DueAt(AssetFacts fact, TimeSpan rpo, SchedulingMargins? margins = null)
-    {
-        margins ??= SchedulingMargins.Standard;
-        if (fact.LastRecoveryPoint is not { } last)
+        if (facts.LastRecoveryPoint is not { } last)
         {
             return DateTimeOffset.MinValue;
         }
 
-        var left = Max(rpo * margins.RpoShareLeft, (fact.LastRunDuration ?? TimeSpan.Zero) * margins.LastDurations);
-        return last + Max(rpo - left, rpo * margins.RpoShareBetween);
+        var left = Longer(rpo * margins.RpoShareLeft, (facts.Duration ?? TimeSpan.Zero) * margins.DurationsLeft);
+        return last + Longer(rpo - left, rpo * margins.RpoShareBetween);
     }
 
-    /// <summary>How long a failed asset waits for its next attempt.</summary>
+    /// <summary>How long something that failed waits for its next attempt.</summary>
     public static TimeSpan WaitAfterFailures(int consecutiveFailures, TimeSpan rpo, SchedulingMargins? margins = null)
     {
         margins ??= SchedulingMargins.Standard;
@@ -61,62 +35,105 @@ public static class BackupSchedule
 
         // 2^20 minutes is beyond every cap; without the bound the shift would overflow.
         var wait = margins.FailureWaitMin * (1L << Math.Min(consecutiveFailures - 1, 20));
-        return Max(margins.FailureWaitMin, Min(wait, rpo * margins.FailureWaitRpoShareMax));
+        var cap = rpo * margins.FailureWaitRpoShareMax;
+        return Longer(margins.FailureWaitMin, wait < cap ? wait : cap);
     }
 
-    private static bool IsDue(Asset asset, TimeZoneInfo zone, TimeSpan rpo, DateTimeOffset now, AssetFacts fact, SchedulingMargins margins)
+    /// <summary>
+    /// The first instant, not before <paramref name="from"/>, at which the unit is due and allowed to start, as far as limits of
+    /// agents and sites do not matter. It is due at <paramref name="from"/> when the answer is <paramref name="from"/> itself.
+    /// </summary>
+    /// <param name="unit">What to start.</param>
+    /// <param name="facts">What is known of it. A moment far in the future was made by a wrong clock and counts as unknown.</param>
+    /// <param name="from">The clock.</param>
+    /// <param name="margins">The standard ones unless given.</param>
+    /// <returns>Null while it runs, and when its calendar never opens again.</returns>
+    public static DateTimeOffset? NextStart(ScheduleUnit unit, UnitFacts facts, DateTimeOffset from, SchedulingMargins? margins = null)
     {
-        if (!asset.Enabled || fact.IsRunning)
+        margins ??= SchedulingMargins.Standard;
+        if (facts.RunningSince is not null)
         {
-            return false;
+            return null;
         }
 
-        if (fact.LastRunEnded is { } ended && now < ended + WaitAfterFailures(fact.ConsecutiveFailures, rpo, margins))
+        facts = facts.Believable(unit.Rpo, from, margins);
+        var earliest = from;
+        if (facts.LastRunEnded is { } ended)
         {
-            return false;
+            earliest = Later(earliest, ended + WaitAfterFailures(facts.ConsecutiveFailures, unit.Rpo, margins));
         }
 
-        if (asset.Window is not { } window)
+        var due = DueAt(facts, unit.Rpo, margins);
+        if (unit.Calendar.IsAlways)
         {
-            return DueAt(fact, rpo, margins) <= now;
+            return Later(earliest, due);
         }
 
-        return window.IsOpen(now, zone)
-            && (DueAt(fact, rpo, margins) <= now || IsLastChance(window, zone, rpo, now, fact, margins));
-    }
-
-    /// <summary>Waiting for the next opening would break the objective, and the last point is not too fresh to be repeated.</summary>
-    private static bool IsLastChance(BackupWindow window, TimeZoneInfo zone, TimeSpan rpo, DateTimeOffset now, AssetFacts fact, SchedulingMargins margins)
-    {
-        var last = fact.LastRecoveryPoint!.Value;
-        return now - last >= rpo * margins.RpoShareBetween
-            && window.NextOpening(now, zone) + (fact.LastRunDuration ?? TimeSpan.Zero) > last + rpo;
-    }
-
-    private static IEnumerable<(Asset Asset, TimeSpan Rpo, AssetFacts Fact)> ByUrgency(
-        PolicyDocument policy, DateTimeOffset now, Dictionary<AssetName, AssetFacts> known, SchedulingMargins margins) =>
-        policy.Assets
-            .Select(asset => (Asset: asset, policy.ServiceClassOf(asset).Rpo))
-            .Select(a => (a.Asset, a.Rpo, Fact: Believable(known.GetValueOrDefault(a.Asset.Name) ?? AssetFacts.None(a.Asset.Name), a.Rpo, now, margins)))
-            .OrderByDescending(a => ShareUsed(a.Fact, a.Rpo, now))
-            .ThenBy(a => a.Rpo)
-            .ThenBy(a => a.Asset.Name.Value, StringComparer.Ordinal);
-
-    /// <summary>A point far in the future was made by a clock that was wrong; believing it would stop backups until that day.</summary>
-    private static AssetFacts Believable(AssetFacts fact, TimeSpan rpo, DateTimeOffset now, SchedulingMargins margins)
-    {
-        var latest = now + (rpo * margins.RpoShareBetween);
-        return fact with
+        var regular = StartWithin(unit, facts, earliest, due, margins);
+        if (unit.CatchUpCalendar is not { } catchUp || facts.LastRecoveryPoint is not { } last)
         {
-            LastRecoveryPoint = fact.LastRecoveryPoint > latest ? null : fact.LastRecoveryPoint,
-            LastRunEnded = fact.LastRunEnded > latest ? null : fact.LastRunEnded,
-        };
+            return regular;
+        }
+
+        var late = catchUp.Next(Later(earliest, last + unit.Rpo))?.Opens;
+        return late is null || regular <= late ? regular : late;
     }
 
-    private static double ShareUsed(AssetFacts fact, TimeSpan rpo, DateTimeOffset now) =>
-        fact.LastRecoveryPoint is { } last ? (now - last) / rpo : double.PositiveInfinity;
+    /// <summary>The last instant from now on at which a start still keeps the objective; in the past when none does.</summary>
+    internal static DateTimeOffset LatestStart(ScheduleUnit unit, UnitFacts facts, DateTimeOffset now)
+    {
+        if (facts.LastRecoveryPoint is not { } last)
+        {
+            return DateTimeOffset.MinValue;
+        }
 
-    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
+        var latest = last + unit.Rpo - (facts.Duration ?? TimeSpan.Zero);
+        if (unit.Calendar.IsAlways || latest <= now)
+        {
+            return latest;
+        }
 
-    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
+        var (allowed, from) = (DateTimeOffset.MinValue, now);
+        while (unit.Calendar.Next(from) is { } opening && opening.Opens <= latest)
+        {
+            if (opening.Closes >= latest)
+            {
+                return latest;
+            }
+
+            (allowed, from) = (opening.Closes, opening.Closes);
+        }
+
+        return allowed;
+    }
+
+    private static DateTimeOffset? StartWithin(ScheduleUnit unit, UnitFacts facts, DateTimeOffset earliest, DateTimeOffset due, SchedulingMargins margins)
+    {
+        if (unit.Calendar.Next(earliest) is not { } opening)
+        {
+            return null;
+        }
+
+        if (due < opening.Closes)
+        {
+            return Later(opening.Opens, due);
+        }
+
+        // It comes due after this opening. If waiting for the next one would break the objective, this one is its last chance,
+        // unless the last point is too fresh to be repeated.
+        var last = facts.LastRecoveryPoint!.Value;
+        var chance = Later(opening.Opens, last + (unit.Rpo * margins.RpoShareBetweenLastChance));
+        var next = unit.Calendar.Next(opening.Closes);
+        var isLastChance = next is null || Later(next.Value.Opens, due) + ((facts.Duration ?? TimeSpan.Zero) * margins.DurationsLeft) > last + unit.Rpo;
+        if (isLastChance && chance < opening.Closes)
+        {
+            return chance;
+        }
+
+        return unit.Calendar.Next(due) is { } later ? later.Opens : null;
+    }
+
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 }

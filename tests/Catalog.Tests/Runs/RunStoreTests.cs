@@ -148,10 +148,10 @@ public sealed class RunStoreTests(PostgresFixture postgres)
 
         var files = facts.Single(f => f.Asset == TestCatalog.Files);
         files.LastRecoveryPoint.ShouldBe(point);
-        files.LastRunDuration.ShouldBe(TimeSpan.FromMinutes(5));
+        files.Durations.ShouldBe([TimeSpan.FromMinutes(5)]);
         files.ConsecutiveFailures.ShouldBe(2);
         files.IsRunning.ShouldBeTrue();
-        facts.Single(f => f.Asset == TestCatalog.Voids).ShouldBe(Policy.Scheduling.AssetFacts.None(TestCatalog.Voids));
+        facts.Single(f => f.Asset == TestCatalog.Voids).ShouldBeEquivalentTo(Policy.Scheduling.AssetFacts.None(TestCatalog.Voids));
     }
 
     private static async Task AddRunsAsync(TestCatalog catalog, int from, int count)

@@ -26,14 +26,14 @@ public sealed class PolicyParserTests
     }
 
     [Theory]
-    [InlineData("critical", 60, 15)]
-    [InlineData("development", 480, 240)]
-    [InlineData("archival", 1440, 1440)]
-    [InlineData("research", 240, 30)]
-    [InlineData("weekly", 2880, 10080)]
-    public void Parse_ServiceClasses_AreDefaultsWithOverrides(string name, int rtoMinutes, int rpoMinutes) =>
+    [InlineData("critical", 60, 15, 1, true)]
+    [InlineData("development", 480, 240, 5, false)]
+    [InlineData("archival", 1440, 1440, 7, false)]
+    [InlineData("research", 240, 30, 3, false)]
+    [InlineData("weekly", 2880, 10080, 5, false)]
+    public void Parse_ServiceClasses_AreDefaultsWithOverrides(string name, int rtoMinutes, int rpoMinutes, int priority, bool ignoresBlackout) =>
         SamplePolicy.Policy.ServiceClasses.Single(c => c.Name.Value == name)
-            .ShouldBe(new ServiceClass(new(name), TimeSpan.FromMinutes(rtoMinutes), TimeSpan.FromMinutes(rpoMinutes)));
+            .ShouldBe(new ServiceClass(new(name), TimeSpan.FromMinutes(rtoMinutes), TimeSpan.FromMinutes(rpoMinutes)) { Priority = priority, IgnoresBlackout = ignoresBlackout });
 
     [Fact]
     public void Parse_NoClassesGiven_HasTheFourOfEachKind()

@@ -31,14 +31,6 @@ public sealed class BackupSchedulePropertyTests
     });
 
     [Fact]
-    public void DueAssets_AnyFleet_IsOrderedByUrgency() => Fleets.Sample(fleet =>
-    {
-        var (policy, facts) = Build(fleet);
-        var shares = BackupSchedule.DueAssets(policy, Now, facts).Select(d => d.RpoShareUsed).ToArray();
-        shares.ShouldBe(shares.OrderDescending());
-    });
-
-    [Fact]
     public void DueAssets_OrderOfFacts_ChangesNothing() => Fleets.Sample(fleet =>
     {
         var (policy, facts) = Build(fleet);
@@ -62,7 +54,7 @@ public sealed class BackupSchedulePropertyTests
                 {
                     if (started is { } start && now >= start + duration)
                     {
-                        fact = fact with { LastRecoveryPoint = start, LastRunEnded = start + duration, LastRunDuration = duration, IsRunning = false };
+                        fact = fact with { LastRecoveryPoint = start, LastRunEnded = start + duration, Durations = [duration], RunningSince = null };
                         started = null;
                     }
 
@@ -75,7 +67,7 @@ public sealed class BackupSchedulePropertyTests
                     {
                         started = now;
                         runs++;
-                        fact = fact with { IsRunning = true };
+                        fact = fact with { RunningSince = now };
                     }
                 }
 
@@ -88,7 +80,7 @@ public sealed class BackupSchedulePropertyTests
         var policy = SamplePolicy.Of(
             fleet.Concurrency, [.. fleet.Assets.Select(a => (a.Agent % fleet.Concurrency.Length, TimeSpan.FromMinutes(a.RpoMinutes), (BackupWindow?)null))]);
         var facts = fleet.Assets.Select((a, i) => new AssetFacts(
-            new($"asset-{i}"), a.Age is { } age ? Now - TimeSpan.FromMinutes(age) : null, Now - TimeSpan.FromMinutes(3), null, a.Failures, a.Running));
+            new($"asset-{i}"), a.Age is { } age ? Now - TimeSpan.FromMinutes(age) : null, Now - TimeSpan.FromMinutes(3), [], a.Failures, a.Running ? Now : null));
         return (policy, [.. facts]);
     }
 }

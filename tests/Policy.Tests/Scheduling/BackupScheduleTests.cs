@@ -26,10 +26,10 @@ public sealed class BackupScheduleTests
     [InlineData(55, 30, true)]
     [InlineData(55, 29, false)]
     public void DueAssets_SlowAsset_StartsEarlierButNeverBeforeHalf(int durationMinutes, int ageMinutes, bool due) =>
-        Due([Hour], [Fact(0, ageMinutes) with { LastRunDuration = TimeSpan.FromMinutes(durationMinutes) }]).Count.ShouldBe(due ? 1 : 0);
+        Due([Hour], [Fact(0, ageMinutes) with { Durations = [TimeSpan.FromMinutes(durationMinutes)] }]).Count.ShouldBe(due ? 1 : 0);
 
     [Fact]
-    public void DueAssets_Running_IsNotDue() => Due([Hour], [Fact(0, 500) with { IsRunning = true }]).ShouldBeEmpty();
+    public void DueAssets_Running_IsNotDue() => Due([Hour], [Fact(0, 500) with { RunningSince = Now }]).ShouldBeEmpty();
 
     [Fact]
     public void DueAssets_Disabled_IsNotDue()
@@ -48,7 +48,7 @@ public sealed class BackupScheduleTests
     public void DueAssets_AgentFull_TakesTheMostUrgentThatFit()
     {
         var policy = SamplePolicy.Of([2, 1], [(0, Hour, null), (0, Hour, null), (0, Hour, null), (1, Hour, null), (1, Hour, null)]);
-        AssetFacts[] facts = [Fact(0, 60), Fact(1, 5) with { IsRunning = true }, Fact(2, 70), Fact(3, 50), Fact(4, 55)];
+        AssetFacts[] facts = [Fact(0, 60), Fact(1, 5) with { RunningSince = Now }, Fact(2, 70), Fact(3, 50), Fact(4, 55)];
         Names(BackupSchedule.DueAssets(policy, Now, facts)).ShouldBe(["asset-2", "asset-4"]);
     }
 
