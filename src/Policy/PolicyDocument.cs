@@ -18,6 +18,16 @@ public sealed record PolicyDocument(
     /// <summary>Assets that are backed up together, in file order. No asset is in two of them.</summary>
     public IReadOnlyList<AssetGroup> Groups { get; init; } = [];
 
+    /// <summary>When retention needs persons.</summary>
+    public RetentionGuards Retention { get; init; } = RetentionGuards.Standard;
+
+    /// <summary>What is kept of an asset of this policy: whatever its service class or its data class wants.</summary>
+    public RetentionRule RetentionOf(Asset asset)
+    {
+        var rule = RetentionRule.Both(ServiceClassOf(asset).Retention, DataClasses.First(c => c.Name == asset.DataClass).Retention);
+        return asset.Kind is SourceKind.Postgres ? rule : rule with { ContinuousFor = TimeSpan.Zero };
+    }
+
     /// <summary>The asset of that name, or null.</summary>
     public Asset? FindAsset(AssetName name) => Assets.FirstOrDefault(asset => asset.Name == name);
 
@@ -85,6 +95,9 @@ public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan 
 
     /// <summary>True: its assets are backed up on blackout days too.</summary>
     public bool IgnoresBlackout { get; init; }
+
+    /// <summary>How long its assets' recovery points are kept.</summary>
+    public RetentionRule Retention { get; init; } = PolicyDefaults.Retention;
 }
 
 /// <summary>
@@ -98,7 +111,11 @@ public sealed record AssetGroup(GroupName Name, IReadOnlyList<AssetName> Assets)
 /// <summary>What kind of data an asset holds; it decides where copies go.</summary>
 /// <param name="Name">Unique.</param>
 /// <param name="ReplicateTo">The tiers of assets that do not name their own.</param>
-public sealed record DataClass(DataClassName Name, IReadOnlyList<TierName> ReplicateTo);
+public sealed record DataClass(DataClassName Name, IReadOnlyList<TierName> ReplicateTo)
+{
+    /// <summary>How long its assets' recovery points are kept, besides what their service class wants.</summary>
+    public RetentionRule Retention { get; init; } = PolicyDefaults.Retention;
+}
 
 /// <summary>The storage price class of an off-site container.</summary>
 public enum AccessTier
@@ -122,6 +139,9 @@ public enum AccessTier
 /// <param name="AccessTier">The price class data packs are written in.</param>
 public sealed record Tier(TierName Name, string ContainerPattern, AccessTier AccessTier)
 {
+    /// <summary>What it costs; null when the policy does not say.</summary>
+    public TierPrices? Prices { get; init; }
+
     /// <summary>The container that holds the replica of the asset's vault.</summary>
     public string ContainerOf(Asset asset) => ContainerPattern
         .Replace("{agent}", asset.Agent.Value, StringComparison.Ordinal)
@@ -165,4 +185,8 @@ public sealed record Asset(
     bool OneFileSystem,
     IReadOnlyList<TierName>? ReplicateTo,
     BackupWindow? Window,
-    bool Enabled);
+    bool Enabled)
+{
+    /// <summary>True: none of its recovery points is deleted as long as this stands in the policy.</summary>
+    public bool LegalHold { get; init; }
+}

@@ -27,6 +27,12 @@ public static class PolicyLimits
     /// <summary>The last priority; 1 is the first.</summary>
     public const int PriorityMax = 9;
 
+    /// <summary>The largest number in a retention rule.</summary>
+    public const int KeepCountMax = 100_000;
+
+    /// <summary>The highest price.</summary>
+    public const decimal PriceMax = 1_000_000;
+
     /// <summary>The shortest recovery point objective: below it the timer's one-minute tick could not keep the promise.</summary>
     public static readonly TimeSpan ObjectiveMin = TimeSpan.FromMinutes(2);
 

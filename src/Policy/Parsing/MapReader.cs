@@ -94,12 +94,12 @@ internal sealed partial class MapReader(YamlMap map, string what, ProblemList pr
             return null;
         }
 
-        if (Rates.TryParseRate(text, out var rate))
+        if (Rates.TryParse(text, out var rate))
         {
             return rate;
         }
 
-        problems.Add(PlaceOf(key), $"\"{text}\" is not {Rates.RateForm}");
+        problems.Add(PlaceOf(key), $"\"{text}\" is not {Rates.Form}");
         return null;
     }
 

@@ -31,6 +31,7 @@ internal sealed partial class PolicyBuilder
         }
 
         var enabled = item.Flag("enabled");
+        var legalHold = item.Flag("legalHold");
         if (name is not null)
         {
             _assetPlaces.TryAdd(new(name), item.PlaceOf("name"));
@@ -49,7 +50,8 @@ internal sealed partial class PolicyBuilder
                     oneFileSystem ?? false,
                     tiers,
                     window,
-                    enabled ?? true),
+                    enabled ?? true)
+                { LegalHold = legalHold ?? false },
                 item.PlaceOf("name"));
         }
     }

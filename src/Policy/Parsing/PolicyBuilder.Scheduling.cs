@@ -216,6 +216,12 @@ internal sealed partial class PolicyBuilder
                 _problems.Add(at, $"group \"{group.Name}\" needs {members.Count(a => a.Enabled)} backups at once at site \"{site.Name}\", whose concurrency is {limit}");
             }
 
+            var rpo = members.Select(a => _serviceClasses.Find(a.ServiceClass)?.Rpo ?? PolicyLimits.DurationMax).DefaultIfEmpty(PolicyLimits.DurationMax).Min();
+            if (members.FirstOrDefault(a => a.Window?.LongestClosure >= rpo) is { } closed)
+            {
+                _problems.Add(at, $"the window of asset \"{closed.Name}\" stays closed for {Durations.Format(closed.Window!.LongestClosure)}, longer than the shortest rpo in group \"{group.Name}\" ({Durations.Format(rpo)}) allows");
+            }
+
             if (sites is [var home] && StartCalendar.Both(members.Select(a => StartCalendar.Of(home, a.Window, ignoresBlackout: true))).Next(CalendarProbe) is null)
             {
                 _problems.Add(at, $"the windows of group \"{group.Name}\" are never open at the same time");

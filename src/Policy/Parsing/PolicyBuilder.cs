@@ -44,6 +44,7 @@ internal sealed partial class PolicyBuilder
         builder.FillDefaults();
         builder.Each(reader, "assets", "an asset", builder.AddAsset);
         builder.Each(reader, "groups", "a group", builder.AddGroup);
+        var guards = ReadGuards(reader);
         reader.RefuseUnknownKeys();
         builder.CheckContainers();
         builder.CheckGroups();
@@ -56,6 +57,7 @@ internal sealed partial class PolicyBuilder
             builder._assets.Values)
         {
             Groups = builder._groups.Values,
+            Retention = guards,
         };
     }
 
@@ -105,9 +107,10 @@ internal sealed partial class PolicyBuilder
             _problems.Add(item.PlaceOf("container"), $"\"{container}\" is not a container name: small letters, digits and single dashes, where {{agent}} and {{vault}} may stand for the asset's");
         }
 
+        var prices = ReadPrices(item);
         if (name is not null)
         {
-            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot), item.PlaceOf("name"));
+            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices }, item.PlaceOf("name"));
         }
     }
 
@@ -141,12 +144,14 @@ internal sealed partial class PolicyBuilder
         var rpo = item.Duration("rpo", PolicyLimits.ObjectiveMin, required: standard is null);
         var priority = item.Number("priority", min: 1, max: PolicyLimits.PriorityMax);
         var ignoresBlackout = item.Flag("ignoresBlackout");
+        var retention = ReadRetention(item);
         if (name is not null)
         {
             var added = new ServiceClass(new(name), rto ?? standard?.Rto ?? PolicyLimits.DurationMax, rpo ?? standard?.Rpo ?? PolicyLimits.DurationMax)
             {
                 Priority = priority ?? standard?.Priority ?? PolicyDefaults.Priority,
                 IgnoresBlackout = ignoresBlackout ?? standard?.IgnoresBlackout ?? false,
+                Retention = retention ?? standard?.Retention ?? PolicyDefaults.Retention,
             };
             _serviceClasses.Add(added.Name, added, item.PlaceOf("name"));
         }
@@ -156,9 +161,11 @@ internal sealed partial class PolicyBuilder
     {
         var name = item.Name("name");
         var tiers = ReadTiers(item) ?? [];
+        var standard = PolicyDefaults.DataClasses.FirstOrDefault(c => c.Name.Value == name);
+        var retention = ReadRetention(item) ?? standard?.Retention ?? PolicyDefaults.Retention;
         if (name is not null)
         {
-            _dataClasses.Add(new(name), new DataClass(new(name), tiers), item.PlaceOf("name"));
+            _dataClasses.Add(new(name), new DataClass(new(name), tiers) { Retention = retention }, item.PlaceOf("name"));
         }
     }
 

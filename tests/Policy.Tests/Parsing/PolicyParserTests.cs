@@ -33,7 +33,12 @@ public sealed class PolicyParserTests
     [InlineData("weekly", 2880, 10080, 5, false)]
     public void Parse_ServiceClasses_AreDefaultsWithOverrides(string name, int rtoMinutes, int rpoMinutes, int priority, bool ignoresBlackout) =>
         SamplePolicy.Policy.ServiceClasses.Single(c => c.Name.Value == name)
-            .ShouldBe(new ServiceClass(new(name), TimeSpan.FromMinutes(rtoMinutes), TimeSpan.FromMinutes(rpoMinutes)) { Priority = priority, IgnoresBlackout = ignoresBlackout });
+            .ShouldBe(new ServiceClass(new(name), TimeSpan.FromMinutes(rtoMinutes), TimeSpan.FromMinutes(rpoMinutes))
+            {
+                Priority = priority,
+                IgnoresBlackout = ignoresBlackout,
+                Retention = PolicyDefaults.ServiceClasses.FirstOrDefault(c => c.Name.Value == name)?.Retention ?? PolicyDefaults.Retention,
+            });
 
     [Fact]
     public void Parse_NoClassesGiven_HasTheFourOfEachKind()

@@ -18,7 +18,7 @@ public sealed class SchedulingKeysTests
         serviceClasses:
           - { name: archival, priority: 9, ignoresBlackout: true }
         assets:
-          - { name: db, kind: postgres, agent: one, vault: main, serviceClass: critical, dataClass: active, connection: db }
+          - { name: db, kind: postgres, agent: one, vault: main, serviceClass: archival, dataClass: active, connection: db }
           - { name: files, kind: files, agent: one, vault: main, serviceClass: archival, dataClass: active, paths: [/d], window: { from: "20:00", to: "08:00", catchUp: true } }
         groups:
           - { name: catalogue, assets: [db, files] }
@@ -50,6 +50,7 @@ public sealed class SchedulingKeysTests
     [InlineData("assets: [db, files]", "assets: [db]", "17:32: a group needs \"assets\" with at least two names")]
     [InlineData("assets: [db, files]", "assets: [db, film]", "17:37: unknown asset \"film\"")]
     [InlineData("assets: [db, files]", "assets: [db, files, db]", "17:44: asset \"db\" stands twice in this list")]
+    [InlineData("serviceClass: archival, dataClass: active, connection", "serviceClass: critical, dataClass: active, connection", "17:32: the window of asset \"files\" stays closed for 12h, longer than the shortest rpo in group \"catalogue\" (15min) allows")]
     [InlineData("concurrency: 2", "concurrency: 1", "17:32: group \"catalogue\" needs 2 backups at once on agent \"one\", whose concurrency is 1")]
     [InlineData("concurrency: 6", "concurrency: 1", "17:32: group \"catalogue\" needs 2 backups at once at site \"lab\", whose concurrency is 1")]
     public void Parse_WrongSchedulingKey_SaysWhere(string right, string wrong, string expected) =>

@@ -1,0 +1,47 @@
+namespace Backup.Policy.Parsing;
+
+/// <summary>Retention rules of classes, and the guards around deletion.</summary>
+internal sealed partial class PolicyBuilder
+{
+    private static RetentionRule? ReadRetention(MapReader item)
+    {
+        if (item.Group("retention") is not { } group)
+        {
+            return null;
+        }
+
+        int Count(string key) => group.Number(key, min: 0, max: PolicyLimits.KeepCountMax) ?? 0;
+        TimeSpan Time(string key) => group.Duration(key, TimeSpan.FromHours(1), required: false) ?? TimeSpan.Zero;
+        var rule = new RetentionRule
+        {
+            // Zero is refused: a rule never takes an asset's last point.
+            KeepLast = group.Number("keepLast", min: 1, max: PolicyLimits.KeepCountMax) ?? 1,
+            KeepHourly = Count("keepHourly"),
+            KeepDaily = Count("keepDaily"),
+            KeepWeekly = Count("keepWeekly"),
+            KeepMonthly = Count("keepMonthly"),
+            KeepYearly = Count("keepYearly"),
+            KeepWithin = Time("keepWithin"),
+            ImmutableFor = Time("immutableFor"),
+            ContinuousFor = Time("continuousFor"),
+        };
+        group.RefuseUnknownKeys();
+        return rule;
+    }
+
+    private static RetentionGuards ReadGuards(MapReader root)
+    {
+        if (root.Group("retention") is not { } group)
+        {
+            return RetentionGuards.Standard;
+        }
+
+        var guards = new RetentionGuards
+        {
+            ApprovalAbovePoints = group.Number("approvalAbovePoints", min: 0, max: PolicyLimits.KeepCountMax) ?? RetentionGuards.Standard.ApprovalAbovePoints,
+            ShareMax = (group.Number("percentMax", min: 1, max: 99) ?? RetentionGuards.Standard.ShareMax * 100) / 100,
+        };
+        group.RefuseUnknownKeys();
+        return guards;
+    }
+}
