@@ -52,6 +52,17 @@ public sealed record SnapshotFacts(
     public bool IsPartial => FilesUnreadableTotal > 0;
 }
 
+/// <summary>A recovery point in short, for decisions over all points of an asset.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Instant">The moment of consistency, as the agent says.</param>
+/// <param name="PublishedAt">When the catalog took it in.</param>
+/// <param name="BytesRead">Bytes read from the source.</param>
+/// <param name="BytesNew">Bytes the vault did not have.</param>
+/// <param name="BytesStored">Bytes written to the store.</param>
+/// <param name="FilesTotal">Entries in the snapshot.</param>
+public sealed record PointSummary(
+    RecoveryPointId Id, DateTimeOffset Instant, DateTimeOffset PublishedAt, long BytesRead, long BytesNew, long BytesStored, long FilesTotal);
+
 /// <summary>An entry that could not be read.</summary>
 public sealed record UnreadableEntry(string Path, string Reason);
 

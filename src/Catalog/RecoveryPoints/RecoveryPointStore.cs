@@ -146,6 +146,25 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             notAfter).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
+    /// <summary>All points of an asset that its vault holds, newest first, in short.</summary>
+    public Task<IReadOnlyList<PointSummary>> SummariesAsync(AssetName asset, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<PointSummary>>(
+        async session => await session.QueryAsync(
+            """
+            select id, instant, published_at, bytes_read, bytes_new, bytes_stored, files_total from recovery_point
+            where asset = $1 and missing_since is null order by instant desc, id desc
+            """,
+            row => new PointSummary(
+                new(row.Text("id")),
+                row.Instant("instant"),
+                row.Instant("published_at"),
+                row.Number("bytes_read"),
+                row.Number("bytes_new"),
+                row.Number("bytes_stored"),
+                row.Number("files_total")),
+            cancel,
+            asset.Value).ConfigureAwait(false),
+        cancel);
+
     /// <summary>Points, newest first; of one asset when it is given.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
     public Task<CatalogPage<RecoveryPoint>> ListAsync(AssetName? asset, string? continuation, int limit, CancellationToken cancel)

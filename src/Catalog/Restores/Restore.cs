@@ -47,3 +47,8 @@ public sealed record RestoredAmount(long Files, long Bytes, long BytesWritten, l
 /// <summary>A restore to record.</summary>
 public sealed record NewRestore(
     RestoreId Id, AssetName Asset, RecoveryPointId RecoveryPoint, AgentName Agent, TierName? Tier, string Target, IReadOnlyList<string> Include, bool Overwrite, string RequestedBy);
+
+/// <summary>What an asset's restores have shown.</summary>
+/// <param name="ProvenAt">When one last succeeded; null when never.</param>
+/// <param name="FailedSince">How many have failed since, or ever when none has succeeded.</param>
+public sealed record RestoreProof(DateTimeOffset? ProvenAt, int FailedSince);

@@ -3,6 +3,7 @@ using Backup.Catalog.Audit;
 using Backup.Catalog.Database;
 using Backup.Catalog.Paging;
 using Backup.Catalog.Runs;
+using Backup.Policy;
 using Backup.Policy.States;
 using Npgsql;
 
@@ -112,6 +113,19 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>The restore, or null.</summary>
     public Task<Restore?> FindAsync(RestoreId id, CancellationToken cancel) => database.ReadAsync(session => FindAsync(session, id, cancel), cancel);
+
+    /// <summary>What the asset's restores have shown. One that a person cancelled shows nothing.</summary>
+    public Task<RestoreProof> ProofAsync(AssetName asset, CancellationToken cancel) => database.ReadAsync(
+        async session => (await session.QueryAsync(
+            """
+            select good.at as proven_at, (select count(*) from restore f
+                where f.asset = $1 and f.state = 'failed' and f.ended_at > coalesce(good.at, '-infinity')) as failed
+            from (select max(ended_at) as at from restore where asset = $1 and state = 'succeeded') good
+            """,
+            row => new RestoreProof(row.InstantOrNull("proven_at"), (int)row.Number("failed")),
+            cancel,
+            asset.Value).ConfigureAwait(false))[0],
+        cancel);
 
     /// <summary>Restores, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>

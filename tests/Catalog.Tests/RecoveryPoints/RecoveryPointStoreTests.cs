@@ -165,4 +165,21 @@ public sealed class RecoveryPointStoreTests(PostgresFixture postgres)
         (await Should.ThrowAsync<CatalogException>(() => catalog.Points.PublishAsync(receipt, CancellationToken.None))).Fault.ShouldBe(CatalogFault.ReceiptRefused);
         (await catalog.CountAsync("recovery_point")).ShouldBe(before);
     }
+
+    [Fact]
+    public async Task Summaries_OfOneAsset_AreNewestFirst()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        foreach (var (run, asset) in new[] { ("r1", TestCatalog.Files), ("r2", TestCatalog.Files), ("r3", TestCatalog.Voids) })
+        {
+            await catalog.RunningAsync(run, asset);
+            await catalog.Points.PublishAsync(catalog.Receipt(run, $"s-{run}", asset), CancellationToken.None);
+            await catalog.Runs.CloseAsync(new(run), Policy.States.RunState.Succeeded, null, CancellationToken.None);
+            catalog.Clock.Advance(TimeSpan.FromHours(1));
+        }
+
+        var summaries = await catalog.Points.SummariesAsync(TestCatalog.Files, CancellationToken.None);
+        summaries.Select(s => s.Id).ShouldBe([RecoveryPointId.Of("vault-1", "s-r2"), RecoveryPointId.Of("vault-1", "s-r1")]);
+        (summaries[0].BytesRead, summaries[0].BytesNew, summaries[0].BytesStored, summaries[0].FilesTotal).ShouldBe((100, 50, 40, 7));
+    }
 }

@@ -37,4 +37,31 @@ public sealed class RestoreStoreTests(PostgresFixture postgres)
         (await Should.ThrowAsync<CatalogException>(() => catalog.Restores.CloseAsync(new("x1"), RunState.Succeeded, null, new(1, 2, 3, 4), CancellationToken.None)))
             .Fault.ShouldBe(CatalogFault.NotAllowed);
     }
+
+    [Fact]
+    public async Task Proof_SucceededThenFailed_CountsWhatFailedSince()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        await catalog.RunningAsync("r1");
+        var point = await catalog.Points.PublishAsync(catalog.Receipt("r1", "s1"), CancellationToken.None);
+        (await catalog.Restores.ProofAsync(TestCatalog.Files, CancellationToken.None)).ShouldBe(new RestoreProof(null, 0));
+
+        await RestoreAsync("x1", RunState.Failed);
+        (await catalog.Restores.ProofAsync(TestCatalog.Files, CancellationToken.None)).ShouldBe(new RestoreProof(null, 1));
+        await RestoreAsync("x2", RunState.Succeeded);
+        var proven = catalog.Clock.GetUtcNow();
+        await RestoreAsync("x3", RunState.Cancelled);
+        await RestoreAsync("x4", RunState.Failed);
+        (await catalog.Restores.ProofAsync(TestCatalog.Files, CancellationToken.None)).ShouldBe(new RestoreProof(proven, 1));
+        (await catalog.Restores.ProofAsync(TestCatalog.Voids, CancellationToken.None)).ShouldBe(new RestoreProof(null, 0));
+
+        async Task RestoreAsync(string id, RunState state)
+        {
+            catalog.Clock.Advance(TimeSpan.FromHours(1));
+            await catalog.Restores.OpenAsync(new(new(id), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", [], false, "operator"), CancellationToken.None);
+            await catalog.Restores.MarkOrderedAsync(new(id), CancellationToken.None);
+            await catalog.Restores.CloseAsync(
+                new(id), state, state is RunState.Succeeded ? null : new("code", "text", "hint"), state is RunState.Succeeded ? new(1, 2, 3, 4) : null, CancellationToken.None);
+        }
+    }
 }

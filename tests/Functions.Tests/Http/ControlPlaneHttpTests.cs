@@ -146,6 +146,43 @@ public sealed class ControlPlaneHttpTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task GetProtection_BeforeAndAfterABackup_SaysWhatTheRuleLacks()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var before = await app.CallAsync(r => app.Function<ProtectionHttp>().GetProtection(r, "fits-files", CancellationToken.None));
+        (before.Status, before.Body.GetProperty("copies").GetInt32(), before.Body.GetProperty("isKept").GetBoolean()).ShouldBe((200, 1, false));
+
+        await app.BackUpAsync("fits-files");
+        var after = (await app.CallAsync(r => app.Function<ProtectionHttp>().GetProtection(r, "fits-files", CancellationToken.None))).Body;
+        new[] { "copies", "media", "offsite", "immutable" }.Select(k => after.GetProperty(k).GetInt32()).ShouldBe([4, 3, 2, 0]);
+        after.GetProperty("missing").EnumerateArray().Select(m => m.GetString()).ShouldBe(["no immutable copy", "no restore was ever proven"]);
+        after.TryGetProperty("errors", out _).ShouldBeFalse();
+
+        (await app.CallAsync(r => app.Function<ProtectionHttp>().GetProtection(r, "nobody", CancellationToken.None))).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task GetRetentionPlan_PublishedData_KeepsEveryPoint()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        for (var i = 0; i < 6; i++)
+        {
+            await app.BackUpAsync("fits-files", $"s{i}");
+            await app.BackUpAsync("config", $"s{i}");
+        }
+
+        // Six points of one hour: the rule of class research wants the last four, that of published data everything for ten years.
+        var published = (await app.CallAsync(r => app.Function<ProtectionHttp>().GetRetentionPlan(r, "fits-files", CancellationToken.None))).Body;
+        (published.GetProperty("kept").GetInt32(), published.GetProperty("deleted").GetInt32()).ShouldBe((6, 0));
+        var active = (await app.CallAsync(r => app.Function<ProtectionHttp>().GetRetentionPlan(r, "config", CancellationToken.None))).Body;
+        (active.GetProperty("kept").GetInt32() + active.GetProperty("deleted").GetInt32()).ShouldBe(6);
+        active.GetProperty("kept").GetInt32().ShouldBeGreaterThanOrEqualTo(4);
+        active.GetProperty("deletions").GetArrayLength().ShouldBe(active.GetProperty("deleted").GetInt32());
+        (active.GetProperty("refusal").GetString(), active.GetProperty("isFrozen").GetBoolean()).ShouldBe(("none", false));
+        (await app.CountAsync("recovery_point where missing_since is null")).ShouldBe(12);
+    }
+
+    [Fact]
     public async Task GetHealth_CatalogAnswers_IsOk()
     {
         await using var app = await TestApp.StartAsync(postgres);
