@@ -1,6 +1,7 @@
 using Backup.Benchmarks.Durable;
 using Backup.Benchmarks.Relay;
 using Backup.Benchmarks.Sealing;
+using Backup.Benchmarks.Retention;
 using Backup.Benchmarks.Vault;
 using BenchmarkDotNet.Running;
 
@@ -10,6 +11,7 @@ var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.
     ["durable"] = DurableBenchmark.RunAsync,
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
+    ["retention"] = RetentionBenchmark.RunAsync,
     ["vault-golden"] = GoldenRun.RunAsync,
     ["vault-index"] = IndexMemory.RunAsync,
     ["vault-kernels"] = rest => Task.FromResult(BenchmarkSwitcher.FromTypes([typeof(KernelBenchmarks)]).Run(rest.Length == 0 ? ["--filter", "*"] : rest).Any(s => s.HasCriticalValidationErrors) ? 1 : 0),
