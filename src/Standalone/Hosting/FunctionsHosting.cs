@@ -124,6 +124,7 @@ internal static class FunctionsHosting
         {
             options.Concurrency.MaximumConcurrentActivityWorkItems = settings.ActivitiesMax ?? 10 * Environment.ProcessorCount;
             options.Concurrency.MaximumConcurrentOrchestrationWorkItems = settings.OrchestrationsMax ?? 10 * Environment.ProcessorCount;
+            options.Concurrency.MaximumConcurrentEntityWorkItems = settings.EntitiesMax ?? 10 * Environment.ProcessorCount;
             if (settings.DefaultVersion is not null)
             {
                 options.Versioning ??= new DurableTaskWorkerOptions.VersioningOptions { DefaultVersion = settings.DefaultVersion };

@@ -10,11 +10,11 @@ internal sealed class HostSettings
     /// <summary>Where host.json stands in the configuration; the environment can override it, as with <c>func</c>.</summary>
     public const string Section = "AzureFunctionsJobHost";
 
-    // Known to Durable Functions and without meaning here: storage, tracing and entities belong to other backends.
+    // Known to Durable Functions and without meaning here: storage, tracing and message batching belong to other backends.
     private static readonly HashSet<string> Ignored = new(StringComparer.OrdinalIgnoreCase)
     {
         "storageProvider", "tracing", "notifications", "extendedSessionsEnabled", "extendedSessionIdleTimeoutInSeconds",
-        "useGracefulShutdown", "maxConcurrentEntityFunctions", "maxEntityOperationBatchSize", "entityMessageReorderWindowInMinutes",
+        "useGracefulShutdown", "maxEntityOperationBatchSize", "entityMessageReorderWindowInMinutes",
         "maxOrchestrationActions", "useAppLease", "useLegacyPartitionManagement", "useTablePartitionManagement",
         "overridableExistingInstanceStates", "storeInputsInOrchestrationHistory", "localRpcEndpointEnabled", "maxGrpcMessageSizeInBytes",
         "grpcHttpClientTimeout", "httpSettings", "rollbackEntityOperationsOnExceptions",
@@ -33,6 +33,8 @@ internal sealed class HostSettings
     public int? ActivitiesMax { get; private set; }
 
     public int? OrchestrationsMax { get; private set; }
+
+    public int? EntitiesMax { get; private set; }
 
     public string? DefaultVersion { get; private set; }
 
@@ -60,6 +62,9 @@ internal sealed class HostSettings
                     break;
                 case "MAXCONCURRENTORCHESTRATORFUNCTIONS":
                     settings.OrchestrationsMax = ReadCount(setting, problems);
+                    break;
+                case "MAXCONCURRENTENTITYFUNCTIONS":
+                    settings.EntitiesMax = ReadCount(setting, problems);
                     break;
                 case "DEFAULTVERSION":
                     settings.DefaultVersion = setting.Value;

@@ -16,7 +16,8 @@ public sealed class ConfigurationTests(PostgresFixture postgres)
         using var scratch = new ScratchFolder("config");
         File.WriteAllText(scratch.Combine("host.json"), """
             { "version": "2.0", "logging": { "logLevel": { "default": "Warning" } },
-              "extensions": { "durableTask": { "hubName": "%Hub%", "maxConcurrentActivityFunctions": 7, "surprise": 1, "storageProvider": {} },
+              "extensions": { "durableTask": { "hubName": "%Hub%", "maxConcurrentActivityFunctions": 7, "maxConcurrentEntityFunctions": 8,
+                                               "surprise": 1, "storageProvider": {} },
                               "http": { "routePrefix": "v1/" } } }
             """);
         File.WriteAllText(scratch.Combine("local.settings.json"), """
@@ -36,6 +37,7 @@ public sealed class ConfigurationTests(PostgresFixture postgres)
         var settings = HostSettings.Read(builder);
         settings.HubName.ShouldBe("FromFile");
         settings.ActivitiesMax.ShouldBe(7);
+        settings.EntitiesMax.ShouldBe(8);
         settings.RoutePrefix.ShouldBe("v1");
         settings.Warnings.ShouldBe(["extensions.durableTask.surprise"]);
     }
