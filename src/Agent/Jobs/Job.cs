@@ -18,6 +18,9 @@ internal sealed class Job(OrderClaim claim, DateTimeOffset acceptedAt)
 
     public JobState State { get; private set; } = JobState.Queued;
 
+    /// <summary>0 for the lowest priority.</summary>
+    public int PriorityRank => Payload is JobOrder order ? (int)order.PriorityOrDefault : 0;
+
     public JobProgress? Progress { get; set; }
 
     public DateTimeOffset? StartedAt { get; private set; }

@@ -30,6 +30,9 @@ internal sealed class JobBook : IDisposable
     /// <summary>Starts without an orderly end after which a job counts as what kills the agent.</summary>
     public const int AttemptsMax = 5;
 
+    /// <summary>A job that has waited this long comes before newer ones of the next higher priority.</summary>
+    public static readonly TimeSpan RankedUpAfter = TimeSpan.FromHours(1);
+
     private const long CompactAboveBytes = 1 << 20;
 
     private readonly Lock _gate = new();
@@ -116,14 +119,14 @@ internal sealed class JobBook : IDisposable
             await _queued.WaitAsync(stopping).ConfigureAwait(false);
             lock (_gate)
             {
-                if (_queue.First is not { Value: { } job })
+                if (NextLocked() is not { } job)
                 {
                     continue; // It was cancelled while it waited.
                 }
 
                 if (job.Attempts >= AttemptsMax || job.IsCancelRequested)
                 {
-                    _queue.RemoveFirst();
+                    _queue.Remove(job);
                     EndLocked(job, job.IsCancelRequested ? CancelledReport(job) : FailedReport(job, GaveUp(job)));
                     continue;
                 }
@@ -134,7 +137,7 @@ internal sealed class JobBook : IDisposable
                     throw failure;
                 }
 
-                _queue.RemoveFirst();
+                _queue.Remove(job);
                 job.Start(_time.GetUtcNow());
                 return new StartedJob(job, job.Payload!, job.BeginAttempt(stopping));
             }
@@ -290,6 +293,13 @@ internal sealed class JobBook : IDisposable
     {
         _queue.AddLast(job);
         _queued.Release();
+    }
+
+    /// <summary>The most urgent job, of several the one that came first. Waiting raises a job's rank, so that none waits for ever.</summary>
+    private Job? NextLocked()
+    {
+        var now = _time.GetUtcNow();
+        return _queue.MaxBy(job => job.PriorityRank + ((now - job.AcceptedAt) / RankedUpAfter));
     }
 
     private void EndLocked(Job job, JobReport report)

@@ -25,6 +25,12 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
 
         if (notes.FindResult(id) is { } done)
         {
+            if (order.SourceKind == SourceKind.Postgres)
+            {
+                // A mark left behind would let another order write into this cluster.
+                PostgresRestore.Unmark(order.Target);
+            }
+
             return new JobOutcome { State = JobState.Succeeded, Restore = done };
         }
 
@@ -36,7 +42,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
         }
 
         var overwrite = notes.OwnsTarget(id, order.Target) || order.Overwrite;
-        var outcome = await RestoreAsync(vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
+        var outcome = await RestoreAsync(id, vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
         var report = Report(outcome);                                                                             // (5)
         if (outcome.IsComplete)
         {
@@ -90,11 +96,16 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
     }
 
     private Task<RestoreOutcome> RestoreAsync(
-        OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
+        OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
     {
         if (order.SourceKind == SourceKind.Postgres)
         {
-            var cluster = new PostgresRestoreRequest { Target = order.Target };
+            var cluster = new PostgresRestoreRequest
+            {
+                Target = order.Target,
+                // Noted while the target is still marked as unfinished: dying in between must not make the repetition find a stranger's cluster.
+                WhenInPlace = inPlace => notes.KeepResult(id, Report(inPlace).Restore!),
+            };
             return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
         }
 

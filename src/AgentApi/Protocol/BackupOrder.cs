@@ -34,7 +34,7 @@ public sealed record PostgresSettings
 }
 
 /// <summary>Back up one asset into a vault.</summary>
-public sealed record BackupOrder : OrderPayload<JobTicket>
+public sealed record BackupOrder : JobOrder
 {
     /// <summary>The catalog's run; becomes the snapshot's <c>run</c> tag.</summary>
     [JsonPropertyName("runId")] public required string RunId { get; init; }

@@ -13,7 +13,7 @@ public abstract record OrderPayload
     [JsonIgnore]
     public abstract Operation Operation { get; }
 
-    /// <summary>The same payload without short-lived credentials: what makes two orders the same job.</summary>
+    /// <summary>The same payload without short-lived credentials and priority: what makes two orders the same job.</summary>
     internal virtual OrderPayload WithoutCredentials() => this;
 
     /// <summary>Reports each broken rule of the contract by field.</summary>
@@ -27,4 +27,40 @@ public abstract record OrderPayload<TAnswer> : OrderPayload
     private protected OrderPayload()
     {
     }
+}
+
+/// <summary>Which of the waiting jobs an agent begins first.</summary>
+[JsonConverter(typeof(WireEnum<JobPriority>))]
+public enum JobPriority
+{
+    /// <summary>After everything else.</summary>
+    [JsonStringEnumMemberName("low")] Low,
+
+    /// <summary>As a rule.</summary>
+    [JsonStringEnumMemberName("normal")] Normal,
+
+    /// <summary>Before everything else. Running jobs are not interrupted.</summary>
+    [JsonStringEnumMemberName("urgent")] Urgent,
+}
+
+/// <summary>An order that starts a job.</summary>
+public abstract record JobOrder : OrderPayload<JobTicket>
+{
+    private protected JobOrder()
+    {
+    }
+
+    /// <summary>Null for what fits the operation: restores are urgent, because somebody waits; backups normal; replications low.</summary>
+    [JsonPropertyName("priority")] public JobPriority? Priority { get; init; }
+
+    /// <summary>The priority that counts.</summary>
+    [JsonIgnore]
+    public JobPriority PriorityOrDefault => Priority ?? Operation switch
+    {
+        Operation.Restore => JobPriority.Urgent,
+        Operation.Replicate => JobPriority.Low,
+        _ => JobPriority.Normal,
+    };
+
+    internal override OrderPayload WithoutCredentials() => this with { Priority = null };
 }

@@ -36,7 +36,7 @@ public sealed record ReplicaTarget
 }
 
 /// <summary>Copy what a snapshot needs, and a replica lacks, to that replica.</summary>
-public sealed record ReplicateOrder : OrderPayload<JobTicket>
+public sealed record ReplicateOrder : JobOrder
 {
     /// <summary>The vault's name in the agent's configuration.</summary>
     [JsonPropertyName("vault")] public required string Vault { get; init; }
@@ -50,7 +50,7 @@ public sealed record ReplicateOrder : OrderPayload<JobTicket>
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Replicate;
 
-    internal override OrderPayload WithoutCredentials() => this with { Replica = Replica with { Sas = new SecretText("") } };
+    internal override OrderPayload WithoutCredentials() => this with { Priority = null, Replica = Replica with { Sas = new SecretText("") } };
 
     internal override void Check(ContractCheck check)
     {

@@ -50,7 +50,7 @@ public sealed record RestoreOrigin
 }
 
 /// <summary>Bring a snapshot back to the agent's machine.</summary>
-public sealed record RestoreOrder : OrderPayload<JobTicket>
+public sealed record RestoreOrder : JobOrder
 {
     /// <summary>The catalog's restore.</summary>
     [JsonPropertyName("restoreId")] public required string RestoreId { get; init; }
@@ -79,7 +79,7 @@ public sealed record RestoreOrder : OrderPayload<JobTicket>
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Restore;
 
-    internal override OrderPayload WithoutCredentials() => From.Sas is null ? this : this with { From = From with { Sas = new SecretText("") } };
+    internal override OrderPayload WithoutCredentials() => this with { Priority = null, From = From.Sas is null ? From : From with { Sas = new SecretText("") } };
 
     internal override void Check(ContractCheck check)
     {

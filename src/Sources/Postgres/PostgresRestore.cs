@@ -60,10 +60,25 @@ public sealed class PostgresRestore(TimeProvider clock)
         session.ThrowIfIncomplete();
         await session.RestoreAsync(Subtree(parts, PostgresSource.DataName), data, "/", [ControlPattern], cancel);                  // (5)
         session.ThrowIfIncomplete();
+        var outcome = session.Outcome(target, clock.GetUtcNow());
+        request.WhenInPlace?.Invoke(outcome);
         foreach (var location in locations.Values)
             Session.Finish(location);
         Session.Finish(target);
-        return session.Outcome(target, clock.GetUtcNow());
+        return outcome;
+    }
+
+    /// <summary>Ends a restore that died between <see cref="PostgresRestoreRequest.WhenInPlace"/> and its end. Nothing happens to one that ended.</summary>
+    /// <exception cref="SourcesException">The mark cannot be removed.</exception>
+    public static void Unmark(string target)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        var tablespaces = target.TrimEnd('/') + ".tablespaces";
+        foreach (var place in (string[])[.. Directory.Exists(tablespaces) ? Directory.GetDirectories(tablespaces) : [], target])
+        {
+            if (Directory.Exists(place))
+                Session.Finish(place);
+        }
     }
 
     private static async Task<Dictionary<uint, string>> RestoreTablespacesAsync(

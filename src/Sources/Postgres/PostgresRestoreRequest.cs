@@ -20,6 +20,12 @@ public sealed record PostgresRestoreRequest
     /// </summary>
     public string? Owner { get; init; }
 
+    /// <summary>
+    /// Called once, when everything is in place and before the target stops being marked as unfinished: what the caller notes durably here
+    /// and the mark never both lack. Whoever finds the note but no end calls <see cref="PostgresRestore.Unmark"/>.
+    /// </summary>
+    public Action<RestoreOutcome>? WhenInPlace { get; init; }
+
     /// <summary>Threads that decrypt and write: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
 }

@@ -36,6 +36,8 @@ public sealed class PostgresOrderTests(PostgresFixture postgres) : IAsyncLifetim
         File.Exists(Path.Combine(target, "global/pg_control")).ShouldBeTrue();
         File.ReadAllText(Path.Combine(target, "backup_label")).ShouldContain(made.ConsistencyPoint.StartLsn);
 
+        // As if it had died between its note and the removal of the mark.
+        File.WriteAllText(Path.Combine(target, ".restore-in-progress"), made.SnapshotId);
         // The same order again, its journal lost, is the same finished restore; another one may not touch the cluster.
         await _bench.StopAgentAsync();
         File.Delete(_bench.Scratch["state/jobs.journal"]);

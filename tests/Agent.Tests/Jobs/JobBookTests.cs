@@ -117,6 +117,35 @@ public sealed class JobBookTests : IDisposable
     }
 
     [Fact]
+    public async Task StartNext_SeveralWaiting_BeginsTheMostUrgentAndForgetsNone()
+    {
+        using (var book = Open())
+        {
+            Accept("copy", Orders.Replicate("sig=x"));
+            Accept("later", Orders.Backup() with { Priority = JobPriority.Low });
+            Accept("usual", Orders.Backup());
+            Accept("now", Orders.Backup() with { Priority = JobPriority.Urgent });
+            Accept("raised", Orders.Backup() with { Priority = JobPriority.Low });
+            // The same order again with another priority is the same job.
+            book.Accept(Orders.Claim("raised", Orders.Backup()), Orders.Backup() with { Priority = JobPriority.Urgent })!.Value.Verdict.ShouldBe(ReplayVerdict.Repeat);
+
+            void Accept(string id, JobOrder order) => book.Accept(Orders.Claim(id, order), order).ShouldNotBeNull();
+        }
+
+        using var again = Open();
+        _time.Advance(2.5 * JobBook.RankedUpAfter);
+        var late = Orders.Backup() with { Priority = JobPriority.Urgent };
+        again.Accept(Orders.Claim("late", late), late).ShouldNotBeNull();
+        var order = new List<string>();
+        for (var i = 0; i < 6; i++)
+        {
+            order.Add((await again.StartNextAsync(_cancel)).Job.OrderId.Value);
+        }
+
+        order.ShouldBe(["now", "raised", "usual", "copy", "later", "late"]);
+    }
+
+    [Fact]
     public async Task Open_AfterADeathWhileRunning_QueuesTheJobAgain()
     {
         using (var book = Open())

@@ -94,6 +94,7 @@ public sealed class AcceptanceTests
         ReplayRule.Judge(replicate, Claim(Parties.Replicate with { Replica = Parties.Replicate.Replica with { Sas = new SecretText("sig=fresh") } })).ShouldBe(ReplayVerdict.Repeat);
         ReplayRule.Judge(replicate, Claim(Parties.Replicate with { SnapshotId = "s2" })).ShouldBe(ReplayVerdict.Conflict);
         ReplayRule.Judge(replicate, Claim(Parties.Backup)).ShouldBe(ReplayVerdict.Conflict);
+        ReplayRule.Judge(Claim(Parties.Backup), Claim(Parties.Backup with { Priority = JobPriority.Urgent })).ShouldBe(ReplayVerdict.Repeat);
         ReplayRule.Judge(Claim(Parties.Restore), Claim(Parties.Restore with { From = Parties.Restore.From with { Sas = new SecretText("sig=fresh") } })).ShouldBe(ReplayVerdict.Repeat);
         Should.Throw<ArgumentException>(() => ReplayRule.Judge(replicate with { OrderId = OrderId.Parse("other") }, replicate));
     }
