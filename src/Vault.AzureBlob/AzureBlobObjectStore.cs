@@ -10,7 +10,8 @@ namespace Backup.Vault.AzureBlob;
 /// <remarks>
 /// A create is one conditional request (<c>If-None-Match: *</c>) or parallel blocks followed by one conditional commit, each with an
 /// MD5 transfer checksum that the service verifies: an object appears whole or not at all and is never overwritten. The service
-/// acknowledges only what is durable. Passing faults are retried by the SDK within <see cref="BlobStoreOptions"/>; a conditional create
+/// acknowledges only what is durable. A credential that may create but not write (the one for agents: it cannot overwrite either) may not
+/// send blocks; objects then go in one request each. Passing faults are retried by the SDK within <see cref="BlobStoreOptions"/>; a conditional create
 /// whose first answer was lost is then answered as already existing.
 /// </remarks>
 public sealed class AzureBlobObjectStore : IObjectStore
@@ -20,6 +21,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
 
     private readonly BlobContainerClient _container;
     private readonly BlobStoreOptions _options;
+    private volatile bool _maySendBlocks = true;
 
     /// <summary>Uses a place in blob storage; nothing is sent yet.</summary>
     public AzureBlobObjectStore(BlobLocation location, BlobCredential credential, BlobStoreOptions? options = null)
@@ -150,7 +152,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
             TransferOptions = new StorageTransferOptions
             {
                 MaximumConcurrency = _options.BlocksInFlight,
-                InitialTransferSize = _options.BlockBytes,
+                InitialTransferSize = _maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax,
                 MaximumTransferSize = _options.BlockBytes,
             },
             // The service refuses a body that changed on the way, so nothing damaged is ever committed.
@@ -163,13 +165,20 @@ public sealed class AzureBlobObjectStore : IObjectStore
         }
         catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
         {
-            if (SaysExisting(BlobFailures.FindRequestFailure(e)))
+            var failure = BlobFailures.FindRequestFailure(e);
+            if (SaysExisting(failure))
             {
                 return CreateOutcome.AlreadyExists;
             }
 
-            throw BlobFailures.Explain(e, name, "write");
+            if (content.Length <= _options.BlockBytes || upload.TransferOptions.InitialTransferSize > _options.BlockBytes || failure?.ErrorCode != BlobErrorCode.AuthorizationPermissionMismatch)
+            {
+                throw BlobFailures.Explain(e, name, "write");
+            }
         }
+
+        _maySendBlocks = false;
+        return await CreateAsync(name, content, tier, cancel).ConfigureAwait(false);
     }
 
     internal async Task<byte[]> ReadAsync(string name, int bytesMax, CancellationToken cancel)

@@ -75,6 +75,23 @@ public sealed class AzureBlobObjectStoreTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Create_WithASasThatMayCreateButNotWrite_TakesLargeObjectsAndOverwritesNothing()
+    {
+        var location = await azurite.NewAsync();
+        var sas = azurite.Client(location).GenerateSasUri(
+            BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, DateTimeOffset.UtcNow.AddHours(1)).Query;
+        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(sas), new BlobStoreOptions { BlockBytes = 256 << 10 });
+        for (var round = 0; round < 2; round++)
+        {
+            var content = RandomNumberGenerator.GetBytes(2 << 20);
+            var name = ObjectName.For(ObjectKind.DataPack, content);
+            (await store.CreateAsync(name, content, _cancel)).ShouldBe(CreateOutcome.Created);
+            (await store.CreateAsync(name, RandomNumberGenerator.GetBytes(2 << 20), _cancel)).ShouldBe(CreateOutcome.AlreadyExists);
+            (await store.ReadAsync(name, _cancel)).ShouldBe(content);
+        }
+    }
+
+    [Fact]
     public async Task Delete_WithASasThatMayOnlyAdd_IsDeniedAndTheObjectStays()
     {
         var location = await azurite.NewAsync();

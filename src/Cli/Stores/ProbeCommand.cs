@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Backup.Cli.Output;
 using Backup.Cli.Vaults;
+using Backup.Vault;
 using Backup.Vault.Storage;
 
 namespace Backup.Cli.Stores;
@@ -22,6 +23,8 @@ internal static class ProbeCommand
 
     private static async Task<ExitCode> RunAsync(Invocation invocation, IObjectStore store, CancellationToken cancel)
     {
+        // A store that cannot be reached at all is no finding about its contract.
+        await ReachAsync(store, cancel).ConfigureAwait(false);
         var failures = 0;
         foreach (var check in StoreProbe.CheckNames)
         {
@@ -45,5 +48,20 @@ internal static class ProbeCommand
         }
 
         return failures == 0 ? ExitCode.Success : ExitCode.Findings;
+    }
+
+    private static async Task ReachAsync(IObjectStore store, CancellationToken cancel)
+    {
+        try
+        {
+            await foreach (var _ in store.ListAsync(ObjectKind.Probe, cancel).ConfigureAwait(false))
+            {
+                break;
+            }
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.AccessDenied)
+        {
+            // A finding: the checks say what exactly is refused.
+        }
     }
 }

@@ -50,7 +50,16 @@ internal static class KeyringStore
             throw new VaultException(VaultFault.Conflict, "Another process changed the vault's keys at the same time; this change was taken back.", "Look at the slots (vault key list) and repeat the change if it is still wanted.");
         }
 
-        await store.DeleteAsync(replaced, cancel).ConfigureAwait(false);
+        try
+        {
+            await store.DeleteAsync(replaced, cancel).ConfigureAwait(false);
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.AccessDenied)
+        {
+            throw new VaultException(
+                VaultFault.AccessDenied, $"The keys were changed, but the keyring they replace ({replaced}) could not be deleted: this credential may not.",
+                "Delete it with a credential that may: until then removed keys still open it.", e);
+        }
     }
 
     private static async Task<bool> IsAsNewAsync(IObjectStore store, ObjectName name, KeyringDocument next, CancellationToken cancel)

@@ -74,22 +74,32 @@ public sealed class AgentProcessTests : IAsyncLifetime
     public async Task Cancel_WaitingJob_NeverRuns()
     {
         _bench.Configure(extra: "concurrentJobs: 1");
-        _bench.FillData(30, 1 << 20);
+        _bench.FillData(3, 1 << 10);
+        // A pipe in the place of a snapshot object: the first job waits in its open until this test lets it go on.
+        var (barrier, aside) = (Path.Combine(_bench.VaultFolder, "snapshots", "ab", "ab" + new string('0', 62)), _bench.Scratch["barrier"]);
+        Directory.CreateDirectory(Path.GetDirectoryName(barrier)!);
+        await Process.Start("mkfifo", [barrier]).WaitForExitAsync(_cancel);
         using var agent = AgentProcess.Start(_bench.ConfigFile);
         await _bench.WaitForListenerAsync();
-        await _bench.OrderAsync("backup-1", _bench.Backup() with { Asset = "first" });
-        await _bench.OrderAsync("backup-2", _bench.Backup() with { Asset = "second" });
+        foreach (var (id, asset) in new[] { ("backup-1", "first"), ("backup-2", "second"), ("backup-3", "third") })
+        {
+            (await _bench.OrderAsync(id, _bench.Backup() with { Asset = asset })).Value.ShouldNotBeNull();
+        }
 
         await _bench.OrderAsync("cancel-2", new CancelOrder { OrderId = OrderId.Parse("backup-2") });
-        await _bench.OrderAsync("cancel-1", new CancelOrder { OrderId = OrderId.Parse("backup-1") });
+        (await _bench.WaitForEndAsync("backup-2")).State.ShouldBe(JobState.Cancelled);
+        (await _bench.AskAsync("backup-3", 0)).State.ShouldBe(JobState.Queued, "the first job still has the only place");
 
-        // The first may have been faster than its cancellation; then it says so and its snapshot is there.
-        var first = await _bench.WaitForEndAsync("backup-1");
-        first.State.ShouldBeOneOf(JobState.Cancelled, JobState.Succeeded);
-        (await _bench.WaitForEndAsync("backup-2")).State.ShouldBeOneOf(JobState.Cancelled, JobState.Succeeded);
-        var expected = new[] { ("first", first.State), ("second", (await _bench.AskAsync("backup-2", 0)).State) }
-            .Where(job => job.State == JobState.Succeeded).Select(job => job.Item1);
-        (await _bench.SnapshotsAsync()).Select(s => s.Asset).ShouldBe(expected);
+        File.Move(barrier, aside);
+        await using (File.OpenWrite(aside))
+        {
+            // Opened and closed: an empty object, which is no snapshot, so the first job fails and the place is free.
+        }
+
+        (await _bench.WaitForEndAsync("backup-1")).State.ShouldBe(JobState.Failed);
+        (await _bench.WaitForEndAsync("backup-3")).State.ShouldBe(JobState.Succeeded);
+        (await _bench.AskAsync("backup-2", 0)).State.ShouldBe(JobState.Cancelled);
+        (await _bench.SnapshotsAsync()).ShouldHaveSingleItem().Asset.ShouldBe("third");
     }
 
     [Fact]
