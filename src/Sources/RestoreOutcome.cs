@@ -21,8 +21,11 @@ public sealed record RestoreOutcome
     /// <summary>Bytes of content that were written, because they differed or were missing.</summary>
     public required long BytesWritten { get; init; }
 
-    /// <summary>Bytes of content whose chunk ids were checked on the way.</summary>
+    /// <summary>Bytes of content whose chunk ids were checked: those fetched, and those found right on disk.</summary>
     public required long BytesVerified { get; init; }
+
+    /// <summary>Stored bytes of content that were read from the vault, or with a dry run would be; trees are not counted.</summary>
+    public required long BytesFetched { get; init; }
 
     /// <summary>Items that are not in place, or not completely.</summary>
     public required long ItemsFailed { get; init; }

@@ -12,7 +12,7 @@ namespace Backup.Cli.Restoring;
 /// <summary>A finished restore as machines read it.</summary>
 internal sealed record RestoreLine(
     string SnapshotId, string Asset, string Target, bool DryRun, long FilesRestored, long FilesUnchanged, long BytesRestored, long BytesWritten, long BytesVerified,
-    long ItemsFailed, IReadOnlyList<ProblemLine> Problems);
+    long BytesFetched, long ItemsFailed, IReadOnlyList<ProblemLine> Problems);
 
 /// <summary><c>restore</c>: brings a snapshot back. Needs a restore key.</summary>
 internal static class RestoreCommand
@@ -24,8 +24,9 @@ internal static class RestoreCommand
         var include = new Option<string[]>("--include", "-i") { Description = "Only what fits, as in gitignore.", HelpName = "GLOB" };
         var subtree = new Option<string>("--subtree") { Description = "Only this folder of the snapshot, its content directly into the target.", HelpName = "PATH" };
         var overwrite = new Option<bool>("--overwrite") { Description = "The target may hold something: files that differ are brought to the snapshot's state, writing only what differs." };
-        var dryRun = new Option<bool>("--dry-run", "-n") { Description = "Compare and count; write nothing." };
-        return context.Leaf("restore", "Bring a snapshot back.", [.. snapshot.All, target, include, subtree, overwrite, dryRun], async (invocation, cancel) =>
+        var dryRun = new Option<bool>("--dry-run", "-n") { Description = "Compare and count; fetch and write nothing." };
+        var noSync = new Option<bool>("--no-sync") { Description = "Do not wait until everything is safe from a power loss." };
+        return context.Leaf("restore", "Bring a snapshot back.", [.. snapshot.All, target, include, subtree, overwrite, dryRun, noSync], async (invocation, cancel) =>
         {
             var request = new FilesRestoreRequest
             {
@@ -34,6 +35,7 @@ internal static class RestoreCommand
                 Subtree = invocation.Get(subtree),
                 Overwrite = invocation.Get(overwrite),
                 DryRun = invocation.Get(dryRun),
+                Sync = !invocation.Get(noSync),
             };
             var vault = await snapshot.Vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var found = await SnapshotArguments.FindAsync(vault, invocation.Require(snapshot.Snapshot), invocation.Get(snapshot.Asset), cancel).ConfigureAwait(false);
@@ -53,7 +55,7 @@ internal static class RestoreCommand
             invocation.Out.WriteJson(
                 new RestoreLine(
                     snapshot.Id.ToString(), snapshot.Asset, outcome.Target, request.DryRun, outcome.FilesRestored, outcome.FilesUnchanged, outcome.BytesRestored, outcome.BytesWritten,
-                    outcome.BytesVerified, outcome.ItemsFailed, ProblemText.Lines(outcome.Problems)),
+                    outcome.BytesVerified, outcome.BytesFetched, outcome.ItemsFailed, ProblemText.Lines(outcome.Problems)),
                 CliJson.Default.RestoreLine);
         }
         else
@@ -81,9 +83,9 @@ internal static class RestoreCommand
         }
 
         // A database cluster is restored whole or not at all.
-        if (request.Include.Count > 0 || request.Subtree is not null || request.DryRun || request.Overwrite)
+        if (request.Include.Count > 0 || request.Subtree is not null || request.DryRun || request.Overwrite || !request.Sync)
         {
-            throw new CliException(CliFault.OptionInvalid, "A database cluster is restored whole, to an empty folder.", "Leave out --include, --subtree, --overwrite and --dry-run.");
+            throw new CliException(CliFault.OptionInvalid, "A database cluster is restored whole, to an empty folder.", "Leave out --include, --subtree, --overwrite, --no-sync and --dry-run.");
         }
 
         var cluster = new PostgresRestoreRequest { Target = request.Target };
@@ -96,9 +98,9 @@ internal static class RestoreCommand
         var id = snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown];
         invocation.Out.WriteLine(isDryRun
             ? $"Would restore {id} of '{snapshot.Asset}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
-                + $" {Figures.Count(outcome.FilesUnchanged)} are right already, {Figures.Bytes(outcome.BytesWritten)} to write."
+                + $" {Figures.Count(outcome.FilesUnchanged)} are right already, {Figures.Bytes(outcome.BytesWritten)} to write, {Figures.Bytes(outcome.BytesFetched)} to fetch from the vault."
             : $"Restored {id} of '{snapshot.Asset}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
-                + $" wrote {Figures.Bytes(outcome.BytesWritten)}, verified {Figures.Bytes(outcome.BytesVerified)} in {Figures.Duration(took)}.");
+                + $" fetched {Figures.Bytes(outcome.BytesFetched)}, wrote {Figures.Bytes(outcome.BytesWritten)}, verified {Figures.Bytes(outcome.BytesVerified)} in {Figures.Duration(took)}.");
         if (!outcome.IsComplete)
         {
             invocation.Out.WriteLine($"Not complete: {Figures.Count(outcome.ItemsFailed)} items failed.");

@@ -20,8 +20,9 @@ public sealed class FilesRestore(TimeProvider clock)
     /// <param name="cancel">Gives up. What was written stays, and the same request continues.</param>
     /// <remarks>
     /// Killed at any moment, the same request continues: finished files are recognised by size and time (the time is set after the last
-    /// byte). Content is checked against its chunk ids while it is written. Written data is in the page cache when this returns; what a
-    /// power loss takes is found by running the same restore again with overwriting.
+    /// byte), or after a restart of the machine by their content. Content is checked against its chunk ids, and everything is durable,
+    /// before the mark in the target goes. The mark stays when files could not be restored: once the cause is gone, the same request
+    /// brings those.
     /// </remarks>
     /// <exception cref="SourcesException">TargetNotEmpty, SnapshotUnsuitable, PatternInvalid, DiskFull, or the target cannot be made.</exception>
     /// <exception cref="VaultException">The vault cannot be read at all. Single damaged chunks fail only their files.</exception>
@@ -51,9 +52,9 @@ public sealed class FilesRestore(TimeProvider clock)
         var counts = new RestoreCounts();
         var problems = new ProblemList();
         using var target = OpenTarget(request);
-        var continues = target is not null && RestoreMark.Check(target, request.Target, snapshot, request.Overwrite || request.DryRun);
+        var mark = target is null ? RestoreMarkState.None : RestoreMark.Check(target, request.Target, snapshot, request.Overwrite || request.DryRun);
         if (target is not null && !request.DryRun)
-            RestoreMark.Set(target, request.Target, snapshot);
+            RestoreMark.Set(target, request.Target, snapshot, overwrites: request.Overwrite || mark == RestoreMarkState.InterruptedUnsure);
 
         counters.Enter(TransferPhase.Copying);
         var isRoot = Libc.EffectiveUser() == 0;
@@ -61,15 +62,16 @@ public sealed class FilesRestore(TimeProvider clock)
             problems.Add(request.Target, ItemProblemKind.Note, "Restored files belong to the user who runs this, who is not root.");
         var settings = new RestoreSettings
         {
-            Overwrite = request.Overwrite || request.DryRun,
-            TrustTimes = continues,
+            Overwrite = request.Overwrite || request.DryRun || mark == RestoreMarkState.InterruptedUnsure,
+            TrustTimes = mark == RestoreMarkState.Interrupted,
             DryRun = request.DryRun,
+            Sync = request.Sync,
             Workers = request.Workers,
             Owner = isRoot ? new OwnersByName().Of : null,
         };
         var restore = new TreeRestore(reader, settings, counts, problems, counters) { IsOnlyOnTheWay = OnTheWay(roots) };
         await restore.RunAsync(root, target, path, include, cancel);
-        if (target is not null && !request.DryRun)
+        if (target is not null && !request.DryRun && counts.FilesFailed == 0)
             RestoreMark.Clear(target, request.Target);
         return Outcome(request, counts, counters, problems);
     }
@@ -83,6 +85,7 @@ public sealed class FilesRestore(TimeProvider clock)
         BytesRestored = counts.BytesRestored,
         BytesWritten = counts.BytesWritten,
         BytesVerified = counts.BytesVerified,
+        BytesFetched = counts.BytesFetched,
         ItemsFailed = problems.Count(ItemProblemKind.Unreadable),
         Problems = problems.Kept(),
         EndedAt = clock.GetUtcNow(),

@@ -28,8 +28,14 @@ public sealed record FilesRestoreRequest
     /// </summary>
     public bool Overwrite { get; init; }
 
-    /// <summary>Compare and count only; write nothing.</summary>
+    /// <summary>Compare what is there and count what would be fetched and written; reads no content from the vault and writes nothing.</summary>
     public bool DryRun { get; init; }
+
+    /// <summary>
+    /// Return only when everything is durable: the file systems that were written to are flushed. Without, a power loss soon after the end
+    /// may take what was restored, unnoticed.
+    /// </summary>
+    public bool Sync { get; init; } = true;
 
     /// <summary>Threads that decrypt and write: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);

@@ -95,6 +95,9 @@ internal sealed unsafe class Descriptor : IDisposable
 
     internal Errno Sync() => Result(Libc.Sync(Number));
 
+    /// <summary>Makes everything durable that was written to the file system this is on; reports what could not be written.</summary>
+    internal Errno SyncFileSystem() => Result(Libc.SyncFileSystem(Number));
+
     /// <summary>The next byte at or after the offset that is data; the file's length when only a hole follows.</summary>
     internal Errno NextData(long offset, long length, out long data)
     {

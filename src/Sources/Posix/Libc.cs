@@ -66,6 +66,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     internal static partial int Sync(int descriptor);
 
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    internal static partial int SyncFileSystem(int descriptor);
+
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     internal static partial int Advise(int descriptor, long offset, long length, int advice);
 

@@ -169,6 +169,7 @@ public sealed class PostgresRestore(TimeProvider clock)
     {
         private readonly RestoreCounts _counts = new();
         private readonly ProblemList _problems = new();
+        private bool _isUnsure;
 
         internal VaultReader Reader => reader;
 
@@ -189,8 +190,8 @@ public sealed class PostgresRestore(TimeProvider clock)
                 error = directory!.SetMode(PrivateDirectory);
             if (error.IsError)
                 throw error.Failure("make", path);
-            _ = RestoreMark.Check(directory!, path, snapshot, mayOverwrite: false);
-            RestoreMark.Set(directory!, path, snapshot);
+            _isUnsure |= RestoreMark.Check(directory!, path, snapshot, mayOverwrite: false) == RestoreMarkState.InterruptedUnsure;
+            RestoreMark.Set(directory!, path, snapshot, overwrites: _isUnsure);
             return directory!;
         }
 
@@ -198,7 +199,8 @@ public sealed class PostgresRestore(TimeProvider clock)
         {
             var settings = new RestoreSettings
             {
-                TrustTimes = true,
+                TrustTimes = !_isUnsure,
+                Overwrite = _isUnsure,
                 Workers = request.Workers,
                 Owner = owner is { } account ? _ => account : null,
             };
@@ -233,6 +235,7 @@ public sealed class PostgresRestore(TimeProvider clock)
             BytesRestored = _counts.BytesRestored,
             BytesWritten = _counts.BytesWritten,
             BytesVerified = _counts.BytesVerified,
+            BytesFetched = _counts.BytesFetched,
             ItemsFailed = _problems.Count(ItemProblemKind.Unreadable),
             Problems = _problems.Kept(),
             EndedAt = now,

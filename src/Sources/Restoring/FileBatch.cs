@@ -5,68 +5,98 @@ using Backup.Vault.Snapshots;
 
 namespace Backup.Sources.Restoring;
 
-/// <summary>Some thousand files that are fetched together, so that each pack is visited once for all of them.</summary>
+/// <summary>
+/// Some thousand files that are restored together, so that each pack is visited once for all of them. One thread gathers them, with the
+/// directories they need held open; then <see cref="RunAsync"/> works on them with several, while the next batch is being gathered.
+/// </summary>
 internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters) : IChunkSink
 {
-    /// <summary>Bounds what waits in memory: a want takes about 100 bytes.</summary>
-    private const int WantsMax = 32 * 1024;
+    /// <summary>Bounds what waits in memory: a part takes about 100 bytes. Two batches exist at a time.</summary>
+    private const int PartsMax = 16 * 1024;
 
-    /// <summary>With the files below stays under the 4,096 open files that are an ordinary hard limit.</summary>
+    /// <summary>Two batches' directories and one's files stay under the 4,096 open files that are an ordinary hard limit.</summary>
     private const int DirectoriesMax = 1024;
     private const int OpenFilesMax = 1024;
 
+    /// <summary>Parts of a large file that one thread compares at a time.</summary>
+    private const int PartsCompared = 16;
+
     private readonly EntryMetadata _metadata = new(settings, problems);
+    private readonly List<FileItem> _items = [];
     private readonly List<ContentPart> _wanted = [];
     private readonly List<(FileItem Item, long Offset)> _places = [];
     private readonly HashSet<TargetDirectory> _directories = [];
+    private int _parts;
     private int _openFiles;
 
-    internal bool IsFull => _wanted.Count >= WantsMax || _directories.Count >= DirectoriesMax;
+    internal bool IsFull => _parts + _items.Count >= PartsMax || _directories.Count >= DirectoriesMax;
 
     internal void Add(FileItem item)
     {
-        _directories.Add(item.Directory);
-        long offset = 0;
-        foreach (var part in item.Content.Parts)
-        {
-            _wanted.Add(part);
-            _places.Add((item, offset));
-            offset += part.Length;
-        }
-
-        // Empty files have no chunk that would finish them.
-        if (item.Content.Parts.Length == 0)
-            Finish(item);
+        _items.Add(item);
+        _parts += item.Content.Parts.Length;
+        Keep(item.Directory);
     }
 
-    /// <summary>Directories that are open on the batch's behalf besides those of its files.</summary>
-    internal void Keep(TargetDirectory directory) => _directories.Add(directory);
-
-    internal async Task RunAsync(VaultReader reader, CancellationToken cancel)
+    /// <summary>Holds an open directory open until <see cref="Release"/>; a file's own directory, or one on the way.</summary>
+    internal void Keep(TargetDirectory directory)
     {
-        // Opened here by one thread; afterwards any thread may read the descriptors.
+        if (_directories.Add(directory))
+            directory.Users++;
+    }
+
+    /// <summary>Opens the directories of its files, by one thread: afterwards any thread may use them.</summary>
+    internal void OpenDirectories()
+    {
         foreach (var directory in _directories)
         {
             if (directory.Exists)
                 _ = directory.Open(out _);
         }
+    }
 
+    /// <summary>Compares what is on disk already, then fetches and writes what is not right (with a dry run: counts it).</summary>
+    internal async Task RunAsync(VaultReader reader, CancellationToken cancel)
+    {
         try
         {
-            await reader.FetchAsync(_wanted, this, settings.Workers, cancel);
+            var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Workers, CancellationToken = cancel };
+            await Parallel.ForEachAsync(Comparisons(), options, (unit, _) =>
+            {
+                AddRight(unit.Item.Compare(unit.Parts, reader));
+                return ValueTask.CompletedTask;
+            });
+            await Parallel.ForEachAsync(_items.Where(item => !Want(item)).ToList(), options, (item, _) =>
+            {
+                Finish(item);
+                return ValueTask.CompletedTask;
+            });
+            if (!settings.DryRun)
+                counts.AddFetched(await reader.FetchAsync(_wanted, this, settings.Workers, cancel));
+            else
+                Plan(reader);
         }
         finally
         {
-            foreach (var (item, _) in _places)
+            foreach (var item in _items)
                 item.Close();
-            foreach (var directory in _directories)
+        }
+    }
+
+    /// <summary>Empties it and closes the directories that nobody else holds. By the gathering thread.</summary>
+    internal void Release()
+    {
+        foreach (var directory in _directories)
+        {
+            if (--directory.Users == 0)
                 directory.Close();
         }
 
+        _items.Clear();
         _wanted.Clear();
         _places.Clear();
         _directories.Clear();
-        _openFiles = 0;
+        _parts = _openFiles = 0;
     }
 
     public void Deliver(int want, ReadOnlySpan<byte> data)
@@ -74,15 +104,28 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         var (item, offset) = _places[want];
         counts.AddVerified(data.Length);
         counters.AddBytes(data.Length);
+        bool mayWrite;
         lock (item)
         {
             var wasOpen = item.IsOpen;
-            item.Place(offset, data, settings, counts);
+            mayWrite = item.BeginWrite();
             if (!wasOpen && item.IsOpen)
                 Interlocked.Increment(ref _openFiles);
+        }
+
+        if (mayWrite)
+        {
+            item.Write(offset, data);
+            counts.AddWritten(data.Length);
+        }
+
+        lock (item)
+        {
+            if (mayWrite)
+                item.EndWrite();
             if (item.CountChunk())
                 Finish(item);
-            else if (Volatile.Read(ref _openFiles) > OpenFilesMax)
+            else if (item.IsIdle && Volatile.Read(ref _openFiles) > OpenFilesMax)
                 Close(item);
         }
     }
@@ -98,11 +141,61 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
+    private IEnumerable<(FileItem Item, Range Parts)> Comparisons()
+    {
+        foreach (var item in _items.Where(item => item.Exists))
+        {
+            for (var part = 0; part < item.Content.Parts.Length; part += PartsCompared)
+                yield return (item, part..Math.Min(part + PartsCompared, item.Content.Parts.Length));
+        }
+    }
+
+    private void AddRight(long bytes)
+    {
+        counts.AddVerified(bytes);
+        counters.AddBytes(bytes);
+    }
+
+    /// <summary>False when nothing is wanted of the file that would finish it: it is empty, right already, or has failed.</summary>
+    private bool Want(FileItem item)
+    {
+        var before = _wanted.Count;
+        foreach (var (part, offset) in item.Wanted(settings))
+        {
+            _wanted.Add(part);
+            _places.Add((item, offset));
+        }
+
+        return _wanted.Count > before;
+    }
+
+    /// <summary>A dry run's end: every part that the index has is counted as fetched and written.</summary>
+    private void Plan(VaultReader reader)
+    {
+        counts.AddFetched(reader.MeasureFetch(_wanted, new Missing(_places)));
+        for (var want = 0; want < _wanted.Count; want++)
+        {
+            var item = _places[want].Item;
+            if (item.Failure is null)
+                counts.AddWritten(_wanted[want].Length);
+            if (item.CountChunk())
+                Finish(item);
+        }
+    }
+
+    /// <summary>Takes what a dry run finds to be in no index.</summary>
+    private sealed class Missing(List<(FileItem Item, long Offset)> places) : IChunkSink
+    {
+        public void Deliver(int want, ReadOnlySpan<byte> data) => throw new InvalidOperationException("A dry run fetches nothing.");
+
+        public void Fail(int want, VaultException why) => places[want].Item.Fail(why.Message);
+    }
+
     private void Finish(FileItem item)
     {
         if (item.Failure is null && !settings.DryRun)
         {
-            var error = item.Open(settings);
+            var error = item.Open();
             if (!error.IsError)
                 error = item.Shape();
             if (error.IsFull)
@@ -116,9 +209,14 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         Close(item);
         counters.AddItem();
         if (item.Failure is { } failure)
+        {
             problems.Add(item.Path, ItemProblemKind.Unreadable, failure);
+            counts.AddFailedFile();
+        }
         else
+        {
             counts.AddFile(item.Entry.Size, isUnchanged: !item.IsChanged);
+        }
     }
 
     private void Close(FileItem item)

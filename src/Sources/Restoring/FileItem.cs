@@ -1,16 +1,25 @@
 using System.Buffers;
+using System.Collections;
 using Backup.Sources.Posix;
+using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Sources.Restoring;
 
 /// <summary>One file being restored. Chunks come in any order and from several threads; the last one finishes it.</summary>
-internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Content content, bool exists)
+/// <param name="directory">Where it goes.</param>
+/// <param name="entry">What the snapshot knows of it.</param>
+/// <param name="content">Its chunks.</param>
+/// <param name="foundBytes">The length of the file that has its name already and is to be brought to the snapshot's state; null when there is none.</param>
+internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Content content, long? foundBytes)
 {
     private Descriptor? _file;
-    private int _chunksLeft = content.Parts.Length;
+    private BitArray? _partsRight;
+    private long[]? _extentStarts;
+    private int _chunksLeft;
+    private int _writers;
     private bool _isPrepared;
-    private bool _isChanged;
+    private bool _isSettled;
 
     internal TargetDirectory Directory => directory;
 
@@ -20,8 +29,8 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
 
     internal byte[] Path => ByteText.Join(directory.SnapshotPath, entry.Name.Span);
 
-    /// <summary>Something has the name already; it is compared, not replaced.</summary>
-    internal bool Exists { get; private set; } = exists;
+    /// <summary>Something has the name already; what is right in it stays.</summary>
+    internal bool Exists { get; private set; } = foundBytes is not null;
 
     internal bool IsOpen => _file is not null;
 
@@ -29,45 +38,111 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
     internal string? Failure { get; private set; }
 
     /// <summary>Bytes of it were written, or would be.</summary>
-    internal bool IsChanged => _isChanged || !Exists;
+    internal bool IsChanged => !Exists || foundBytes != entry.Size || !IsRight;
 
     internal void Fail(string reason) => Failure ??= reason;
 
     /// <summary>True for the call that delivers the last chunk. Under the item's lock.</summary>
     internal bool CountChunk() => --_chunksLeft == 0;
 
-    /// <summary>Compares and writes bytes of the content. Under the item's lock.</summary>
-    internal void Place(long contentOffset, ReadOnlySpan<byte> data, RestoreSettings settings, RestoreCounts counts)
+    /// <summary>
+    /// Reads some parts of the file that has the name already and notes those whose bytes have the wanted chunk's id: they need not come
+    /// from the vault. What cannot be read is simply wanted.
+    /// </summary>
+    /// <returns>Bytes that are right.</returns>
+    internal long Compare(Range parts, VaultReader reader)
     {
-        if (Failure is not null || (settings.DryRun && !Exists))
+        if (directory.Open(out var parent).IsError || parent!.OpenForReading(entry.Name.Span, out var file).IsError)
+            return 0;
+        long right = 0;
+        using (file)
         {
-            if (Failure is null)
-                counts.AddWritten(data.Length);
-            return;
+            long offset = 0;
+            for (var part = 0; part < parts.Start.Value; part++)
+                offset += content.Parts[part].Length;
+            for (var part = parts.Start.Value; part < parts.End.Value; offset += content.Parts[part++].Length)
+            {
+                if (!IsSame(file!, offset, content.Parts[part], reader))
+                    continue;
+                right += content.Parts[part].Length;
+                lock (this)
+                    (_partsRight ??= new BitArray(content.Parts.Length))[part] = true;
+            }
         }
 
-        var error = Open(settings);
-        foreach (var (offset, start, length) in Stretches(contentOffset, data.Length))
-        {
-            if (error.IsError)
-                break;
-            var bytes = data.Slice(start, length);
-            if (Exists && IsSame(bytes, offset))
-                continue;
-            _isChanged = true;
-            counts.AddWritten(length);
-            if (!settings.DryRun)
-                error = _file!.Write(bytes, offset);
-        }
-
-        if (error.IsFull)
-            throw error.Failure("write", ByteText.Display(Path));
-        if (error.IsError)
-            Fail($"{error}.");
+        return right;
     }
 
-    /// <summary>Opens or makes the file. What cannot be changed in place (a running program, a file with other names) is replaced.</summary>
-    internal Errno Open(RestoreSettings settings)
+    /// <summary>
+    /// Settles which parts the vault must give, after the comparison. A file that cannot be changed in place (a running program, for
+    /// example) is replaced, and then all of it is wanted.
+    /// </summary>
+    internal IEnumerable<(ContentPart Part, long Offset)> Wanted(RestoreSettings settings)
+    {
+        if (Exists && NeedsWriting && !settings.DryRun)
+        {
+            var error = Open();
+            Close();
+            if (error.IsError)
+                Fail($"{error}.");
+        }
+
+        _isSettled = true;
+        if (!Exists)
+            _partsRight = null;
+        var wanted = new List<(ContentPart, long)>();
+        long offset = 0;
+        for (var part = 0; part < content.Parts.Length && Failure is null; offset += content.Parts[part++].Length)
+        {
+            if (_partsRight is null || !_partsRight[part])
+                wanted.Add((content.Parts[part], offset));
+        }
+
+        _chunksLeft = wanted.Count;
+        return wanted;
+    }
+
+    /// <summary>Opens the file for a thread that is about to call <see cref="Write"/>. Under the item's lock.</summary>
+    /// <returns>False when the item has failed.</returns>
+    internal bool BeginWrite()
+    {
+        if (Failure is null && Open() is { IsError: true } error)
+            Take(error);
+        if (Failure is not null)
+            return false;
+        _writers++;
+        return true;
+    }
+
+    /// <summary>Writes bytes of the content; several threads may at once, without the lock.</summary>
+    internal void Write(long contentOffset, ReadOnlySpan<byte> data)
+    {
+        var error = Errno.None;
+        if (entry.Extents is null)
+        {
+            error = _file!.Write(data, contentOffset);
+        }
+        else
+        {
+            foreach (var (offset, start, length) in Stretches(contentOffset, data.Length))
+            {
+                if (!error.IsError)
+                    error = _file!.Write(data.Slice(start, length), offset);
+            }
+        }
+
+        if (error.IsError)
+            Take(error);
+    }
+
+    /// <summary>Under the item's lock.</summary>
+    internal void EndWrite() => _writers--;
+
+    /// <summary>Nobody is writing: it may be closed to make room. Under the item's lock.</summary>
+    internal bool IsIdle => _writers == 0;
+
+    /// <summary>Opens or makes the file. Until what is wanted of it is settled, what cannot be changed in place is replaced.</summary>
+    internal Errno Open()
     {
         if (_file is not null)
             return Errno.None;
@@ -77,8 +152,9 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
         var name = entry.Name.Span;
         if (Exists)
         {
-            error = settings.DryRun ? parent!.OpenForReading(name, out _file) : parent!.OpenForWriting(name, create: false, out _file);
-            if (!error.IsError || settings.DryRun)
+            // What is right already only gets its metadata, for which reading is enough: a running program stays.
+            error = NeedsWriting ? parent!.OpenForWriting(name, create: false, out _file) : parent!.OpenForReading(name, out _file);
+            if (!error.IsError || _isSettled)
                 return error;
             Exists = false;
             error = parent!.RemoveFile(name);
@@ -96,14 +172,8 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
     {
         if (!Exists && entry.Extents is null)
             return Errno.None;
-        if (Exists)
-        {
-            var error = _file!.Status(out var status);
-            if (error.IsError || (status.Size == entry.Size && entry.Extents is null))
-                return error;
-            _isChanged |= status.Size != entry.Size;
-        }
-
+        if (Exists && foundBytes == entry.Size && entry.Extents is null)
+            return Errno.None;
         var truncated = _file!.Truncate(entry.Size);
         if (truncated.IsError || !Exists || entry.Extents is null)
             return truncated;
@@ -126,13 +196,29 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
         _file = null;
     }
 
-    private bool IsSame(ReadOnlySpan<byte> wanted, long offset)
+    private bool NeedsWriting => IsChanged || entry.Extents is not null;
+
+    private bool IsRight => content.Parts.Length == 0 || (_partsRight?.HasAllSet() ?? false);
+
+    private void Take(Errno error)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(wanted.Length);
+        if (error.IsFull)
+            throw error.Failure("write", ByteText.Display(Path));
+        Fail($"{error}.");
+    }
+
+    private bool IsSame(Descriptor file, long contentOffset, ContentPart wanted, VaultReader reader)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent((int)wanted.Length);
         try
         {
-            return !_file!.ReadFully(buffer.AsSpan(0, wanted.Length), offset, out var got).IsError
-                && got == wanted.Length && wanted.SequenceEqual(buffer.AsSpan(0, got));
+            foreach (var (offset, start, length) in Stretches(contentOffset, (int)wanted.Length))
+            {
+                if (file.ReadFully(buffer.AsSpan(start, length), offset, out var got).IsError || got < length)
+                    return false;
+            }
+
+            return reader.Identify(buffer.AsSpan(0, (int)wanted.Length)) == wanted.Id;
         }
         finally
         {
@@ -149,22 +235,27 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
             yield break;
         }
 
-        long before = 0;
         var start = 0;
-        foreach (var extent in extents)
+        var starts = _extentStarts ??= Starts(extents);
+        var index = Array.BinarySearch(starts, contentOffset);
+        for (index = index < 0 ? ~index - 1 : index; length > 0; index++)
         {
-            if (start == length)
-                yield break;
-            if (contentOffset < before + extent.Length)
-            {
-                var inside = contentOffset - before;
-                var count = (int)Math.Min(extent.Length - inside, length - start);
-                yield return (extent.Offset + inside, start, count);
-                start += count;
-                contentOffset += count;
-            }
-
-            before += extent.Length;
+            var inside = contentOffset - starts[index];
+            var count = (int)Math.Min(extents[index].Length - inside, length);
+            if (count > 0)
+                yield return (extents[index].Offset + inside, start, count);
+            start += count;
+            length -= count;
+            contentOffset += count;
         }
+    }
+
+    /// <summary>Where each stretch begins in the content; a heavily sparse file has very many.</summary>
+    private static long[] Starts(IReadOnlyList<Extent> extents)
+    {
+        var starts = new long[extents.Count];
+        for (var i = 1; i < starts.Length; i++)
+            starts[i] = starts[i - 1] + extents[i - 1].Length;
+        return starts;
     }
 }

@@ -17,6 +17,9 @@ internal sealed record RestoreSettings
 
     public int Workers { get; init; } = 2;
 
+    /// <summary>Make everything durable at the end.</summary>
+    public bool Sync { get; init; } = true;
+
     /// <summary>Who shall own an entry; null to leave it to this process's own user.</summary>
     public Func<TreeEntry, (uint User, uint Group)>? Owner { get; init; }
 }
@@ -29,6 +32,8 @@ internal sealed class RestoreCounts
     private long _bytesRestored;
     private long _bytesWritten;
     private long _bytesVerified;
+    private long _bytesFetched;
+    private long _filesFailed;
 
     internal long FilesRestored => Interlocked.Read(ref _filesRestored);
 
@@ -40,6 +45,11 @@ internal sealed class RestoreCounts
 
     internal long BytesVerified => Interlocked.Read(ref _bytesVerified);
 
+    internal long BytesFetched => Interlocked.Read(ref _bytesFetched);
+
+    /// <summary>Files whose content is not in place: another attempt may succeed once the vault, or the target, is repaired.</summary>
+    internal long FilesFailed => Interlocked.Read(ref _filesFailed);
+
     internal void AddFile(long bytes, bool isUnchanged)
     {
         Interlocked.Increment(ref _filesRestored);
@@ -49,6 +59,10 @@ internal sealed class RestoreCounts
     }
 
     internal void AddWritten(long bytes) => Interlocked.Add(ref _bytesWritten, bytes);
+
+    internal void AddFetched(long bytes) => Interlocked.Add(ref _bytesFetched, bytes);
+
+    internal void AddFailedFile() => Interlocked.Increment(ref _filesFailed);
 
     internal void AddVerified(long bytes) => Interlocked.Add(ref _bytesVerified, bytes);
 }

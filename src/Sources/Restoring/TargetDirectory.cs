@@ -47,6 +47,12 @@ internal sealed class TargetDirectory
 
     internal bool IsOpen => _open is not null;
 
+    /// <summary>How many batches hold it open. Used by the gathering thread only.</summary>
+    internal int Users { get; set; }
+
+    /// <summary>The file system it is on, where that may be another than its parent's: for directories that were there before.</summary>
+    internal ulong? Device { get; private set; }
+
     /// <summary>Opens it, and what is needed on the way.</summary>
     internal Errno Open(out Descriptor? directory)
     {
@@ -96,7 +102,7 @@ internal sealed class TargetDirectory
         {
             if (status.Type == FileType.Directory)
             {
-                Exists = true;
+                (Exists, Device) = (true, status.Device);
                 return Errno.None;
             }
 

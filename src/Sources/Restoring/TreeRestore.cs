@@ -7,8 +7,9 @@ using Backup.Vault.Snapshots;
 namespace Backup.Sources.Restoring;
 
 /// <summary>
-/// Brings one stored tree to disk: (1) walk the tree, make directories, collect files; (2) fetch and write their content in batches;
-/// (3) hard links; (4) directories' own metadata, deepest first, since everything before touches their times.
+/// Brings one stored tree to disk: (1) walk the tree, make directories, gather files; (2) meanwhile compare, fetch and write what was
+/// gathered before, in batches; (3) hard links; (4) directories' own metadata, deepest first, since everything before touches their times;
+/// (5) make all of it durable.
 /// </summary>
 internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters)
 {
@@ -16,10 +17,15 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     private const int LinksPerClose = 256;
 
     private readonly EntryMetadata _metadata = new(settings, problems);
-    private readonly FileBatch _batch = new(settings, counts, problems, counters);
+    private readonly Dictionary<ulong, TargetDirectory> _fileSystems = [];
     private readonly List<TargetDirectory> _directories = [];
     private readonly Dictionary<HardLinkKey, (TargetDirectory Directory, byte[] Name)> _firstNames = [];
     private readonly List<(TargetDirectory Directory, TreeEntry Entry)> _links = [];
+
+    /// <summary>The batch that is being gathered, and the one before it, at which <see cref="_running"/> works.</summary>
+    private FileBatch _batch = new(settings, counts, problems, counters);
+    private FileBatch _batchBefore = new(settings, counts, problems, counters);
+    private Task _running = Task.CompletedTask;
 
     /// <summary>Directories for which this is true keep the metadata they have, if they were there before.</summary>
     internal Func<byte[], bool> IsOnlyOnTheWay { get; init; } = static _ => false;
@@ -32,8 +38,43 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     internal async Task RunAsync(TreeId root, Descriptor? target, byte[] path, IncludeRules include, CancellationToken cancel)
     {
         var top = new TargetDirectory(target, path);
+        if (target is not null && !target.Status(out var status).IsError)
+            _fileSystems.Add(status.Device, top);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        try
+        {
+            await WalkAsync(top, root, include, stop.Token);                                                     // (1)
+            await NextBatchAsync(stop.Token);                                                                    // (2)
+            await _running;
+            _batchBefore.Release();
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        counters.Enter(TransferPhase.Finishing);
+        for (var i = 0; i < _links.Count; i++)                                                                   // (3)
+        {
+            cancel.ThrowIfCancellationRequested();
+            MakeLink(_links[i].Directory, _links[i].Entry);
+            if (i % LinksPerClose == 0)
+                CloseAll();
+        }
+
+        CloseAll();
+        FinishDirectories();                                                                                     // (4)
+        CloseAll();
+        if (settings.Sync && !settings.DryRun)
+            MakeDurable();                                                                                       // (5)
+        CloseAll();
+    }
+
+    private async Task WalkAsync(TargetDirectory top, TreeId root, IncludeRules include, CancellationToken cancel)
+    {
         var open = new Stack<(TargetDirectory Directory, IReadOnlyList<TreeEntry> Entries, int Next, bool IsIncluded)>();
-        open.Push((top, await reader.ReadTreeAsync(root, cancel), 0, include.Includes(path, true, false)));
+        open.Push((top, await reader.ReadTreeAsync(root, cancel), 0, include.Includes(top.SnapshotPath, true, false)));
         while (open.TryPop(out var frame))
         {
             if (frame.Next == frame.Entries.Count)
@@ -51,22 +92,19 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
             }
 
             if (_batch.IsFull)
-                await _batch.RunAsync(reader, cancel);
+                await NextBatchAsync(cancel);
         }
+    }
 
-        await _batch.RunAsync(reader, cancel);
-        counters.Enter(TransferPhase.Finishing);
-        for (var i = 0; i < _links.Count; i++)
-        {
-            cancel.ThrowIfCancellationRequested();
-            MakeLink(_links[i].Directory, _links[i].Entry);
-            if (i % LinksPerClose == 0)
-                CloseAll();
-        }
-
-        CloseAll();
-        FinishDirectories();
-        CloseAll();
+    /// <summary>Waits for the batch before, and sets threads to work at the one that is gathered.</summary>
+    private async Task NextBatchAsync(CancellationToken cancel)
+    {
+        await _running;
+        _batchBefore.Release();
+        (_batch, _batchBefore) = (_batchBefore, _batch);
+        _batchBefore.OpenDirectories();
+        var batch = _batchBefore;
+        _running = Task.Run(() => batch.RunAsync(reader, cancel), cancel);
     }
 
     /// <summary>Null when nothing inside is wanted or can be had.</summary>
@@ -105,6 +143,8 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
         {
             if (kept.IsOpen)
                 _batch.Keep(kept);
+            if (kept.Device is { } device)
+                _fileSystems.TryAdd(device, kept);
         }
 
         return error;
@@ -138,10 +178,10 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
         var error = Look(directory, entry, out var parent, out var found);
         if (error.IsError)
             return;
-        var exists = found is not null;
-        if (exists)
+        long? foundBytes = null;
+        if (found is not null)
         {
-            var isFile = found!.Value.Type == FileType.Regular;
+            var isFile = found.Value.Type == FileType.Regular;
             if (isFile && settings.TrustTimes && found.Value.Size == entry.Size && found.Value.ModifiedNanoseconds == entry.ModifiedNanoseconds)
             {
                 counters.AddBytes(content.Length);
@@ -153,15 +193,13 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
             if (!CheckMayReplace(directory, entry, found.Value))
                 return;
             // A file with names of its own elsewhere is replaced, or its other names would change with it.
-            if (!isFile || (found.Value.Links > 1 && entry.HardLink is null))
-            {
-                if (!settings.DryRun && Remove(directory, entry, parent!).IsError)
-                    return;
-                exists = false;
-            }
+            if (isFile && (found.Value.Links == 1 || entry.HardLink is not null))
+                foundBytes = found.Value.Size;
+            else if (!settings.DryRun && Remove(directory, entry, parent!).IsError)
+                return;
         }
 
-        _batch.Add(new FileItem(directory, entry, content, exists));
+        _batch.Add(new FileItem(directory, entry, content, foundBytes));
     }
 
     private void MakeSpecial(TargetDirectory directory, TreeEntry entry)
@@ -201,7 +239,12 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     {
         counters.AddItem();
         if (settings.DryRun)
+        {
+            if (entry.Type == EntryType.File)
+                counts.AddFile(entry.Size, isUnchanged: false);
             return;
+        }
+
         var (firstDirectory, firstName) = _firstNames[entry.HardLink!.Value];
         var path = ByteText.Join(directory.SnapshotPath, entry.Name.Span);
         var error = firstDirectory.Open(out var from);
@@ -244,6 +287,22 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
             else if (directory.Open(out var file) is { IsError: false })
                 _metadata.ApplyToFile(parent!, file!, directory.Entry!, directory.SnapshotPath, directory.IsNew);
             directory.Close();
+        }
+    }
+
+    /// <summary>
+    /// Whole file systems, not file by file: one flush per file would cost more than the restore. What others write there meanwhile is
+    /// flushed as well.
+    /// </summary>
+    private void MakeDurable()
+    {
+        foreach (var directory in _fileSystems.Values)
+        {
+            var error = directory.Open(out var opened);
+            if (!error.IsError)
+                error = opened!.SyncFileSystem();
+            if (error.IsError)
+                throw error.Failure("make durable", ByteText.Display(directory.SnapshotPath));
         }
     }
 

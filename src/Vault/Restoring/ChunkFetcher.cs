@@ -21,15 +21,53 @@ public interface IChunkSink
 }
 
 /// <summary>Reads many chunks with each pack visited once, in order, and each frame decoded once, over several threads.</summary>
-internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDecryptor decryptor, byte[] idKey)
+internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDecryptor decryptor, byte[] idKey) : IDisposable
 {
     /// <summary>Frames are read together when what lies between them is no longer than this: cheaper than another request.</summary>
     private const int GapBytesMax = 256 * 1024;
-    private const int RunBytesMax = 4 * 1024 * 1024;
+    private const int RunBytesMax = 2 * 1024 * 1024;
+
+    /// <summary>Kept from one fetch to the next: their buffers are megabytes each.</summary>
+    private readonly ConcurrentBag<Worker> _idle = [];
 
     private readonly record struct Want(ChunkLocation Location, int Number);
 
-    internal async Task FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
+    /// <summary>Bytes that <see cref="FetchAsync"/> would read from the store; what the index does not have fails here as it would there.</summary>
+    internal long Measure(IReadOnlyList<ContentPart> wanted, IChunkSink sink)
+    {
+        var found = Locate(wanted, sink);
+        return SplitRuns(found).Sum(run => BytesOf(found, run));
+    }
+
+    /// <returns>Bytes read from the store.</returns>
+    internal async Task<long> FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
+    {
+        var found = Locate(wanted, sink);
+        long bytesRead = 0;
+        var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
+        await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
+        {
+            if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor);
+            try
+            {
+                Interlocked.Add(ref bytesRead, BytesOf(found, run));
+                await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
+            }
+            finally
+            {
+                _idle.Add(worker);
+            }
+        }).ConfigureAwait(false);
+        return bytesRead;
+    }
+
+    public void Dispose()
+    {
+        while (_idle.TryTake(out var worker)) worker.Dispose();
+    }
+
+    /// <summary>In the order in which they are stored.</summary>
+    private List<Want> Locate(IReadOnlyList<ContentPart> wanted, IChunkSink sink)
     {
         var found = new List<Want>(wanted.Count);
         for (var number = 0; number < wanted.Count; number++)
@@ -40,27 +78,13 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         }
 
         found.Sort((a, b) => (a.Location.Pack, a.Location.FrameOffset, a.Location.OffsetInFrame).CompareTo((b.Location.Pack, b.Location.FrameOffset, b.Location.OffsetInFrame)));
-        var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
-        var workers = new ConcurrentBag<Worker>();
-        try
-        {
-            await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
-            {
-                if (!workers.TryTake(out var worker)) worker = new Worker(store, decryptor);
-                try
-                {
-                    await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
-                }
-                finally
-                {
-                    workers.Add(worker);
-                }
-            }).ConfigureAwait(false);
-        }
-        finally
-        {
-            foreach (var worker in workers) worker.Dispose();
-        }
+        return found;
+    }
+
+    private static int BytesOf(List<Want> found, Range run)
+    {
+        var (first, last) = (found[run.Start.Value].Location, found[run.End.Value - 1].Location);
+        return (int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset);
     }
 
     private static VaultException Missing(ChunkId id) => new(
@@ -94,8 +118,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         {
             var (from, count) = run.GetOffsetAndLength(found.Count);
             var first = found[from].Location;
-            var last = found[from + count - 1].Location;
-            var length = (int)(last.FrameOffset + last.FrameStoredBytes - first.FrameOffset);
+            var length = BytesOf(found, run);
             if (_stored.Length < length) _stored = GC.AllocateUninitializedArray<byte>(Math.Max(length, RunBytesMax));
             var next = from;
             try
@@ -129,15 +152,19 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
                 return to;
             }
 
+            ReadOnlyMemory<byte> chunk = default;
+            ChunkId? verified = null;
             foreach (var want in CollectionsMarshal.AsSpan(found)[from..to])
             {
-                ReadOnlyMemory<byte> chunk;
                 try
                 {
-                    chunk = FrameReader.Chunk(frame, want.Location, wanted[want.Number].Id, idKey, pack);
+                    // Equal files are wanted several times in a row; one check of the chunk serves them all.
+                    if (verified != wanted[want.Number].Id) chunk = FrameReader.Chunk(frame, want.Location, wanted[want.Number].Id, idKey, pack);
+                    verified = wanted[want.Number].Id;
                 }
                 catch (VaultException e) when (e.Fault == VaultFault.Damaged)
                 {
+                    verified = null;
                     sink.Fail(want.Number, e);
                     continue;
                 }

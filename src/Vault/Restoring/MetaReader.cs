@@ -6,13 +6,22 @@ namespace Backup.Vault.Restoring;
 /// <summary>Reads tree nodes and lists one by one, keeping the last decoded frames: neighbours in a tree are neighbours in a frame.</summary>
 internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecryptor decryptor) : IDisposable
 {
-    private const int FramesKept = 24;
+    private const int FramesKept = 12;
     private readonly SemaphoreSlim _one = new(1);
     private readonly FrameReader _frames = new(store, decryptor);
-    private readonly Dictionary<(int Pack, uint Frame), (byte[] Content, long Used)> _kept = [];
+    private readonly Dictionary<(int Pack, uint Frame), KeptFrame> _kept = [];
+    private byte[] _stored = [];
     private long _clock;
 
-    /// <summary>A node's bytes, verified.</summary>
+    /// <summary>A decoded frame in a buffer that the next frame takes over: these are the largest allocations of a walk.</summary>
+    private sealed class KeptFrame
+    {
+        internal byte[] Buffer = [];
+        internal int Length;
+        internal long Used;
+    }
+
+    /// <summary>A node's bytes, verified; a copy of one's own.</summary>
     internal async Task<ReadOnlyMemory<byte>> ReadAsync(ChunkId id, CancellationToken cancel)
     {
         if (!index.TryLocate(id, out var location))
@@ -24,12 +33,13 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
             var key = (location.Pack, location.FrameOrdinal);
             if (!_kept.TryGetValue(key, out var frame))
             {
-                frame.Content = await DecodeAsync(pack, location, cancel).ConfigureAwait(false);
-                if (_kept.Count >= FramesKept) _kept.Remove(_kept.MinBy(k => k.Value.Used).Key);
+                frame = _kept.Count < FramesKept ? new KeptFrame() : TakeOldest();
+                await DecodeAsync(pack, location, frame, cancel).ConfigureAwait(false);
+                _kept.Add(key, frame);
             }
 
-            _kept[key] = (frame.Content, ++_clock);
-            return FrameReader.Chunk(frame.Content, location, id, decryptor.Secrets.MetaIdKey, pack);
+            frame.Used = ++_clock;
+            return FrameReader.Chunk(frame.Buffer.AsMemory(0, frame.Length), location, id, decryptor.Secrets.MetaIdKey, pack).ToArray();
         }
         finally
         {
@@ -43,11 +53,22 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
         _one.Dispose();
     }
 
-    private async Task<byte[]> DecodeAsync(ObjectName pack, ChunkLocation location, CancellationToken cancel)
+    private KeptFrame TakeOldest()
+    {
+        var (key, frame) = _kept.MinBy(k => k.Value.Used);
+        _kept.Remove(key);
+        return frame;
+    }
+
+    private async Task DecodeAsync(ObjectName pack, ChunkLocation location, KeptFrame frame, CancellationToken cancel)
     {
         await _frames.EnterAsync(pack, cancel).ConfigureAwait(false);
-        var stored = new byte[location.FrameStoredBytes];
-        await store.ReadRangeAsync(pack, location.FrameOffset, stored, cancel).ConfigureAwait(false);
-        return _frames.Decode(location.FrameOrdinal, stored).ToArray();
+        var length = (int)location.FrameStoredBytes;
+        if (_stored.Length < length) _stored = GC.AllocateUninitializedArray<byte>(length + (length / 4));
+        await store.ReadRangeAsync(pack, location.FrameOffset, _stored.AsMemory(0, length), cancel).ConfigureAwait(false);
+        var content = _frames.Decode(location.FrameOrdinal, _stored.AsSpan(0, length));
+        if (frame.Buffer.Length < content.Length) frame.Buffer = GC.AllocateUninitializedArray<byte>(content.Length);
+        content.CopyTo(frame.Buffer);
+        frame.Length = content.Length;
     }
 }

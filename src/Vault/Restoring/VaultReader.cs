@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
 using Backup.Vault.Indexing;
@@ -12,11 +13,13 @@ public sealed class VaultReader : IDisposable
 {
     private readonly MetaReader _meta;
     private readonly ChunkFetcher _fetcher;
+    private readonly byte[] _dataIdKey;
 
     internal VaultReader(IObjectStore store, VaultSecrets secrets, ChunkIndex index)
     {
         var decryptor = new PackDecryptor(secrets);
         _meta = new MetaReader(store, index, decryptor);
+        _dataIdKey = secrets.DataIdKey;
         _fetcher = new ChunkFetcher(store, index, decryptor, secrets.DataIdKey);
     }
 
@@ -76,7 +79,8 @@ public sealed class VaultReader : IDisposable
     /// <param name="sink">Takes them; an exception it throws ends the fetch.</param>
     /// <param name="parallelism">Threads, 1 to 64.</param>
     /// <param name="cancel">Gives up.</param>
-    public Task FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
+    /// <returns>Bytes read from the store: whole compressed frames, and short gaps between them.</returns>
+    public Task<long> FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(wanted);
         ArgumentNullException.ThrowIfNull(sink);
@@ -85,8 +89,28 @@ public sealed class VaultReader : IDisposable
         return _fetcher.FetchAsync(wanted, sink, parallelism, cancel);
     }
 
+    /// <summary>The bytes that <see cref="FetchAsync"/> would read from the store, without reading them; parts in no index are reported to the sink.</summary>
+    public long MeasureFetch(IReadOnlyList<ContentPart> wanted, IChunkSink sink)
+    {
+        ArgumentNullException.ThrowIfNull(wanted);
+        ArgumentNullException.ThrowIfNull(sink);
+        return _fetcher.Measure(wanted, sink);
+    }
+
+    /// <summary>The id that these bytes have as a chunk of content: equal ids mean equal bytes, so what is on disk already need not be fetched.</summary>
+    public ChunkId Identify(ReadOnlySpan<byte> data)
+    {
+        Span<byte> hash = stackalloc byte[ContentHash.Length];
+        HMACSHA256.HashData(_dataIdKey, data, hash);
+        return new ChunkId(new ContentHash(hash));
+    }
+
     /// <summary>Releases buffers and native contexts.</summary>
-    public void Dispose() => _meta.Dispose();
+    public void Dispose()
+    {
+        _meta.Dispose();
+        _fetcher.Dispose();
+    }
 
     private static void AddList(ImmutableArray<ContentPart>.Builder parts, ReadOnlySpan<byte> node, ContentPart list, int depth)
     {

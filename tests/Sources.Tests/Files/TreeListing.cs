@@ -19,10 +19,23 @@ internal static class TreeListing
         return lines;
     }
 
+    /// <summary>Fails with the entries that differ only.</summary>
+    internal static void ShouldBeSame(string actual, string expected)
+    {
+        var (got, wanted) = (Of(actual), Of(expected));
+        string[] differences =
+        [
+            .. wanted.Where(one => got.GetValueOrDefault(one.Key) != one.Value).Select(one => $"{one.Key}: {got.GetValueOrDefault(one.Key, "missing")}, should be {one.Value}"),
+            .. got.Keys.Except(wanted.Keys).Select(name => $"{name}: should not be there"),
+        ];
+        differences.ShouldBeEmpty();
+    }
+
     private static void Add(Descriptor directory, string path, SortedDictionary<string, string> lines, Dictionary<FileIdentity, string> linked)
     {
         DirectoryListing.Read(directory, out var entries).IsError.ShouldBeFalse(path);
-        foreach (var entry in entries)
+        // In an order of its own: the first of several names of a file stands for it, and every disk lists in another order.
+        foreach (var entry in entries.OrderBy(entry => Convert.ToHexString(entry.Name), StringComparer.Ordinal))
         {
             var name = path + "/" + ByteText.Display(entry.Name);
             directory.Status(entry.Name, out var status).IsError.ShouldBeFalse(name);
