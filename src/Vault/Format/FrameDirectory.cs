@@ -43,6 +43,14 @@ internal sealed class FrameDirectory
         }
     }
 
+    /// <summary>Equal for equal directories: 32 bytes stand for a list that has as many per chunk.</summary>
+    internal ContentHash Digest()
+    {
+        var w = new ByteWriter(64 + (Chunks.Count * 36) + (FrameStoredBytes.Count * 8));
+        Write(w);
+        return ContentHash.Of(w.WrittenSpan);
+    }
+
     internal static FrameDirectory Read(ref ByteReader r, uint packBytes)
     {
         var directory = new FrameDirectory();

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Backup.Vault.Encryption;
 using Backup.Vault.Format;
 using Backup.Vault.Packs;
 using Backup.Vault.Storage;
@@ -17,7 +16,7 @@ public sealed record RebuildReport(long PacksIndexed, long ChunksIndexed, int In
 /// <summary>Makes the index anew from the directories that packs carry. A backup key suffices; only headers and directories are read.</summary>
 public static class IndexRebuilder
 {
-    private const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes, AtOnce = 8;
+    private const int AtOnce = 8;
 
     /// <summary>Rebuilds. New index objects are durable before old ones go, and writers may work meanwhile: what they add is not touched.</summary>
     /// <exception cref="VaultException">The store failed.</exception>
@@ -35,7 +34,7 @@ public static class IndexRebuilder
         {
             try
             {
-                indexed.Add(new IndexedPack(pack.Key, (uint)pack.Value, await ReadDirectoryAsync(vault, pack.Key, pack.Value, inner).ConfigureAwait(false)));
+                indexed.Add(new IndexedPack(pack.Key, (uint)pack.Value, await OpenPack.ReadDirectoryAsync(vault.Store, pack.Key, pack.Value, vault.Secrets, inner).ConfigureAwait(false)));
             }
             catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat or VaultFault.NotFound)
             {
@@ -56,20 +55,5 @@ public static class IndexRebuilder
         var replaced = old.Where(n => !written.Contains(n)).ToList();
         foreach (var name in replaced) await vault.Store.DeleteAsync(name, cancel).ConfigureAwait(false);
         return new RebuildReport(indexed.Count, indexed.Sum(p => (long)p.Frames.Chunks.Count), replaced.Count, [.. problems.OrderBy(p => p.Name.Hash)]);
-    }
-
-    private static async Task<FrameDirectory> ReadDirectoryAsync(OpenVault vault, ObjectName name, long length, CancellationToken cancel)
-    {
-        var what = name.ToString();
-        if (length is < PackHeader.Length + TrailerBytes or > IObjectStore.ObjectBytesMax) throw VaultException.Damaged(what, $"it has {length} bytes, which no pack has");
-        var header = new byte[PackHeader.Length];
-        await vault.Store.ReadRangeAsync(name, 0, header, cancel).ConfigureAwait(false);
-        ObjectPrefix.Check(header, name.Kind, vault.Id, what);
-        var trailer = new byte[TrailerBytes];
-        await vault.Store.ReadRangeAsync(name, length - TrailerBytes, trailer, cancel).ConfigureAwait(false);
-        var (at, bytes) = OpenPack.ReadTrailer(header, trailer, length, vault.Secrets, what);
-        var stored = new byte[bytes];
-        await vault.Store.ReadRangeAsync(name, at, stored, cancel).ConfigureAwait(false);
-        return OpenPack.ReadDirectory(header, stored, at, (uint)length, vault.Secrets, what);
     }
 }

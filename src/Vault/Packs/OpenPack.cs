@@ -84,6 +84,22 @@ internal sealed class OpenPack : IDisposable
         return ReadDirectory(header, content.Slice(at, length), at, (uint)content.Length, secrets, what);
     }
 
+    /// <summary>Reads only the header, the trailer and the directory of a stored pack; a backup key suffices.</summary>
+    internal static async Task<FrameDirectory> ReadDirectoryAsync(IObjectStore store, ObjectName name, long length, VaultSecrets secrets, CancellationToken cancel)
+    {
+        var what = name.ToString();
+        if (length is < PackHeader.Length + TrailerBytes or > IObjectStore.ObjectBytesMax) throw VaultException.Damaged(what, $"it has {length} bytes, which no pack has");
+        var header = new byte[PackHeader.Length];
+        await store.ReadRangeAsync(name, 0, header, cancel).ConfigureAwait(false);
+        ObjectPrefix.Check(header, name.Kind, secrets.Vault, what);
+        var trailer = new byte[TrailerBytes];
+        await store.ReadRangeAsync(name, length - TrailerBytes, trailer, cancel).ConfigureAwait(false);
+        var (at, bytes) = ReadTrailer(header, trailer, length, secrets, what);
+        var stored = new byte[bytes];
+        await store.ReadRangeAsync(name, at, stored, cancel).ConfigureAwait(false);
+        return ReadDirectory(header, stored, at, (uint)length, secrets, what);
+    }
+
     /// <summary>Where the directory stands in a pack of this length.</summary>
     internal static (int At, int Length) ReadTrailer(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, long packBytes, VaultSecrets secrets, string what)
     {

@@ -40,7 +40,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     {
         var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
         if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
-        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>(length + (length / 8));
         PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
         return _codec.Decode(_plain.AsSpan(0, length), _pack.ToString());
     }
@@ -50,7 +50,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     {
         var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
         if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
-        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>(length + (length / 8));
         PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
         return _plain.AsSpan(0, length);
     }

@@ -9,6 +9,7 @@ internal sealed class Ledger
     private const int ObjectsMax = 16, EntriesPerObject = 500_000;
     private readonly Dictionary<ObjectName, (DateTimeOffset Hashes, DateTimeOffset Data)> _entries = [];
     private readonly List<ObjectName> _sources = [];
+    private DateTimeOffset _now = DateTimeOffset.MaxValue;
 
     /// <summary>Ledger objects that could not be read as such; they are reported and otherwise ignored.</summary>
     internal List<ObjectProblem> Problems { get; } = [];
@@ -23,9 +24,10 @@ internal sealed class Ledger
         _entries[pack] = depth == VerifyDepth.Data ? (e.Hashes, at > e.Data ? at : e.Data) : (at > e.Hashes ? at : e.Hashes, e.Data);
     }
 
-    internal static async Task<Ledger> LoadAsync(IObjectStore store, VaultId vault, CancellationToken cancel)
+    /// <summary>Reads all ledger objects. What they say of times after <paramref name="now"/> does not count: nothing was verified then.</summary>
+    internal static async Task<Ledger> LoadAsync(IObjectStore store, VaultId vault, DateTimeOffset now, CancellationToken cancel)
     {
-        var ledger = new Ledger();
+        var ledger = new Ledger { _now = now };
         foreach (var found in await StoreReading.ListAllAsync(store, ObjectKind.Ledger, cancel).ConfigureAwait(false))
         {
             try
@@ -47,7 +49,7 @@ internal sealed class Ledger
         return ledger;
     }
 
-    /// <summary>Adds an object with what this run verified; merges all objects into one when there are many and the credential may delete.</summary>
+    /// <summary>Adds an object with what this run verified. Where the credential may delete, merges all objects into one when there are many, and removes damaged ones: they say nothing.</summary>
     internal async Task WriteAsync(IObjectStore store, VaultId vault, IReadOnlyCollection<ObjectName> verified, IReadOnlySet<ObjectName> present, VerifyDepth depth, DateTimeOffset now, CancellationToken cancel)
     {
         foreach (var pack in verified) Note(pack, depth, now);
@@ -60,10 +62,10 @@ internal sealed class Ledger
             written.Add(name);
         }
 
-        if (!merge) return;
         try
         {
-            foreach (var source in _sources.Except(written)) await store.DeleteAsync(source, cancel).ConfigureAwait(false);
+            foreach (var damaged in Problems) await store.DeleteAsync(damaged.Name, cancel).ConfigureAwait(false);
+            foreach (var source in merge ? _sources.Except(written) : []) await store.DeleteAsync(source, cancel).ConfigureAwait(false);
         }
         catch (VaultException e) when (e.Fault == VaultFault.AccessDenied)
         {
@@ -100,8 +102,9 @@ internal sealed class Ledger
             var kind = (ObjectKind)r.U8();
             if (kind is not (ObjectKind.DataPack or ObjectKind.MetaPack)) throw r.Bad("it lists something that is no pack");
             var pack = new ObjectName(kind, r.Hash());
-            Note(pack, VerifyDepth.Hashes, KeyringDocument.ReadTime(ref r));
-            Note(pack, VerifyDepth.Data, KeyringDocument.ReadTime(ref r));
+            var (hashes, data) = (KeyringDocument.ReadTime(ref r), KeyringDocument.ReadTime(ref r));
+            if (hashes <= _now) Note(pack, VerifyDepth.Hashes, hashes);
+            if (data <= _now) Note(pack, VerifyDepth.Data, data);
         }
 
         r.End();

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Backup.Vault.Format;
 using Backup.Vault.Packs;
 using Backup.Vault.Restoring;
@@ -5,26 +6,50 @@ using Backup.Vault.Storage;
 
 namespace Backup.Vault.Verifying;
 
-/// <summary>Reads packs whole, one after another, and checks each: its hash, and with a decryptor every frame and chunk in it.</summary>
+/// <summary>
+/// Reads packs from end to end, one after another, and checks each: its hash, and with a decryptor every frame and chunk in it. Holds a
+/// few megabytes of a pack at a time, so that a verification needs no more memory than a restore.
+/// </summary>
 internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : IDisposable
 {
+    private const int BlockBytes = 2 * 1024 * 1024;
     private readonly FrameReader? _frames = decryptor is null ? null : new FrameReader(store, decryptor);
-    private byte[] _content = [];
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private byte[] _window = [];
 
     /// <summary>Null when the pack is sound.</summary>
-    internal async Task<ObjectProblem?> CheckAsync(ObjectName name, int length, IndexedPack? indexed, CancellationToken cancel)
+    /// <param name="name">The pack.</param>
+    /// <param name="length">Its length as the store lists it.</param>
+    /// <param name="indexed">The digest of what the index says of it; null when it is in no index.</param>
+    /// <param name="cancel">Gives up.</param>
+    internal async Task<ObjectProblem?> CheckAsync(ObjectName name, int length, ContentHash? indexed, CancellationToken cancel)
     {
-        if (_content.Length < length) _content = GC.AllocateUninitializedArray<byte>(length + (length / 8));
         try
         {
-            var content = _content.AsMemory(0, length);
-            await store.ReadRangeAsync(name, 0, content, cancel).ConfigureAwait(false);
-            if (!name.Matches(content.Span)) return new ObjectProblem(name, ObjectProblemKind.WrongHash, "Its bytes do not have the hash in its name.");
-            if (decryptor is not null) CheckData(name, content, indexed, cancel);
-            return null;
+            var frames = decryptor is null ? null : await OpenFramesAsync(name, length, indexed, cancel).ConfigureAwait(false);
+            var held = 0;
+            for (var at = 0; at < length;)
+            {
+                var count = Math.Min(BlockBytes, length - at);
+                if (_window.Length < held + count) Array.Resize(ref _window, held + BlockBytes);
+                var block = _window.AsMemory(held, count);
+                await store.ReadRangeAsync(name, at, block, cancel).ConfigureAwait(false);
+                _hash.AppendData(block.Span);
+                at += count;
+                held += count;
+                held = frames is null ? 0 : Keep(frames.Take(_window.AsSpan(0, held), cancel), held);
+            }
+
+            Span<byte> digest = stackalloc byte[ContentHash.Length];
+            _hash.GetHashAndReset(digest);
+
+            // Of bytes that are not those of the name nothing more is to be said: whatever does not open is what was damaged.
+            if (new ContentHash(digest) != name.Hash) return new ObjectProblem(name, ObjectProblemKind.WrongHash, "Its bytes do not have the hash in its name.");
+            return frames?.Problem is { } problem ? new ObjectProblem(name, ObjectProblemKind.WrongContent, problem.Message) : null;
         }
         catch (VaultException e)
         {
+            _ = _hash.GetHashAndReset();
             return new ObjectProblem(name, e.Fault switch
             {
                 VaultFault.NotFound => ObjectProblemKind.Missing,
@@ -34,33 +59,93 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
         }
     }
 
-    public void Dispose() => _frames?.Dispose();
-
-    private void CheckData(ObjectName name, ReadOnlyMemory<byte> content, IndexedPack? indexed, CancellationToken cancel)
+    public void Dispose()
     {
-        var secrets = decryptor!.Secrets;
-        var directory = OpenPack.ReadDirectory(content.Span, name.Kind, secrets, name.ToString());
-        if (indexed is not null && !indexed.Frames.Chunks.SequenceEqual(directory.Chunks)) throw VaultException.Damaged(name.ToString(), "its directory and the index differ");
-        var idKey = name.Kind == ObjectKind.DataPack ? secrets.DataIdKey : secrets.MetaIdKey;
-        _frames!.Enter(name, content.Span);
-        var at = PackHeader.Length;
-        var next = 0;
-        for (var frame = 0; frame < directory.FrameChunks.Count; frame++)
+        _frames?.Dispose();
+        _hash.Dispose();
+    }
+
+    private async Task<FrameWalk> OpenFramesAsync(ObjectName name, int length, ContentHash? indexed, CancellationToken cancel)
+    {
+        try
         {
-            cancel.ThrowIfCancellationRequested();
-            var stored = content.Slice(at, (int)directory.FrameStoredBytes[frame]);
-            at += stored.Length;
-            var plain = _frames.Decode((uint)frame, stored.Span);
-            var offset = 0;
-            for (var end = next + directory.FrameChunks[frame]; next < end; next++)
+            var directory = await OpenPack.ReadDirectoryAsync(store, name, length, decryptor!.Secrets, cancel).ConfigureAwait(false);
+            if (indexed is { } digest && directory.Digest() != digest) throw VaultException.Damaged(name.ToString(), "its directory and the index differ");
+            return new FrameWalk(name, directory, _frames!, name.Kind == ObjectKind.DataPack ? decryptor.Secrets.DataIdKey : decryptor.Secrets.MetaIdKey);
+        }
+        catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
+        {
+            return new FrameWalk(name, e);
+        }
+    }
+
+    /// <summary>Moves what was not taken yet to the front.</summary>
+    private int Keep(int taken, int held)
+    {
+        _window.AsSpan(taken, held - taken).CopyTo(_window);
+        return held - taken;
+    }
+
+    /// <summary>Checks a pack's frames as its bytes come in, up to the first problem.</summary>
+    private sealed class FrameWalk
+    {
+        private readonly ObjectName _name;
+        private readonly FrameDirectory _directory = new();
+        private readonly FrameReader? _frames;
+        private readonly byte[] _idKey = [];
+        private bool _hasHeader;
+        private int _frame, _chunk;
+
+        internal FrameWalk(ObjectName name, VaultException problem) => (_name, Problem) = (name, problem);
+
+        internal FrameWalk(ObjectName name, FrameDirectory directory, FrameReader frames, byte[] idKey) => (_name, _directory, _frames, _idKey) = (name, directory, frames, idKey);
+
+        internal VaultException? Problem { get; private set; }
+
+        /// <summary>Takes whole frames from the front of what follows the last one taken; answers how many bytes it is done with.</summary>
+        internal int Take(ReadOnlySpan<byte> bytes, CancellationToken cancel)
+        {
+            var at = 0;
+            try
             {
-                var chunk = directory.Chunks[next];
-                if ((long)offset + chunk.Length > plain.Length) throw VaultException.Damaged(name.ToString(), $"chunk {chunk.Id} lies outside its frame");
-                FrameReader.Verify(plain.Span.Slice(offset, (int)chunk.Length), chunk.Id, idKey, name);
+                if (!_hasHeader && Problem is null && bytes.Length >= PackHeader.Length)
+                {
+                    _frames!.Enter(_name, bytes);
+                    _hasHeader = true;
+                    at = PackHeader.Length;
+                }
+
+                while (Problem is null && _frame < _directory.FrameChunks.Count)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    var length = (int)_directory.FrameStoredBytes[_frame];
+                    if (!_hasHeader || bytes.Length - at < length) return at;
+                    Check(bytes.Slice(at, length));
+                    at += length;
+                }
+            }
+            catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
+            {
+                Problem = e;
+            }
+
+            return bytes.Length;
+        }
+
+        private void Check(ReadOnlySpan<byte> stored)
+        {
+            var plain = _frames!.Decode((uint)_frame, stored).Span;
+            var offset = 0;
+            for (var end = _chunk + _directory.FrameChunks[_frame]; _chunk < end; _chunk++)
+            {
+                var chunk = _directory.Chunks[_chunk];
+                if ((long)offset + chunk.Length > plain.Length) throw VaultException.Damaged(_name.ToString(), $"chunk {chunk.Id} lies outside its frame");
+                FrameReader.Verify(plain.Slice(offset, (int)chunk.Length), chunk.Id, _idKey, _name);
                 offset += (int)chunk.Length;
             }
 
-            if (offset != plain.Length) throw VaultException.Damaged(name.ToString(), $"frame {frame} holds more than its chunks");
+            if (offset != plain.Length) throw VaultException.Damaged(_name.ToString(), $"frame {_frame} holds more than its chunks");
+            _frame++;
         }
     }
 }

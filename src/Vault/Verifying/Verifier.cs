@@ -47,7 +47,8 @@ public static class Verifier
 internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault, VerifyRequest request, TimeProvider time, IProgress<VaultProgress>? progress)
 {
     private readonly ConcurrentQueue<ObjectProblem> _problems = new();
-    private readonly ConcurrentDictionary<ObjectName, IndexedPack> _indexed = new();
+    private readonly ConcurrentDictionary<ObjectName, (uint StoredBytes, ContentHash Directory)> _indexed = new();
+    private readonly ChunkIndex _index = new();
     private readonly ConcurrentBag<SnapshotInfo> _snapshots = [];
     private readonly ConcurrentBag<ObjectName> _verified = [];
     private long _checked, _read, _bytes;
@@ -56,7 +57,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     {
         request.Check();
         var packs = await Pruner.ListPacksAsync(store, cancel).ConfigureAwait(false);                                 // (1)
-        var ledger = await Ledger.LoadAsync(store, id, cancel).ConfigureAwait(false);
+        var ledger = await Ledger.LoadAsync(store, id, time.GetUtcNow(), cancel).ConfigureAwait(false);
         foreach (var problem in ledger.Problems) _problems.Enqueue(problem);
         await ReadSmallObjectsAsync(cancel).ConfigureAwait(false);                                                   // (2)
         var unindexed = vault is null ? [] : CompareWithIndex(packs);                                                // (3)
@@ -109,19 +110,26 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             case ObjectKind.Keys: KeyringDocument.Parse(content, id, what); break;
             case ObjectKind.PruneMarks: MarkSet.Parse(content, id, what); break;
             case ObjectKind.ChunkMap when vault is not null:
-                foreach (var pack in IndexDocument.Parse(content, vault.Secrets, what)) _indexed[pack.Name] = pack;
+                foreach (var pack in IndexDocument.Parse(content, vault.Secrets, what)) Note(pack);
                 break;
             case ObjectKind.Snapshot when vault is not null: _snapshots.Add(SnapshotDocument.Parse(content, new SnapshotId(name.Hash), vault.Secrets)); break;
             default: ObjectPrefix.Check(content, name.Kind, id, what); break;
         }
     }
 
+    /// <summary>The chunks are needed for walking the snapshots only; of what a pack's directory must say, a digest is kept.</summary>
+    private void Note(IndexedPack pack)
+    {
+        _indexed[pack.Name] = (pack.StoredBytes, request.Depth == VerifyDepth.Data ? pack.Frames.Digest() : default);
+        if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isMarked: false);
+    }
+
     private List<ObjectName> CompareWithIndex(Dictionary<ObjectName, long> packs)
     {
-        foreach (var pack in _indexed.Values)
+        foreach (var (name, pack) in _indexed)
         {
-            if (!packs.TryGetValue(pack.Name, out var length)) _problems.Enqueue(new ObjectProblem(pack.Name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
-            else if (length != pack.StoredBytes) _problems.Enqueue(new ObjectProblem(pack.Name, ObjectProblemKind.WrongLength, $"It has {length} bytes; the index says {pack.StoredBytes}."));
+            if (!packs.TryGetValue(name, out var length)) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
+            else if (length != pack.StoredBytes) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes; the index says {pack.StoredBytes}."));
         }
 
         return [.. packs.Keys.Where(p => !_indexed.ContainsKey(p))];
@@ -145,7 +153,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             var length = lengths[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")
-                : await pack.CheckAsync(name, (int)length, _indexed.GetValueOrDefault(name), inner).ConfigureAwait(false);
+                : await pack.CheckAsync(name, (int)length, _indexed.TryGetValue(name, out var indexed) ? indexed.Directory : null, inner).ConfigureAwait(false);
             idle.Add(pack);
             Interlocked.Add(ref _bytes, length);
             Interlocked.Increment(ref _read);
@@ -158,10 +166,8 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
 
     private async Task<List<MissingPiece>> WalkAsync(CancellationToken cancel)
     {
-        var index = new ChunkIndex();
-        foreach (var pack in _indexed.Values) index.AddPack(pack, isMarked: false);
-        using var reader = new VaultReader(store, vault!.Secrets, index);
-        return await Reachability.CollectAsync(reader, index, _snapshots, new ChunkSet(), cancel).ConfigureAwait(false);
+        using var reader = new VaultReader(store, vault!.Secrets, _index);
+        return await Reachability.CollectAsync(reader, _index, _snapshots, new ChunkSet(), cancel).ConfigureAwait(false);
     }
 
     private async Task<byte[]?> ReadAsync(ObjectName name, CancellationToken cancel)

@@ -28,8 +28,11 @@ public sealed record VerifyRequest
     /// <summary>Write what was verified to the ledger. Needs a credential that may create.</summary>
     public bool WriteLedger { get; init; } = true;
 
-    /// <summary>Packs read at once, 1 to 64; each takes up to 32 MiB.</summary>
+    /// <summary>Packs read at once, 1 to 64; each takes about 10 MiB.</summary>
     public int Parallelism { get; init; } = 2;
+
+    /// <summary>How many runs at this share cover everything, each counting on the ledger of those before: as many days when run daily.</summary>
+    public int RunsToCoverAll => (int)Math.Ceiling(100 / SamplePercent);
 
     internal void Check()
     {

@@ -93,6 +93,50 @@ public sealed class VerifyAndRepairTests
         last.PacksTotal.ShouldBe(10);
     }
 
+    [Theory]
+    [InlineData(7, false)]
+    [InlineData(25, false)]
+    [InlineData(25, true)]
+    [InlineData(33.4, true)]
+    [InlineData(100, true)]
+    public async Task SampledRuns_DailyAtAnyShare_ReadEveryPackWithinTheStatedDaysAlsoAfterALostLedger(double percent, bool ledgerIsDamaged)
+    {
+        var vault = await TestVault.CreateAsync(_store);
+        for (var i = 0; i < 6; i++) await vault.BackupAsync(new Dictionary<string, byte[]> { ["f"] = TestVault.Bytes(i, 100_000) });
+        var time = new ManualTime();
+        var request = new VerifyRequest { SamplePercent = percent };
+        if (ledgerIsDamaged)
+        {
+            for (var run = 0; run < 3; run++) await Verifier.VerifyWithoutKeyAsync(_store, request, time, null, Cancel);
+            foreach (var name in _store.Objects.Keys.Where(n => n.Kind == ObjectKind.Ledger).ToList()) _store.Objects[name][^1] ^= 1;
+            time.Advance(TimeSpan.FromDays(1));
+        }
+
+        var begun = time.GetUtcNow();
+        for (var run = 1; run <= request.RunsToCoverAll; run++)
+        {
+            var report = await Verifier.VerifyWithoutKeyAsync(_store, request, time, null, Cancel);
+            // The damage is told once, and the ledger is sound again: what it cannot say counts as not verified.
+            report.Problems.Count.ShouldBe(ledgerIsDamaged && run == 1 ? report.Problems.Count(p => p.Name.Kind == ObjectKind.Ledger) : 0);
+            (run == 1 && ledgerIsDamaged).ShouldBe(report.Problems.Count > 0);
+            if (run == request.RunsToCoverAll) report.OldestVerification.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(begun);
+            time.Advance(TimeSpan.FromDays(1));
+        }
+    }
+
+    [Fact]
+    public async Task Ledger_ThatClaimsTheFuture_PutsNothingOff()
+    {
+        var vault = await TestVault.CreateAsync(_store);
+        await vault.BackupAsync(Files);
+        var time = new ManualTime();
+        time.Advance(TimeSpan.FromDays(36_500));
+        await Verifier.VerifyWithoutKeyAsync(_store, new VerifyRequest(), time, null, Cancel);
+        var report = await Verifier.VerifyWithoutKeyAsync(_store, new VerifyRequest { SamplePercent = 1 }, new ManualTime(), null, Cancel);
+        report.PacksRead.ShouldBe(1);
+        report.OldestVerification.ShouldBeNull();
+    }
+
     [Fact]
     public async Task Ledger_OverManyRuns_IsMerged()
     {
