@@ -12,9 +12,11 @@ var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
     ["retention"] = RetentionBenchmark.RunAsync,
+    ["vault-copy"] = UnchangedCopy.RunAsync,
     ["vault-golden"] = GoldenRun.RunAsync,
     ["vault-index"] = IndexMemory.RunAsync,
     ["vault-kernels"] = rest => Task.FromResult(BenchmarkSwitcher.FromTypes([typeof(KernelBenchmarks)]).Run(rest.Length == 0 ? ["--filter", "*"] : rest).Any(s => s.HasCriticalValidationErrors) ? 1 : 0),
+    ["vault-prune"] = PrunePlanning.RunAsync,
     ["vault-tree"] = TreeRun.RunAsync,
 };
 

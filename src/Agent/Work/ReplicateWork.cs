@@ -27,7 +27,7 @@ internal sealed class ReplicateWork(VaultShelf vaults, TimeProvider time)
             var replica = Replica.Open(
                 BlobLocation.Parse(order.Replica.ContainerUri.ToString()), vault, BlobCredential.FromSas(order.Replica.Sas.Reveal()),
                 new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(order.Replica.AccessTier.ToString()) });
-            var outcome = await new Replicator(source, replica, time).RunAsync(vault, snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
+            var outcome = await new Replication(source, replica, time).RunAsync(snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
             return new JobOutcome
             {
                 State = JobState.Succeeded,
@@ -55,9 +55,9 @@ internal sealed class ReplicateWork(VaultShelf vaults, TimeProvider time)
         Hint = "It may have been dropped by retention; list the vault's snapshots.",
     };
 
-    private sealed class CopyNote(IProgress<JobProgress> progress) : IProgress<ReplicationProgress>
+    private sealed class CopyNote(IProgress<JobProgress> progress) : IProgress<VaultProgress>
     {
-        public void Report(ReplicationProgress value) => progress.Report(new JobProgress
+        public void Report(VaultProgress value) => progress.Report(new JobProgress
         {
             Phase = "replicating",
             BytesDone = value.BytesDone,

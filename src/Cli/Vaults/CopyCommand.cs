@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Backup.Cli.Output;
 using Backup.Vault.Replicating;
-using VaultReplicator = Backup.Vault.Replicating.Replicator;
 
 namespace Backup.Cli.Vaults;
 
@@ -26,7 +25,7 @@ internal static class CopyCommand
                 var request = new CopyRequest { RemoveStaleKeyrings = invocation.Get(stale) };
                 var report = await ProgressView.RunAsync(
                     invocation.Terminal, "Copying", invocation.IsQuiet,
-                    view => VaultReplicator.CopyAsync(vault.OpenStore(invocation), store, request, view.ForVault(), cancel)).ConfigureAwait(false);
+                    view => Replicator.CopyAsync(vault.OpenStore(invocation), store, request, view.ForVault(), cancel)).ConfigureAwait(false);
                 Tell(invocation, report, store.Description);
                 return report.IsComplete ? ExitCode.Success : ExitCode.Findings;
             });

@@ -238,30 +238,34 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     private void MakeLink(TargetDirectory directory, TreeEntry entry)
     {
         counters.AddItem();
-        if (settings.DryRun)
+        var (firstDirectory, firstName) = _firstNames[entry.HardLink!.Value];
+        var path = ByteText.Join(directory.SnapshotPath, entry.Name.Span);
+        var error = Errno.None;
+        Descriptor? from = null;
+        Descriptor? parent = null;
+        FileStatus first = default;
+        FileStatus? found = null;
+        // A dry run has no directories that would be made, and so nothing in them.
+        if (firstDirectory.Exists && directory.Exists)
+        {
+            error = firstDirectory.Open(out from);
+            if (!error.IsError)
+                error = directory.Open(out parent);
+            if (!error.IsError)
+                error = from!.Status(firstName, out first);
+            if (!error.IsError && !parent!.Status(entry.Name.Span, out var status).IsError)
+                found = status;
+        }
+
+        if (settings.DryRun || found?.Identity == first.Identity)
         {
             if (entry.Type == EntryType.File)
-                counts.AddFile(entry.Size, isUnchanged: false);
+                counts.AddFile(entry.Size, isUnchanged: found is { } one && one.Identity == first.Identity);
             return;
         }
 
-        var (firstDirectory, firstName) = _firstNames[entry.HardLink!.Value];
-        var path = ByteText.Join(directory.SnapshotPath, entry.Name.Span);
-        var error = firstDirectory.Open(out var from);
-        Descriptor? parent = null;
-        if (!error.IsError)
-            error = directory.Open(out parent);
-        FileStatus first = default;
-        if (!error.IsError)
-            error = from!.Status(firstName, out first);
-        if (!error.IsError && !parent!.Status(entry.Name.Span, out var found).IsError)
-        {
-            if (found.Identity == first.Identity)
-                return;
-            if (!CheckMayReplace(directory, entry, found) || Remove(directory, entry, parent).IsError)
-                return;
-        }
-
+        if (found is { } other && (!CheckMayReplace(directory, entry, other) || Remove(directory, entry, parent!).IsError))
+            return;
         if (!error.IsError)
             error = parent!.MakeHardLink(entry.Name.Span, from!, firstName);
         if (error.IsError)

@@ -24,9 +24,14 @@ public sealed record CopyRequest
 /// <param name="Inventory">Every object the target now has of what a full replica needs, in write order.</param>
 /// <param name="Copied">Those that this call wrote.</param>
 /// <param name="BytesCopied">Their bytes.</param>
-/// <param name="Skipped">Objects that were damaged in the source and were not copied: verify and repair the source.</param>
-public sealed record CopyReport(VaultId Vault, IReadOnlyList<StoreObject> Inventory, IReadOnlyList<StoreObject> Copied, long BytesCopied, IReadOnlyList<ObjectName> Skipped)
+/// <param name="DamagedInSource">Objects that are not what their names say and were not copied: verify and repair the source.</param>
+/// <param name="DamagedInTarget">Objects that the target has with another length; a copy never overwrites: verify and repair the target.</param>
+public sealed record CopyReport(
+    VaultId Vault, IReadOnlyList<StoreObject> Inventory, IReadOnlyList<StoreObject> Copied, long BytesCopied, IReadOnlyList<ObjectName> DamagedInSource, IReadOnlyList<ObjectName> DamagedInTarget)
 {
+    /// <summary>All objects that the target lacks, or has only damaged.</summary>
+    public IReadOnlyList<ObjectName> Skipped => [.. DamagedInSource, .. DamagedInTarget];
+
     /// <summary>True when the target is a full replica of the source as it was listed.</summary>
     public bool IsComplete => Skipped.Count == 0;
 }
@@ -72,17 +77,17 @@ public static class Replicator
         foreach (var kind in ObjectName.KindsInWriteOrder)
         {
             // No snapshot goes where a pack of the listing is missing: it might not be whole.
-            if (kind == ObjectKind.Snapshot && run.Skipped.Any(s => s.Kind != ObjectKind.Snapshot)) break;
+            if (kind == ObjectKind.Snapshot && run.Skipped.Concat(damaged).Any(s => s.Kind != ObjectKind.Snapshot)) break;
             var options = new ParallelOptions { MaxDegreeOfParallelism = request.Parallelism, CancellationToken = cancel };
             await Parallel.ForEachAsync(lacking.Where(o => o.Name.Kind == kind), options, run.CopyAsync).ConfigureAwait(false);
         }
 
         if (request.RemoveStaleKeyrings)
-            foreach (var stale in present.Keys.Where(n => n.Kind == ObjectKind.Keys && wanted.All(w => w.Name != n))) await target.DeleteAsync(stale, cancel).ConfigureAwait(false);
+            foreach (var stale in present.Keys.Where(n => n.Kind == ObjectKind.Keys).Except(wanted.Select(w => w.Name)).ToList()) await target.DeleteAsync(stale, cancel).ConfigureAwait(false);
         var copied = run.Copied.ToDictionary(o => o.Name);
         return new CopyReport(
-            vault, [.. wanted.Where(o => copied.ContainsKey(o.Name) || present.ContainsKey(o.Name))],
-            [.. wanted.Where(o => copied.ContainsKey(o.Name))], copied.Values.Sum(o => o.Length), [.. run.Skipped, .. damaged]);
+            vault, [.. wanted.Where(o => copied.ContainsKey(o.Name) || (present.TryGetValue(o.Name, out var length) && length == o.Length))],
+            [.. wanted.Where(o => copied.ContainsKey(o.Name))], copied.Values.Sum(o => o.Length), [.. run.Skipped], damaged);
     }
 
     private static async Task RefuseOtherVaultAsync(IObjectStore target, VaultId vault, CancellationToken cancel)

@@ -7,7 +7,7 @@ using Shouldly;
 
 namespace Backup.Vault.AzureBlob.Tests.Replicas;
 
-/// <summary>Replication copies bytes by name, so these objects need not be a real vault's.</summary>
+/// <summary>Replication copies bytes by name and looks no further than the prefix that says whose they are, so these objects need hold nothing else.</summary>
 public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
 {
     private readonly CancellationToken _cancel = TestContext.Current.CancellationToken;
@@ -73,11 +73,12 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
         var first = await ReplicateAsync(await FillAsync());
         var other = new FileSystemObjectStore(_scratch.Combine("other"));
         var otherId = new VaultId(RandomNumberGenerator.GetBytes(VaultId.Length));
-        var snapshot = await AddAsync(ObjectKind.Snapshot, other);
+        await AddAsync(ObjectKind.Config, other, otherId);
+        var snapshot = await AddAsync(ObjectKind.Snapshot, other, otherId);
 
-        var second = await new Replicator(other, Replica.Open(_container, otherId, azurite.Credential()), _time).RunAsync(otherId, new SnapshotId(snapshot.Hash), null, _cancel);
+        var second = await new Replication(other, Replica.Open(_container, otherId, azurite.Credential()), _time).RunAsync(new SnapshotId(snapshot.Hash), null, _cancel);
 
-        second.ObjectsTotal.ShouldBe(1);
+        second.ObjectsTotal.ShouldBe(2);
         (await CheckAsync(first)).IsSound.ShouldBeTrue();
     }
 
@@ -113,7 +114,7 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
         var snapshot = await FillAsync();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_cancel);
         var stopper = new Callback(p => { if (p.ObjectsDone == 3) stop.Cancel(); });
-        await Should.ThrowAsync<OperationCanceledException>(() => Replicator().RunAsync(_vault, snapshot, stopper, stop.Token));
+        await Should.ThrowAsync<OperationCanceledException>(() => Replication().RunAsync(snapshot, stopper, stop.Token));
         var arrived = await azurite.Client(_container).GetBlobsAsync(cancellationToken: _cancel).CountAsync(_cancel);
 
         var outcome = await ReplicateAsync(snapshot);
@@ -186,7 +187,7 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
     {
         var snapshot = await FillAsync();
         var replica = Replica.Open(_container, _vault, azurite.Credential(), new BlobStoreOptions { DataPackTier = AccessTier.Archive });
-        var outcome = await new Replicator(_source, replica, _time).RunAsync(_vault, snapshot, null, _cancel);
+        var outcome = await new Replication(_source, replica, _time).RunAsync(snapshot, null, _cancel);
 
         var report = await CheckAsync(outcome);
 
@@ -196,9 +197,9 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
         report.IsComplete.ShouldBeTrue();
     }
 
-    private Replicator Replicator() => new(_source, Replica.Open(_container, _vault, azurite.Credential()), _time);
+    private Replication Replication() => new(_source, Replica.Open(_container, _vault, azurite.Credential()), _time);
 
-    private Task<ReplicationOutcome> ReplicateAsync(SnapshotId snapshot) => Replicator().RunAsync(_vault, snapshot, null, _cancel);
+    private Task<ReplicationOutcome> ReplicateAsync(SnapshotId snapshot) => Replication().RunAsync(snapshot, null, _cancel);
 
     private Task<ReplicaCheckReport> CheckAsync(ReplicationOutcome outcome) =>
         ReplicaCheck.RunAsync(_container, _vault, azurite.Credential(), outcome.ManifestName, outcome.ManifestHash.ToString(), null, _cancel);
@@ -213,9 +214,11 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
         return new SnapshotId((await AddAsync(ObjectKind.Snapshot)).Hash);
     }
 
-    private async Task<ObjectName> AddAsync(ObjectKind kind, FileSystemObjectStore? store = null)
+    private async Task<ObjectName> AddAsync(ObjectKind kind, FileSystemObjectStore? store = null, VaultId? vault = null)
     {
-        var content = RandomNumberGenerator.GetBytes(RandomNumberGenerator.GetInt32(1000, 2000));
+        // FORMAT.md: the prefix of every object; a config goes on with a time.
+        byte[] prefix = [.. "BKV"u8, (byte)kind, 1, 0, 0, 0, .. Convert.FromHexString((vault ?? _vault).ToString())];
+        byte[] content = [.. prefix, .. kind == ObjectKind.Config ? new byte[8] : RandomNumberGenerator.GetBytes(RandomNumberGenerator.GetInt32(1000, 2000))];
         var name = ObjectName.For(kind, content);
         await (store ?? _source).CreateAsync(name, content, _cancel);
         return name;
@@ -228,8 +231,8 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
         return pack;
     }
 
-    private sealed class Callback(Action<ReplicationProgress> action) : IProgress<ReplicationProgress>
+    private sealed class Callback(Action<VaultProgress> action) : IProgress<VaultProgress>
     {
-        public void Report(ReplicationProgress value) => action(value);
+        public void Report(VaultProgress value) => action(value);
     }
 }
