@@ -142,7 +142,7 @@ internal sealed class RequestExchange(HttpContext context, RelayEmulatorOptions 
         (response.ResponseHeaders ?? []).FirstOrDefault(header => string.Equals(header.Key, "Content-Length", StringComparison.OrdinalIgnoreCase)).Value is { } text
         && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : null;
 
-    private bool MayHaveBody(int status) => !HttpMethods.IsHead(context.Request.Method) && status is not (204 or 304);
+    private bool MayHaveBody(int status) => !HttpMethods.IsHead(context.Request.Method) && status is not (204 or 205 or 304);
 }
 
 /// <summary>Header names and values that listeners give: a line break in one would split the response.</summary>

@@ -27,6 +27,12 @@ public sealed record RelayListenerOptions
     /// <summary>Delays before each attempt to connect; the last one repeats. Default 0, 1, 2, 5, 10, 30 s, as the official clients do.</summary>
     public IReadOnlyList<TimeSpan> ReconnectDelays { get; init; } = ReconnectLadder.Default;
 
+    /// <summary>How often the control channel is pinged. Default 30 s, which also keeps a NAT's mapping alive.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a pong may take before the control channel counts as dead and is made anew. Default 20 s.</summary>
+    public TimeSpan PongTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>
     /// While nobody answers at the relay's address at all, it is probed this often between attempts by a bare TCP connection, and the
     /// first that succeeds ends the wait: a relay on this machine or site is used again at once after an outage of any length.

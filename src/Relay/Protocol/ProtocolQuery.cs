@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Backup.Relay;
 
 /// <summary>Query parameters that belong to the protocol: those whose names start with <c>sb-hc-</c>, in any case.</summary>
@@ -20,13 +22,13 @@ internal static class ProtocolQuery
         return query.Length == 0 ? target[..question] : $"{target[..question]}?{query}";
     }
 
-    /// <summary>The decoded value of one of them; null when absent.</summary>
+    /// <summary>The decoded value of one of them; null when absent. A plus sign is a space: the official .NET client encodes tokens and reasons as forms do.</summary>
     public static string? Value(string query, string name)
     {
         foreach (var segment in query.Split('&'))
         {
             var equals = segment.IndexOf('=', StringComparison.Ordinal);
-            if (equals == name.Length && segment.StartsWith(name, StringComparison.OrdinalIgnoreCase)) return Uri.UnescapeDataString(segment[(equals + 1)..]);
+            if (equals == name.Length && segment.StartsWith(name, StringComparison.OrdinalIgnoreCase)) return WebUtility.UrlDecode(segment[(equals + 1)..]);
         }
         return null;
     }

@@ -14,32 +14,31 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
 {
     public const string TokenHeader = "ServiceBusAuthorization";
 
-    /// <summary>A listener behind a NAT must be heard often enough to keep the mapping; the protocol asks for 30 to 60 s.</summary>
-    private static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan PongTimeout = TimeSpan.FromSeconds(20);
+    /// <summary>For transfers: whoever is behind a NAT must be heard often enough to keep the mapping.</summary>
+    private static readonly TimeSpan TransferPingInterval = TimeSpan.FromSeconds(30);
 
     private readonly HttpMessageInvoker _http = new(connection.NewHandler());
 
     /// <summary>Opens a control channel: a peer that does not answer pings is given up.</summary>
-    public async Task<ControlChannel> DialControlAsync(DialRequest request, CancellationToken cancel)
+    public async Task<ControlChannel> DialControlAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
     {
-        var (socket, stream) = await ConnectAsync(request, PongTimeout, cancel).ConfigureAwait(false);
+        var (socket, stream) = await ConnectAsync(request, pingInterval, pongTimeout, cancel).ConfigureAwait(false);
         return new ControlChannel(socket, stream);
     }
 
     /// <summary>Opens a transfer. No pongs are demanded: a peer held up by a slow sender does not read, and so cannot answer.</summary>
     public async Task<WebSocket> DialAsync(DialRequest request, CancellationToken cancel) =>
-        (await ConnectAsync(request, Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false)).Socket;
+        (await ConnectAsync(request, TransferPingInterval, Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false)).Socket;
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<(WebSocket Socket, GatheringStream Stream)> ConnectAsync(DialRequest request, TimeSpan pongTimeout, CancellationToken cancel)
+    private async Task<(WebSocket Socket, GatheringStream Stream)> ConnectAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(request.Timeout, connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            return await UpgradeAsync(request, pongTimeout, linked.Token).ConfigureAwait(false);
+            return await UpgradeAsync(request, pingInterval, pongTimeout, linked.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -55,7 +54,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
         }
     }
 
-    private async Task<(WebSocket Socket, GatheringStream Stream)> UpgradeAsync(DialRequest request, TimeSpan pongTimeout, CancellationToken cancel)
+    private async Task<(WebSocket Socket, GatheringStream Stream)> UpgradeAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
     {
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
         using var message = new HttpRequestMessage(HttpMethod.Get, request.Address)
@@ -82,7 +81,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
             {
                 IsServer = false,
                 SubProtocol = Single(response, "Sec-WebSocket-Protocol"),
-                KeepAliveInterval = PingInterval,
+                KeepAliveInterval = pingInterval,
                 KeepAliveTimeout = pongTimeout,
             });
             return (socket, stream);

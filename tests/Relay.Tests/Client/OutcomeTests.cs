@@ -142,7 +142,7 @@ public sealed class OutcomeTests
     [Fact]
     public async Task RelayKilledAtRandom_EveryCallEndsInOneOutcome_AndAnsweredOnesWereHandledOnce()
     {
-        const int Calls = 300;
+        const int Calls = 1_000;
         var seed = Environment.TickCount;
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
         var random = new Random(seed);

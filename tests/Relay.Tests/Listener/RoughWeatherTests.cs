@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Globalization;
+using Backup.Relay.Emulator;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+
+namespace Backup.Relay.Tests.Listener;
+
+/// <summary>Half-open connections, slow readers and clocks that are wrong.</summary>
+public sealed class RoughWeatherTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("relay-tests-").FullName;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task PausedRelay_IsNoticedByItsMissingPong_AndUsedAgainOnceItGoesOn()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "root.key"), "the-key", Cancel);
+        var file = Path.Combine(_folder, "relay.json");
+        await File.WriteAllTextAsync(file, """{ "rules": [ { "name": "root", "keyFile": "root.key", "rights": ["Manage"] } ], "entities": [ { "path": "a" } ] }""", Cancel);
+        using var relay = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Backup.Relay.Emulator.dll"), "--config", file]) { RedirectStandardOutput = true })!;
+        try
+        {
+            var started = (await relay.StandardOutput.ReadLineAsync(Cancel))!;
+            var connection = new RelayConnection
+            {
+                Endpoint = RelayEndpoint.Parse($"sb://localhost:{started.Split("127.0.0.1:")[1].Split(' ')[0]}"),
+                Tokens = SasTokens.FromKeyFile("root", Path.Combine(_folder, "root.key"), TimeProvider.System),
+                Trust = RelayTrust.FromCertificateFile(Path.Combine(_folder, ".relay-emulator", DevelopmentCertificate.CertificateFileName)),
+                ConnectTimeout = TimeSpan.FromSeconds(1),
+            };
+            var entity = EntityPath.Parse("a");
+            using var stop = new CancellationTokenSource();
+            using var listener = new RelayListener(
+                new RelayListenerOptions { Connection = connection, Entity = entity, PingInterval = TimeSpan.FromMilliseconds(100), PongTimeout = TimeSpan.FromMilliseconds(300), ReconnectDelays = [TimeSpan.Zero, TimeSpan.FromMilliseconds(100)] },
+                (_, _) => Task.FromResult(RelayResponse.Empty(202)),
+                NullLogger<RelayListener>.Instance);
+            var running = listener.RunAsync(stop.Token);
+            await listener.WaitUntilOnlineAsync(Cancel);
+            using var sender = new RelaySender(connection);
+            (await sender.SendAsync(entity, new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.Answered>();
+
+            await SignalAsync(relay, "STOP");
+            // The connection is open and silent: the call ends by its own time, and nobody can say what became of it.
+            (await sender.SendAsync(entity, new RelayCall { Timeout = TimeSpan.FromSeconds(1) }, Cancel)).ShouldBeOfType<RelayReply.OutcomeUnknown>();
+            while (listener.Status.LastFailure is null) await Task.Delay(1, Cancel);
+            await SignalAsync(relay, "CONT");
+            while (listener.Status.State != RelayListenerState.Online) await Task.Delay(1, Cancel);
+            RelayReply reply;
+            // The relay may still count the dead channel in and choose it: that call's outcome is unknown, and the next one's is not.
+            do reply = await sender.SendAsync(entity, new RelayCall { Timeout = TimeSpan.FromSeconds(5) }, Cancel);
+            while (reply is not RelayReply.Answered);
+            await stop.CancelAsync();
+            await running;
+        }
+        finally
+        {
+            relay.Kill();
+        }
+    }
+
+    [Fact]
+    public async Task SenderThatDoesNotRead_HoldsTheListenersStreamBack()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var source = new CountingStream(200_000_000);
+        await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.FromStream(200, source)));
+        using var http = new HttpClient(new RelayHttpHandler(bed.Connection("send", RelayTestBed.SendKey), RelayTestBed.Hyco));
+        using var response = await http.GetAsync($"https://{bed.Emulator.Endpoint.Authority}/{RelayTestBed.Hyco}", HttpCompletionOption.ResponseHeadersRead, Cancel);
+        var seen = -1L;
+        while (seen != source.Given)
+        {
+            seen = source.Given;
+            await Task.Delay(300, Cancel);
+        }
+        seen.ShouldBeLessThan(32_000_000);
+        // Once it reads, all of it comes.
+        var stream = await response.Content.ReadAsStreamAsync(Cancel);
+        var buffer = new byte[64 * 1024];
+        var (total, read) = (0L, 0);
+        while ((read = await stream.ReadAsync(buffer, Cancel)) > 0) total += read;
+        total.ShouldBe(200_000_000);
+    }
+
+    [Theory]
+    [InlineData(-10)]
+    [InlineData(10)]
+    public async Task ClockThatIsTenMinutesWrong_ChangesNothing(int minutes)
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var skewed = new FakeTimeProvider(bed.Clock.GetUtcNow().AddMinutes(minutes));
+        await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(202)), options => options with { Connection = options.Connection with { Tokens = new SasTokens("listen", RelayTestBed.ListenKey, skewed) } });
+        using var sender = new RelaySender(bed.Connection("send", RelayTestBed.SendKey) with { Tokens = new SasTokens("send", RelayTestBed.SendKey, skewed) });
+        (await sender.SendAsync(RelayTestBed.Hyco, new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.Answered>().StatusCode.ShouldBe(202);
+    }
+
+    [Fact]
+    public async Task ClockThatIsAnHourBehind_IsToldApartFromAWrongKey()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var skewed = new FakeTimeProvider(bed.Clock.GetUtcNow().AddMinutes(-61));
+        using var sender = new RelaySender(bed.Connection("send", RelayTestBed.SendKey) with { Tokens = new SasTokens("send", RelayTestBed.SendKey, skewed) });
+        var failure = (await sender.SendAsync(RelayTestBed.Hyco, new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.NotDelivered>().Failure;
+        (failure.Fault, failure.StatusCode).ShouldBe((RelayFault.Unauthorized, 401));
+        failure.Message.ShouldContain("token is expired");
+        failure.Hint.ShouldContain("clock");
+    }
+
+    private static async Task SignalAsync(Process process, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(Cancel);
+    }
+
+    private sealed class CountingStream(long bytes) : ReadStream
+    {
+        private long _given;
+
+        public long Given => Interlocked.Read(ref _given);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var count = (int)Math.Min(bytes - Given, buffer.Length);
+            Interlocked.Add(ref _given, count);
+            return ValueTask.FromResult(count);
+        }
+    }
+}
