@@ -33,7 +33,7 @@ internal static class TryOut
         try
         {
             Make(keyFile, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
-            Make(connection, $"Endpoint=sb://localhost:{Port}/;SharedAccessKeyName={RuleName};SharedAccessKey={File.ReadAllText(keyFile).Trim()};EntityPath=hyco\n");
+            Make(connection, $"Endpoint=sb://localhost:{Port}/;SharedAccessKeyName={RuleName};SharedAccessKey={File.ReadAllText(keyFile).Trim()};EntityPath=hyco");
             Make(file, Configuration);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -128,7 +128,7 @@ public sealed class ProgramTests : IDisposable
         foreach (var told1 in new[] { "sb://localhost:5443", "root.key", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "HybridConnectionListener" }) told.ToString().ShouldContain(told1);
         var key = await File.ReadAllTextAsync(Path.Combine(folder, "root.key"), Cancel);
         told.ToString().ShouldNotContain(key);
-        (await File.ReadAllTextAsync(Path.Combine(folder, "connection-string"), Cancel)).ShouldBe($"Endpoint=sb://localhost:5443/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey={key};EntityPath=hyco\n");
+        (await File.ReadAllTextAsync(Path.Combine(folder, "connection-string"), Cancel)).ShouldBe($"Endpoint=sb://localhost:5443/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey={key};EntityPath=hyco");
         if (!OperatingSystem.IsWindows()) File.GetUnixFileMode(Path.Combine(folder, "connection-string")).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
         TryOut.Prepare(folder, told);
         (await File.ReadAllTextAsync(Path.Combine(folder, "root.key"), Cancel)).ShouldBe(key);
