@@ -9,6 +9,7 @@ using BenchmarkDotNet.Running;
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
+    ["fits"] = rest => Task.FromResult(FitsSet.Run(rest)),
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
     ["retention"] = RetentionBenchmark.RunAsync,

@@ -11,7 +11,10 @@ internal sealed class FrameCodec : IDisposable
 {
     internal const int HeaderBytes = 9;
     private const byte Raw = 0, Zstd = 1;
-    private const int TrialBytes = 64 * 1024;
+    private const int TrialBytesMin = 64 * 1024, TrialBytesMax = 256 * 1024;
+
+    /// <summary>A plane this long repays a Huffman table of its own; zstd cuts blocks without regard to where one kind of byte ends.</summary>
+    private const int PlaneBytesMin = 1024;
     private readonly ZstdCodec _zstd;
     private byte[] _encoded = [], _scratch = [];
 
@@ -30,26 +33,25 @@ internal sealed class FrameCodec : IDisposable
     internal ReadOnlySpan<byte> Encode(ReadOnlySpan<byte> content, int level, int stride, int phase)
     {
         Reserve(ref _encoded, content.Length + HeaderBytes);
+        var method = Raw;
+        var length = 0;
         if (stride > 1 && level > 0 && phase + (2 * stride) <= content.Length && ShuffleHelps(content, level, stride, phase))
         {
             Reserve(ref _scratch, content.Length);
             ByteTransposition.Shuffle(content, _scratch.AsSpan(0, content.Length), stride, phase);
             content = _scratch.AsSpan(0, content.Length);
+            length = CompressPlanes(content, _encoded.AsSpan(HeaderBytes, content.Length - (content.Length / 64)), level, stride, phase);
         }
         else
         {
             stride = phase = 0;
-        }
 
-        var method = Raw;
-        var length = 0;
-        if (level > 0 && !Compressibility.LooksIncompressible(content))
-        {
             // It must save at least 1/64, or reading it back raw is the better bargain.
-            length = _zstd.Compress(content, _encoded.AsSpan(HeaderBytes, content.Length - (content.Length / 64)), level);
-            if (length > 0) method = Zstd;
+            if (level > 0 && !Compressibility.LooksIncompressible(content))
+                length = _zstd.Compress(content, _encoded.AsSpan(HeaderBytes, content.Length - (content.Length / 64)), level);
         }
 
+        if (length > 0) method = Zstd;
         if (method == Raw)
         {
             content.CopyTo(_encoded.AsSpan(HeaderBytes));
@@ -63,6 +65,9 @@ internal sealed class FrameCodec : IDisposable
         return _encoded.AsSpan(0, HeaderBytes + length);
     }
 
+    /// <summary>Element length and phase of what <see cref="Decode"/> decoded last; stride 0 when it was not shuffled.</summary>
+    internal (int Stride, int Phase) DecodedShape { get; private set; }
+
     /// <summary>Decodes; the result is valid until the next call.</summary>
     /// <exception cref="VaultException">Damaged.</exception>
     internal ReadOnlyMemory<byte> Decode(ReadOnlySpan<byte> encoded, string what)
@@ -73,6 +78,7 @@ internal sealed class FrameCodec : IDisposable
         var phase = BinaryPrimitives.ReadUInt16LittleEndian(encoded[3..]);
         var length = BinaryPrimitives.ReadUInt32LittleEndian(encoded[5..]);
         if (length > FrameDirectory.FrameBytesMax || method > Zstd || stride == 1 || phase > length) throw VaultException.Damaged(what, "a frame's header makes no sense");
+        DecodedShape = (stride, phase);
         var body = encoded[HeaderBytes..];
         Reserve(ref _encoded, (int)length);
         var content = _encoded.AsMemory(0, (int)length);
@@ -95,17 +101,37 @@ internal sealed class FrameCodec : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _zstd.Dispose();
 
+    /// <summary>Compresses shuffled content, each plane as a zstd frame of its own where planes are long enough. Answers 0 when the result does not fit.</summary>
+    private int CompressPlanes(ReadOnlySpan<byte> shuffled, Span<byte> destination, int level, int stride, int phase)
+    {
+        var planeBytes = (shuffled.Length - phase) / stride;
+        if (planeBytes < PlaneBytesMin) return _zstd.Compress(shuffled, destination, level);
+        int from = 0, written = 0;
+        for (var plane = 0; plane < stride; plane++)
+        {
+            // What is no whole element goes with the first and the last plane.
+            var to = plane == stride - 1 ? shuffled.Length : phase + ((plane + 1) * planeBytes);
+            var count = _zstd.Compress(shuffled[from..to], destination[written..], level);
+            if (count == 0) return 0;
+            written += count;
+            from = to;
+        }
+
+        return written;
+    }
+
     private bool ShuffleHelps(ReadOnlySpan<byte> content, int level, int stride, int phase)
     {
-        // The trial covers whole elements from the first on; a handful of rows is enough to see whether columns repeat.
+        // The trial covers whole elements from the first on, enough of them that planes are judged as they will be compressed.
         var sample = content[phase..];
-        if (sample.Length > TrialBytes) sample = sample[..Math.Min(sample.Length, Math.Max(TrialBytes, 8 * stride))];
+        var wanted = Math.Max(Math.Clamp(PlaneBytesMin * stride, TrialBytesMin, TrialBytesMax), 8 * stride);
+        if (sample.Length > wanted) sample = sample[..wanted];
         Reserve(ref _scratch, sample.Length);
         var room = sample.Length + (sample.Length / 128) + 256;
         Reserve(ref _encoded, room);
         var plain = _zstd.Compress(sample, _encoded.AsSpan(0, room), level);
         ByteTransposition.Shuffle(sample, _scratch.AsSpan(0, sample.Length), stride, 0);
-        var shuffled = _zstd.Compress(_scratch.AsSpan(0, sample.Length), _encoded.AsSpan(0, room), level);
+        var shuffled = CompressPlanes(_scratch.AsSpan(0, sample.Length), _encoded.AsSpan(0, room), level, stride, 0);
         return shuffled > 0 && shuffled < plain - (plain / 32);
     }
 

@@ -1,4 +1,5 @@
 using ZstdSharp;
+using ZstdSharp.Unsafe;
 
 namespace Backup.Vault.Compression;
 
@@ -10,8 +11,15 @@ internal sealed class ManagedZstd : ZstdCodec
 
     internal override int Compress(ReadOnlySpan<byte> source, Span<byte> destination, int level)
     {
-        _compressor ??= new Compressor(level);
-        if (_compressor.Level != level) _compressor.Level = level;
+        if (_compressor?.Level != level)
+        {
+            _compressor ??= new Compressor(level);
+            _compressor.Level = level;
+            var (windowLog, hashLog) = TuningOf(level);
+            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_windowLog, windowLog);
+            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, hashLog);
+        }
+
         return _compressor.TryWrap(source, destination, out var count) ? count : 0;
     }
 

@@ -6,7 +6,9 @@ namespace Backup.Vault.Compression;
 internal sealed unsafe class NativeZstd : ZstdCodec
 {
     private static readonly Functions? Library = Functions.TryLoad();
+    private const int CompressionLevel = 100, WindowLog = 101, HashLog = 102;
     private nint _compressor, _decompressor;
+    private int _level = int.MinValue;
 
     internal static bool IsAvailable => Library is not null;
 
@@ -14,10 +16,19 @@ internal sealed unsafe class NativeZstd : ZstdCodec
     {
         if (_compressor == 0) _compressor = Library!.CreateCompressor();
         if (_compressor == 0) throw new InsufficientMemoryException("zstd could not allocate a compressor.");
+        if (_level != level)
+        {
+            var (windowLog, hashLog) = TuningOf(level);
+            Set(CompressionLevel, level);
+            Set(WindowLog, windowLog);
+            Set(HashLog, hashLog);
+            _level = level;
+        }
+
         fixed (byte* from = source)
         fixed (byte* to = destination)
         {
-            var count = Library!.Compress(_compressor, to, (nuint)destination.Length, from, (nuint)source.Length, level);
+            var count = Library!.Compress(_compressor, to, (nuint)destination.Length, from, (nuint)source.Length);
             return Library.IsError(count) != 0 ? 0 : (int)count;
         }
     }
@@ -34,6 +45,11 @@ internal sealed unsafe class NativeZstd : ZstdCodec
         }
     }
 
+    private void Set(int parameter, int value)
+    {
+        if (Library!.IsError(Library.SetParameter(_compressor, parameter, value)) != 0) throw new InvalidOperationException($"zstd refuses {value} for its parameter {parameter}.");
+    }
+
     public override void Dispose()
     {
         if (_compressor != 0) Library!.FreeCompressor(_compressor);
@@ -48,8 +64,8 @@ internal sealed unsafe class NativeZstd : ZstdCodec
     {
         internal readonly delegate* unmanaged<nint> CreateCompressor, CreateDecompressor;
         internal readonly delegate* unmanaged<nint, nuint> FreeCompressor, FreeDecompressor;
-        internal readonly delegate* unmanaged<nint, byte*, nuint, byte*, nuint, int, nuint> Compress;
-        internal readonly delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint> Decompress;
+        internal readonly delegate* unmanaged<nint, int, int, nuint> SetParameter;
+        internal readonly delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint> Compress, Decompress;
         internal readonly delegate* unmanaged<nuint, uint> IsError;
 
         private Functions(nint library)
@@ -58,7 +74,8 @@ internal sealed unsafe class NativeZstd : ZstdCodec
             CreateDecompressor = (delegate* unmanaged<nint>)NativeLibrary.GetExport(library, "ZSTD_createDCtx");
             FreeCompressor = (delegate* unmanaged<nint, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeCCtx");
             FreeDecompressor = (delegate* unmanaged<nint, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeDCtx");
-            Compress = (delegate* unmanaged<nint, byte*, nuint, byte*, nuint, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_compressCCtx");
+            Compress = (delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_compress2");
+            SetParameter = (delegate* unmanaged<nint, int, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_CCtx_setParameter");
             Decompress = (delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressDCtx");
             IsError = (delegate* unmanaged<nuint, uint>)NativeLibrary.GetExport(library, "ZSTD_isError");
         }

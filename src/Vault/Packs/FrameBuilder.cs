@@ -5,86 +5,99 @@ using Backup.Vault.Format;
 namespace Backup.Vault.Packs;
 
 /// <summary>
-/// Gathers small chunks so that they are compressed together: files of one folder share their vocabulary, pages of one table their layout, and
-/// one run of the compressor over a mebibyte beats a hundred over ten kibibytes in both size and time. One thread at a time.
+/// Gathers chunks so that they are compressed together: files of one folder share their vocabulary, and one run of the compressor
+/// over two mebibytes beats hundreds over ten kibibytes in both size and time. Typed chunks are gathered apart, as long as each goes on
+/// in the element grid of those before it. One thread at a time.
 /// </summary>
 internal sealed class FrameBuilder : IDisposable
 {
-    /// <summary>Plain bytes at which a frame is closed. Also what reading one small chunk costs at most, decompressed.</summary>
-    internal const int BytesTarget = 1024 * 1024;
+    /// <summary>Plain bytes at which a frame of content is closed. Also what reading one small file costs at most, decompressed.</summary>
+    internal const int ContentBytesTarget = 2 * 1024 * 1024;
+
+    /// <summary>The same for trees and lists, which are read one by one more often than content.</summary>
+    internal const int MetaBytesTarget = 1024 * 1024;
     private readonly PackWriter _packs;
     private readonly FrameCodec _codec = new();
-    private readonly int _level;
+    private readonly int _level, _bytesTarget;
+    private readonly Gathered _plain = new(), _typed = new();
 
-    // Two, so that a folder of small tables and notes does not close a frame at every change from one to the other.
-    private readonly OpenFrame _plain = new(), _typed = new();
-
-    internal FrameBuilder(PackWriter packs, int level)
+    internal FrameBuilder(PackWriter packs, int level, int bytesTarget)
     {
         _packs = packs;
         _level = level;
+        _bytesTarget = bytesTarget;
     }
 
+    /// <param name="id">The chunk.</param>
+    /// <param name="data">Its bytes.</param>
+    /// <param name="stride">Length of its elements, or 0 when it is not typed.</param>
+    /// <param name="phase">Bytes before its first whole element.</param>
     internal void Add(ChunkId id, ReadOnlySpan<byte> data, int stride, int phase)
     {
-        var isTyped = stride > 1;
-        if (data.Length >= BytesTarget / 2 || (isTyped && (phase != 0 || data.Length % stride != 0)))
+        var gathered = stride > 1 ? _typed : _plain;
+        if (gathered.Length + data.Length > _bytesTarget || !gathered.IsContinuedBy(stride, phase)) Close(gathered);
+        if (gathered.Length == 0)
         {
-            // Large, or with elements that would not go on in the next chunk: a frame of its own, without the copy.
-            var only = new ListedChunk(id, (uint)data.Length);
-            _packs.Append(_codec.Encode(data, _level, stride, phase), MemoryMarshal.CreateReadOnlySpan(ref only, 1));
-            return;
+            if (data.Length >= _bytesTarget / 2)
+            {
+                // Large: a frame of its own, without the copy.
+                var only = new ListedChunk(id, (uint)data.Length);
+                _packs.Append(_codec.Encode(data, _level, stride, phase), MemoryMarshal.CreateReadOnlySpan(ref only, 1));
+                return;
+            }
+
+            (gathered.Stride, gathered.Phase) = (stride, phase);
         }
 
-        var frame = isTyped ? _typed : _plain;
-        if (!frame.Takes(data.Length, stride)) Flush(frame);
-        frame.Add(id, data, stride);
+        gathered.Add(id, data, _bytesTarget);
     }
 
     internal void Flush()
     {
-        Flush(_plain);
-        Flush(_typed);
+        Close(_plain);
+        Close(_typed);
     }
 
     public void Dispose() => _codec.Dispose();
 
-    private void Flush(OpenFrame frame)
+    private void Close(Gathered gathered)
     {
-        if (frame.Chunks.IsEmpty) return;
-        _packs.Append(_codec.Encode(frame.Content, _level, frame.Stride, 0), frame.Chunks);
-        frame.Clear();
+        if (gathered.Chunks.Count == 0) return;
+        _packs.Append(_codec.Encode(gathered.Content, _level, gathered.Stride, gathered.Phase), CollectionsMarshal.AsSpan(gathered.Chunks));
+        gathered.Clear();
     }
 
-    /// <summary>Chunks of one stride, one after another.</summary>
-    private sealed class OpenFrame
+    /// <summary>A frame that is still open.</summary>
+    private sealed class Gathered
     {
-        private readonly List<ListedChunk> _chunks = [];
+        private const int BytesFirst = 128 * 1024;
         private byte[] _content = [];
-        private int _length;
 
-        internal int Stride { get; private set; }
+        internal List<ListedChunk> Chunks { get; } = [];
 
-        internal ReadOnlySpan<byte> Content => _content.AsSpan(0, _length);
+        internal int Length { get; private set; }
 
-        internal ReadOnlySpan<ListedChunk> Chunks => CollectionsMarshal.AsSpan(_chunks);
+        internal int Stride { get; set; }
 
-        internal bool Takes(int bytes, int stride) => _length == 0 || (_length + bytes <= BytesTarget && stride == Stride);
+        internal int Phase { get; set; }
 
-        internal void Add(ChunkId id, ReadOnlySpan<byte> data, int stride)
+        internal ReadOnlySpan<byte> Content => _content.AsSpan(0, Length);
+
+        /// <summary>Whether elements of this stride whose first begins after <paramref name="phase"/> bytes stand in the grid of those that are here.</summary>
+        internal bool IsContinuedBy(int stride, int phase) => Length == 0 || (stride == Stride && (stride <= 1 || (Length + phase - Phase) % stride == 0));
+
+        internal void Add(ChunkId id, ReadOnlySpan<byte> data, int bytesMax)
         {
-            Stride = stride;
-            // Grows as it fills: most backups change little and need no mebibyte per thread.
-            if (_length + data.Length > _content.Length) Array.Resize(ref _content, Math.Min(BytesTarget, Math.Max(Math.Max(_length + data.Length, BytesTarget / 16), _content.Length * 4)));
-            data.CopyTo(_content.AsSpan(_length));
-            _length += data.Length;
-            _chunks.Add(new ListedChunk(id, (uint)data.Length));
+            if (Length + data.Length > _content.Length) Array.Resize(ref _content, Math.Min(bytesMax, Math.Max(Length + data.Length, Math.Max(BytesFirst, _content.Length * 4))));
+            data.CopyTo(_content.AsSpan(Length));
+            Length += data.Length;
+            Chunks.Add(new ListedChunk(id, (uint)data.Length));
         }
 
         internal void Clear()
         {
-            _chunks.Clear();
-            _length = 0;
+            Chunks.Clear();
+            Length = 0;
         }
     }
 }

@@ -40,7 +40,7 @@ internal static class Repacker
         var idKey = pack.Kind == ObjectKind.DataPack ? vault.Secrets.DataIdKey : vault.Secrets.MetaIdKey;
         var directory = OpenPack.ReadDirectory(content, pack.Kind, vault.Secrets, pack.ToString());
         using var frames = new FrameReader(vault.Store, decryptor);
-        using var builder = new FrameBuilder(target, Level);
+        using var builder = new FrameBuilder(target, Level, pack.Kind == ObjectKind.DataPack ? FrameBuilder.ContentBytesTarget : FrameBuilder.MetaBytesTarget);
         frames.Enter(pack, content);
         var chunks = CollectionsMarshal.AsSpan(directory.Chunks);
         var at = PackHeader.Length;
@@ -62,15 +62,17 @@ internal static class Repacker
             }
 
             var plain = frames.Decode((uint)frame, stored).Span;
+            var (stride, phase) = frames.DecodedShape;
             var offset = 0;
             foreach (var chunk in own)
             {
                 if ((long)offset + chunk.Length > plain.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {chunk.Id} lies outside its frame");
                 var bytes = plain.Slice(offset, (int)chunk.Length);
+                var over = stride == 0 ? 0 : (((phase - offset) % stride) + stride) % stride;
                 offset += (int)chunk.Length;
                 if (!plan.ChunkMap.IsLiveIn(chunk.Id, pack, plan.Live)) continue;
                 FrameReader.Verify(bytes, chunk.Id, idKey, pack);
-                builder.Add(chunk.Id, bytes, 0, 0);
+                builder.Add(chunk.Id, bytes, stride, over);
             }
         }
 

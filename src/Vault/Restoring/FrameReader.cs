@@ -45,6 +45,9 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
         return _codec.Decode(_plain.AsSpan(0, length), _pack.ToString());
     }
 
+    /// <summary>Element length and phase of the frame decoded last.</summary>
+    internal (int Stride, int Phase) DecodedShape => _codec.DecodedShape;
+
     /// <summary>The encoded form (still compressed) of a frame of the current pack, for repacking without recompressing.</summary>
     internal ReadOnlySpan<byte> Decrypt(uint ordinal, ReadOnlySpan<byte> stored)
     {

@@ -20,7 +20,7 @@ internal interface IByteSource
 internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int level) : IDisposable
 {
     private const int InputBytesFirst = 128 * 1024, InputBytesMedium = 2 * 1024 * 1024, InputBytesMax = 5 * 1024 * 1024;
-    private readonly FrameBuilder _frames = new(packs, level);
+    private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.ContentBytesTarget);
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
     private byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesFirst);
 

@@ -44,6 +44,33 @@ public sealed class FrameCodecTests
         shuffled.Length.ShouldBeLessThan(plain * 85 / 100);
     }
 
+    /// <summary>Planes are zstd frames one after another; every decoder must take them as one body.</summary>
+    [Fact]
+    public void Shuffle_OfTableRows_DecodesByBothAndIsFarSmallerThanRows()
+    {
+        const int RowBytes = 24, Phase = 5;
+        var rows = new byte[Phase + (20_000 * RowBytes) + 7];
+        var random = new Random(3);
+        for (var at = Phase; at + RowBytes <= rows.Length; at += RowBytes)
+        {
+            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(rows.AsSpan(at), 39_000_000_000_000 + at);
+            System.Buffers.Binary.BinaryPrimitives.WriteDoubleBigEndian(rows.AsSpan(at + 8), 150 + random.NextDouble());
+            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(rows.AsSpan(at + 16), 1L << random.Next(3));
+        }
+
+        using var codec = new FrameCodec();
+        using var managed = new FrameCodec(new ManagedZstd());
+        var plain = codec.Encode(rows, 1, 0, 0).Length;
+        var encoded = codec.Encode(rows, 1, RowBytes, Phase).ToArray();
+        encoded[1].ShouldBe((byte)RowBytes);
+        encoded.Length.ShouldBeLessThan(plain * 85 / 100);
+        foreach (var reader in (FrameCodec[])[codec, managed])
+        {
+            reader.Decode(encoded, "it").Span.SequenceEqual(rows).ShouldBeTrue();
+            reader.DecodedShape.ShouldBe((RowBytes, Phase));
+        }
+    }
+
     [Fact]
     public void Shuffle_WhereItDoesNotHelp_IsNotKept()
     {
