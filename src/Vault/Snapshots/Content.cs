@@ -50,6 +50,22 @@ public sealed class Content
         return content;
     }
 
+    /// <summary>One content after another: for a file that grows, whose beginning is stored already.</summary>
+    /// <exception cref="ArgumentException">A content keeps its parts in stored lists; expand it first.</exception>
+    public static Content Join(params ReadOnlySpan<Content> pieces)
+    {
+        var parts = ImmutableArray.CreateBuilder<ContentPart>();
+        long length = 0;
+        foreach (var piece in pieces)
+        {
+            if (piece.Depth != 0) throw new ArgumentException("Only contents that list their chunks can be joined.", nameof(pieces));
+            parts.AddRange(piece.Parts);
+            length += piece.Length;
+        }
+
+        return new Content(length, 0, parts.ToImmutable());
+    }
+
     /// <summary>True when both are made of the same parts, so the bytes are the same.</summary>
     public bool SameAs(Content other)
     {

@@ -68,6 +68,9 @@ public sealed class SnapshotWriter : IAsyncDisposable
 
     internal GearTable Gear { get; }
 
+    /// <summary>Told of packs once they are durable and in the index, whether or not a snapshot follows.</summary>
+    internal Action<IReadOnlyList<IndexedPack>>? WhenIndexed { get; init; }
+
     /// <summary>Stores a stream's bytes up to its end.</summary>
     /// <param name="stream">Read synchronously; not disposed.</param>
     /// <param name="hints">What is known about the content.</param>
@@ -250,6 +253,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         }
 
         _ownPacks.UnionWith(packs.Select(p => p.Name));
+        WhenIndexed?.Invoke(packs);
     }
 
     /// <summary>Refuses the commit when prune may have taken, or be about to take, a pack that the snapshot needs. See WRITE_ORDER.md.</summary>
