@@ -11,6 +11,9 @@ public sealed record PostgresOptions(string Name, string Folder)
     /// <summary>Whether a commit waits for the disk. False only for tests: a crash of the machine may then lose commits, a killed server loses none.</summary>
     public bool Durable { get; init; } = true;
 
+    /// <summary>Folder of the server's programs, for another version than npm's; null for npm's.</summary>
+    public string? Programs { get; init; }
+
     /// <summary>More server settings, name to value.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 }

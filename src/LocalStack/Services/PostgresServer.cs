@@ -11,7 +11,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public const string Superuser = "postgres";
 
     private const string Ready = "database system is ready to accept connections";
-    private const string StandbyReady = "database system is ready to accept read-only connections";
+    private const string ReadyToRead = "database system is ready to accept read-only connections";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
@@ -43,6 +43,8 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>The account that owns the data folder; none when that is this process's own.</summary>
     public ServiceAccount? Account => _account;
+
+    private string Programs => _options.Programs ?? _packages.PostgresPrograms;
 
     private string PasswordFile => Path.Combine(_options.Folder, "superuser.password");
 
@@ -96,18 +98,16 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <exception cref="LocalStackException">It did not start; the message ends with its last log lines.</exception>
     public async Task StartAgainAsync(CancellationToken cancel = default)
     {
-        var spec = new ChildSpec(_options.Name, Path.Combine(_packages.PostgresPrograms, "postgres"), ServerArguments(), LogFile)
+        var spec = new ChildSpec(_options.Name, Path.Combine(Programs, "postgres"), ServerArguments(), LogFile)
         {
             Account = _account,
             WorkingFolder = "/",
             // Fast shutdown: sessions are ended, nothing committed is lost. (SIGTERM would wait for every client to leave.)
             StopSignal = Native.SigInt,
         };
-        _child = await ChildProcess.StartAsync(
-            spec,
-            static line => line.Contains(Ready, StringComparison.Ordinal) || line.Contains(StandbyReady, StringComparison.Ordinal),
-            StartLimit,
-            cancel).ConfigureAwait(false);
+        // A standby never gets further; a server that recovers passes there on its way.
+        var ready = File.Exists(Path.Combine(DataFolder, "standby.signal")) ? ReadyToRead : Ready;
+        _child = await ChildProcess.StartAsync(spec, line => line.Contains(ready, StringComparison.Ordinal), StartLimit, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Fast shutdown: open sessions are ended, nothing committed is lost.</summary>
@@ -162,7 +162,7 @@ public sealed class PostgresServer : IAsyncDisposable
         _account?.TakeOwnership(handedOver);
 
         string[] sync = _options.Durable ? [] : ["--no-sync"];
-        var initdb = await ChildProcess.StartAsync(new ChildSpec($"{_options.Name} (initdb)", Path.Combine(_packages.PostgresPrograms, "initdb"),
+        var initdb = await ChildProcess.StartAsync(new ChildSpec($"{_options.Name} (initdb)", Path.Combine(Programs, "initdb"),
             ["-D", DataFolder, "-U", Superuser, $"--pwfile={handedOver}", "--auth=scram-sha-256", "--data-checksums", "--encoding=UTF8", "--locale=C", .. sync], LogFile)
         {
             Account = _account,
