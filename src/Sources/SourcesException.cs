@@ -35,6 +35,18 @@ public enum SourcesFault
 
     /// <summary>Data was read that cannot be right.</summary>
     DataDamaged,
+
+    /// <summary>The server, or the file, belongs to another cluster than what the vault holds, or to a history that split off from it.</summary>
+    WrongCluster,
+
+    /// <summary>The vault holds another content under the same name.</summary>
+    WalConflict,
+
+    /// <summary>The vault does not hold the file of write-ahead log that was asked for.</summary>
+    WalNotHeld,
+
+    /// <summary>The vault cannot bring the cluster to the point in time that was asked for.</summary>
+    TargetUnreachable,
 }
 
 /// <summary>The one exception of this project: what failed, and what a person can do about it.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 using Npgsql;
 
 namespace Backup.Sources.Postgres;
@@ -16,8 +15,6 @@ internal sealed record BackupEnd(Lsn Stop, string Label, string TablespaceMap);
 /// </summary>
 internal sealed class BackupSession : IAsyncDisposable
 {
-    private const int CommandSecondsMax = 3600;
-
     /// <summary>The first version with idle_session_timeout.</summary>
     private const int IdleTimeoutVersion = 14;
 
@@ -34,25 +31,7 @@ internal sealed class BackupSession : IAsyncDisposable
     /// <exception cref="SourcesException">ServerUnavailable, or ServerUnsuitable with everything that is wrong with it.</exception>
     internal static async Task<BackupSession> OpenAsync(string connectionString, CancellationToken cancel)
     {
-        NpgsqlConnectionStringBuilder settings;
-        try
-        {
-            settings = new NpgsqlConnectionStringBuilder(connectionString)
-            {
-                // A pooled session would outlive this backup, and with it the server's backup mode.
-                Pooling = false,
-                Multiplexing = false,
-                ApplicationName = "backup",
-                CommandTimeout = CommandSecondsMax,
-                KeepAlive = 30,
-            };
-        }
-        catch (Exception error) when (error is ArgumentException or FormatException)
-        {
-            // The text of this exception may quote the string, and with it a password.
-            throw new SourcesException(SourcesFault.ServerUnsuitable, "The connection string cannot be read.", "Write it as Npgsql takes it: Host=…;Username=…;Password=…;Database=….");
-        }
-
+        var settings = ServerConnection.Settings(connectionString, "backup");
         var connection = new NpgsqlConnection(settings.ConnectionString);
         try
         {
@@ -67,7 +46,7 @@ internal sealed class BackupSession : IAsyncDisposable
         catch (Exception error)
         {
             await connection.DisposeAsync();
-            if (Translate(error, "connect to") is { } known)
+            if (ServerConnection.Translate(error, "connect to") is { } known)
                 throw known;
             throw;
         }
@@ -89,7 +68,7 @@ internal sealed class BackupSession : IAsyncDisposable
         {
             return false;
         }
-        catch (Exception error) when (Translate(error, "make a replication slot on") is { } known)
+        catch (Exception error) when (ServerConnection.Translate(error, "make a replication slot on") is { } known)
         {
             throw known;
         }
@@ -103,9 +82,9 @@ internal sealed class BackupSession : IAsyncDisposable
             await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Start, _connection);
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
             command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
-            return ReadLsn(await command.ExecuteScalarAsync(cancel));
+            return Lsn.Parse(await command.ExecuteScalarAsync(cancel) as string);
         }
-        catch (Exception error) when (Translate(error, "start a backup on") is { } known)
+        catch (Exception error) when (ServerConnection.Translate(error, "start a backup on") is { } known)
         {
             throw known;
         }
@@ -119,9 +98,9 @@ internal sealed class BackupSession : IAsyncDisposable
             await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Stop, _connection);
             await using var row = await command.ExecuteReaderAsync(cancel);
             await row.ReadAsync(cancel);
-            return new BackupEnd(ReadLsn(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2));
+            return new BackupEnd(Lsn.Parse(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2));
         }
-        catch (Exception error) when (Translate(error, "stop the backup on") is { } known)
+        catch (Exception error) when (ServerConnection.Translate(error, "stop the backup on") is { } known)
         {
             throw known;
         }
@@ -134,7 +113,7 @@ internal sealed class BackupSession : IAsyncDisposable
         {
             return await ReadTimelineAsync(_connection, Server.IsStandby, cancel);
         }
-        catch (Exception error) when (Translate(error, "ask the timeline of") is { } known)
+        catch (Exception error) when (ServerConnection.Translate(error, "ask the timeline of") is { } known)
         {
             throw known;
         }
@@ -152,28 +131,4 @@ internal sealed class BackupSession : IAsyncDisposable
             connection);
         return uint.Parse((string)(await command.ExecuteScalarAsync(cancel))!, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
     }
-
-    private static Lsn ReadLsn(object? value) => Lsn.TryParse(value as string, out var lsn)
-        ? lsn
-        : throw new SourcesException(SourcesFault.DataDamaged, $"The server gave \"{value}\" as a log position.", "Check that this is a PostgreSQL server.");
-
-    private static SourcesException? Translate(Exception error, string doing) => error switch
-    {
-        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } denied => new SourcesException(
-            SourcesFault.ServerUnsuitable,
-            $"The database role may not {doing} the server: {denied.MessageText}.",
-            "Use a superuser, or: GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO role; GRANT pg_monitor TO role; ALTER ROLE role REPLICATION.",
-            denied),
-        PostgresException refused => new SourcesException(
-            refused.IsTransient ? SourcesFault.ServerUnavailable : SourcesFault.ServerUnsuitable,
-            $"Cannot {doing} the database server: {refused.MessageText} ({refused.SqlState}).",
-            refused.Hint ?? "See the server's log.",
-            refused),
-        NpgsqlException or SocketException or TimeoutException or IOException => new SourcesException(
-            SourcesFault.ServerUnavailable,
-            $"Cannot {doing} the database server: {error.Message}",
-            "Check that the server runs and that host, port and password are right, then run the backup again.",
-            error),
-        _ => null,
-    };
 }

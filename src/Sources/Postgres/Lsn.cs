@@ -22,6 +22,12 @@ public readonly record struct Lsn(ulong Value) : IComparable<Lsn>
         return true;
     }
 
+    /// <summary>Reads PostgreSQL's spelling.</summary>
+    /// <exception cref="SourcesException">DataDamaged: the text is none.</exception>
+    public static Lsn Parse(string? text) => TryParse(text, out var lsn)
+        ? lsn
+        : throw new SourcesException(SourcesFault.DataDamaged, $"\"{text}\" is not a log position.", "Check that the server, or the snapshot, is one of PostgreSQL.");
+
     /// <inheritdoc/>
     public int CompareTo(Lsn other) => Value.CompareTo(other.Value);
 

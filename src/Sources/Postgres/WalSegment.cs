@@ -26,6 +26,24 @@ internal readonly record struct WalSegment(uint Timeline, ulong Number, int Segm
 
     internal byte[] FileNameBytes => Encoding.ASCII.GetBytes(FileName);
 
+    /// <summary>The segment of a file name; null when the name is not one for that segment size.</summary>
+    internal static WalSegment? Parse(string fileName, int segmentBytes)
+    {
+        var segmentsPerPart = 0x1_0000_0000UL / (ulong)segmentBytes;
+        return fileName.Length == 24
+            && uint.TryParse(fileName.AsSpan(0, 8), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var timeline)
+            && uint.TryParse(fileName.AsSpan(8, 8), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var high)
+            && uint.TryParse(fileName.AsSpan(16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var low)
+            && low < segmentsPerPart
+            ? new WalSegment(timeline, (high * segmentsPerPart) + low, segmentBytes)
+            : null;
+    }
+
+    /// <summary>The one after it on the same timeline.</summary>
+    internal WalSegment Next => this with { Number = Number + 1 };
+
+    internal Lsn End => Next.Start;
+
     internal static WalSegment Holding(uint timeline, Lsn position, int segmentBytes) =>
         new(timeline, position.Value / (ulong)segmentBytes, segmentBytes);
 

@@ -13,6 +13,9 @@ namespace Backup.Sources.Tests.Postgres;
 /// <summary>A real server, a vault in memory, and a way to start what was restored.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
+    /// <summary>The default of servers.</summary>
+    internal const int WalSegmentBytes = 16 << 20;
+
     private readonly ScratchFolder _scratch = new("sources-pg");
     private int _folders;
 
@@ -85,6 +88,6 @@ public sealed class ClusterFixture : IAsyncLifetime
     private PostgresOptions Options(string name) => new("test PostgreSQL", _scratch.Combine(name))
     {
         Durable = false,
-        Settings = new Dictionary<string, string> { ["max_wal_size"] = "64MB", ["checkpoint_timeout"] = "30s", ["autovacuum_naptime"] = "1s" },
+        Settings = new Dictionary<string, string> { ["max_wal_size"] = "64MB", ["checkpoint_timeout"] = "30s", ["autovacuum_naptime"] = "1s", ["max_prepared_transactions"] = "4" },
     };
 }

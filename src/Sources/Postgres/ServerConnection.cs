@@ -1,0 +1,53 @@
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Backup.Sources.Postgres;
+
+/// <summary>How sessions with a server are opened, and how their failures are told, without a password in any of it.</summary>
+internal static class ServerConnection
+{
+    private const int CommandSecondsMax = 3600;
+
+    /// <exception cref="SourcesException">ServerUnsuitable: the string cannot be read.</exception>
+    internal static NpgsqlConnectionStringBuilder Settings(string connectionString, string applicationName)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(connectionString)
+            {
+                // A pooled session would outlive its use, and with it what the server keeps for it.
+                Pooling = false,
+                Multiplexing = false,
+                ApplicationName = applicationName,
+                CommandTimeout = CommandSecondsMax,
+                KeepAlive = 30,
+            };
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException)
+        {
+            // The text of this exception may quote the string, and with it a password.
+            throw new SourcesException(SourcesFault.ServerUnsuitable, "The connection string cannot be read.", "Write it as Npgsql takes it: Host=…;Username=…;Password=…;Database=….");
+        }
+    }
+
+    /// <summary>Null for what is no failure of a server or the way to it.</summary>
+    internal static SourcesException? Translate(Exception error, string doing) => error switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } denied => new SourcesException(
+            SourcesFault.ServerUnsuitable,
+            $"The database role may not {doing} the server: {denied.MessageText}.",
+            "Use a superuser, or: GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO role; GRANT pg_monitor TO role; ALTER ROLE role REPLICATION.",
+            denied),
+        PostgresException refused => new SourcesException(
+            refused.IsTransient || refused.SqlState.StartsWith("57P", StringComparison.Ordinal) ? SourcesFault.ServerUnavailable : SourcesFault.ServerUnsuitable,
+            $"Cannot {doing} the database server: {refused.MessageText} ({refused.SqlState}).",
+            refused.Hint ?? "See the server's log.",
+            refused),
+        NpgsqlException or SocketException or TimeoutException or IOException => new SourcesException(
+            SourcesFault.ServerUnavailable,
+            $"Cannot {doing} the database server: {error.Message}",
+            "Check that the server runs and that host, port and password are right, then run the backup again.",
+            error),
+        _ => null,
+    };
+}

@@ -1,0 +1,68 @@
+namespace Backup.Sources.Postgres.Wal;
+
+/// <summary>Tells each change once, however often it is noticed.</summary>
+internal sealed class AlertDesk(IWalObserver observer)
+{
+    private readonly Lock _lock = new();
+    private bool _isVaultDown, _isServerDown, _isSlotBehind;
+    private DateTimeOffset? _baseBackupAskedFor;
+
+    internal void Tell(WalAlertKind kind, string message) => observer.Alert(new WalAlert(kind, message));
+
+    internal void Report(WalStatus status) => observer.Report(status);
+
+    internal void VaultFails(string why)
+    {
+        if (Changes(ref _isVaultDown, true))
+            Tell(WalAlertKind.VaultUnavailable, $"Log cannot be stored: {why}");
+    }
+
+    internal void VaultWorks()
+    {
+        if (Changes(ref _isVaultDown, false))
+            Tell(WalAlertKind.VaultAvailable, "Log is stored again.");
+    }
+
+    internal void ServerFails(string why)
+    {
+        if (Changes(ref _isServerDown, true))
+            Tell(WalAlertKind.ServerUnavailable, why);
+    }
+
+    internal void ServerWorks()
+    {
+        if (Changes(ref _isServerDown, false))
+            Tell(WalAlertKind.ServerAvailable, "The server is connected again.");
+    }
+
+    internal void SlotBehind(string message)
+    {
+        if (Changes(ref _isSlotBehind, true))
+            Tell(WalAlertKind.SlotBehind, message);
+    }
+
+    internal void SlotKeepsUp() => Changes(ref _isSlotBehind, false);
+
+    /// <summary>Once for each run of log.</summary>
+    internal void BaseBackupNeeded(DateTimeOffset runSince, string why)
+    {
+        lock (_lock)
+        {
+            if (_baseBackupAskedFor == runSince)
+                return;
+            _baseBackupAskedFor = runSince;
+        }
+
+        Tell(WalAlertKind.BaseBackupNeeded, why);
+    }
+
+    private bool Changes(ref bool state, bool to)
+    {
+        lock (_lock)
+        {
+            var changes = state != to;
+            state = to;
+            return changes;
+        }
+    }
+}

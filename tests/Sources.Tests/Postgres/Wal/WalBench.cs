@@ -1,0 +1,244 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Backup.LocalStack.Services;
+using Backup.Services.Testing;
+using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Recovery;
+using Backup.Sources.Postgres.Wal;
+using Backup.Vault;
+using Backup.Vault.Storage;
+using Backup.Vault.Testing;
+using Npgsql;
+using Shouldly;
+
+namespace Backup.Sources.Tests.Postgres.Wal;
+
+/// <summary>A server of its own, a vault in memory, and what it takes to lose the one and get it back from the other.</summary>
+internal sealed class WalBench : IAsyncDisposable
+{
+    internal const string Asset = "voids";
+
+    /// <summary>Debian's, where it is installed.</summary>
+    internal const string OldestPrograms = "/usr/lib/postgresql/15/bin";
+
+    private readonly ScratchFolder _scratch = new("wal");
+    private readonly string? _programs;
+    private readonly NewVault _keys;
+    private int _folders;
+
+    private WalBench(string? programs, MemoryObjectStore store, NewVault keys)
+    {
+        _programs = programs;
+        Store = store;
+        _keys = keys;
+    }
+
+    internal PostgresServer Server { get; private set; } = null!;
+
+    internal MemoryObjectStore Store { get; }
+
+    internal string Database => Server.ConnectionString();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    internal static async Task<WalBench> StartAsync(string? programs = null)
+    {
+        if (programs is not null && !Directory.Exists(programs))
+            Assert.Skip($"There are no PostgreSQL programs in {programs}: apt-get install postgresql-15.");
+        var store = new MemoryObjectStore();
+        var keys = await VaultCreation.CreateAsync(store, TimeProvider.System, Cancel);
+        var bench = new WalBench(programs, store, keys);
+        bench.Server = await bench.StartServerAsync(bench._scratch.Combine("server"));
+        await ClusterFixture.ExecuteAsync(bench.Database, "CREATE TABLE commits (n bigint GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT clock_timestamp(), filler text)");
+        return bench;
+    }
+
+    /// <summary>The vault as an agent has it: it can add, and read nothing.</summary>
+    internal Task<OpenVault> OpenForBackupAsync(IObjectStore? through = null) => OpenVault.OpenAsync(through ?? Store, _keys.BackupKey, TimeProvider.System, Cancel);
+
+    internal Task<OpenVault> OpenAsync() => OpenVault.OpenAsync(Store, _keys.RestoreKey, TimeProvider.System, Cancel);
+
+    internal async Task<BackupOutcome> BackUpAsync() =>
+        await new PostgresSource(TimeProvider.System).BackupAsync(await OpenForBackupAsync(), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database }, new(), null, Cancel);
+
+    internal async Task<Receiving> ReceiveAsync(Func<WalReceiverRequest, WalReceiverRequest>? change = null, IObjectStore? through = null)
+    {
+        var request = new WalReceiverRequest { Asset = Asset, ConnectionString = Database, DurableWithin = TimeSpan.FromSeconds(1) };
+        return new Receiving(await OpenForBackupAsync(through), change?.Invoke(request) ?? request);
+    }
+
+    internal async Task<Lsn> EndOfLogAsync(string? database = null) => Lsn.Parse(await ClusterFixture.AskAsync<string>(database ?? Database, "SELECT pg_current_wal_flush_lsn()::text"));
+
+    internal Task<DateTime> CommitAsync(string filler = "") => ClusterFixture.AskAsync<DateTime>(Database, $"INSERT INTO commits (filler) VALUES ('{filler}') RETURNING at");
+
+    internal Task<long> CountAsync(string? database = null) => ClusterFixture.AskAsync<long>(database ?? Database, "SELECT count(*) FROM commits");
+
+    /// <summary>Everything that the vault has of the log, as restore_command would get it.</summary>
+    internal async Task<string> ExtractLogAsync()
+    {
+        var folder = NewFolder();
+        var vault = await OpenAsync();
+        var holdings = await WalHoldings.LoadAsync(vault, Asset, Cancel);
+        foreach (var name in holdings.Files.Select(held => held.File.Name.Replace(WalFileName.PartialSuffix, "", StringComparison.Ordinal)).Distinct())
+            await WalFetcher.GetAsync(vault, Asset, name, Path.Combine(folder, name), null, 0, Cancel);
+        foreach (var file in Directory.EnumerateFiles(folder))
+            File.SetUnixFileMode(file, File.GetUnixFileMode(file) | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        return folder;
+    }
+
+    /// <summary>Restores to a goal, starts the server there and answers it. Its connection string is the restored server's.</summary>
+    internal async Task<PostgresServer> RecoverAsync(RecoveryTarget goal, TimelineChoice timeline = default)
+    {
+        var folder = NewFolder();
+        var log = await ExtractLogAsync();
+        var request = Recovery(goal, Path.Combine(folder, "data"), $"cp {log}/%f %p") with { Timeline = timeline };
+        var recovery = new PostgresRecovery(TimeProvider.System);
+        var vault = await OpenAsync();
+        var plan = await recovery.PlanAsync(vault, request, measure: false, Cancel);
+        (await recovery.RunAsync(vault, request, plan, null, Cancel)).IsComplete.ShouldBeTrue();
+        return await StartRestoredAsync(folder);
+    }
+
+    internal async Task<RecoveryPlan> PlanAsync(RecoveryTarget goal, bool measure = false) =>
+        await new PostgresRecovery(TimeProvider.System).PlanAsync(await OpenAsync(), Recovery(goal, "/nowhere/data", "false"), measure, Cancel);
+
+    internal RecoveryRequest Recovery(RecoveryTarget goal, string target, string command) => new()
+    {
+        Asset = Asset,
+        Goal = goal,
+        RestoreCommand = command,
+        Files = new PostgresRestoreRequest { Target = target, Owner = Server.Account?.Name },
+    };
+
+    /// <summary>Starts a server on FOLDER/data.</summary>
+    internal Task<PostgresServer> StartRestoredAsync(string folder)
+    {
+        File.Copy(_scratch.Combine("server", "superuser.password"), Path.Combine(folder, "superuser.password"), overwrite: true);
+        return StartServerAsync(folder);
+    }
+
+    /// <summary>As when the whole machine goes: the server's processes at once, then its disk.</summary>
+    internal async Task LoseServerAsync()
+    {
+        await Server.KillAsync();
+        Directory.Delete(Server.DataFolder, recursive: true);
+    }
+
+    internal string NewFolder()
+    {
+        var folder = _scratch.Combine($"folder{Interlocked.Increment(ref _folders)}");
+        Directory.CreateDirectory(folder);
+        Server?.Account?.TakeOwnership(folder);
+        return folder;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Server is not null)
+            await Server.DisposeAsync();
+        _scratch.Dispose();
+    }
+
+    private async Task<PostgresServer> StartServerAsync(string folder) => await PostgresServer.StartAsync(
+        await LocalPackages.InstallAsync(cancel: Cancel),
+        new PostgresOptions("PostgreSQL for log", folder)
+        {
+            Durable = false,
+            Programs = _programs,
+            Settings = new Dictionary<string, string> { ["max_prepared_transactions"] = "4", ["wal_keep_size"] = "0", ["max_wal_size"] = "64MB", ["min_wal_size"] = "32MB", ["track_commit_timestamp"] = "on" },
+        },
+        Cancel);
+}
+
+/// <summary>A receiver at work, and what it tells.</summary>
+internal sealed class Receiving : IWalObserver, IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentQueue<WalAlert> _alerts = new();
+    private readonly Lock _lock = new();
+    private readonly List<(Func<bool> Holds, TaskCompletionSource Done)> _waiting = [];
+    private WalStatus? _status;
+
+    internal Receiving(OpenVault vault, WalReceiverRequest request) =>
+        Running = Task.Run(() => new WalReceiver(TimeProvider.System).RunAsync(vault, request, this, _stop.Token));
+
+    internal Task Running { get; }
+
+    internal WalStatus? Status
+    {
+        get { lock (_lock) return _status; }
+    }
+
+    internal IReadOnlyCollection<WalAlert> Alerts => _alerts;
+
+    internal Task UntilDurableAsync(Lsn end) => UntilAsync(() => _status?.Durable >= end, $"durable up to {end}");
+
+    internal Task UntilAlertAsync(WalAlertKind kind) => UntilAsync(() => _alerts.Any(alert => alert.Kind == kind), $"alert {kind}");
+
+    internal async Task UntilAsync(Func<bool> holds, string what)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (holds())
+                return;
+            _waiting.Add((holds, done));
+        }
+
+        try
+        {
+            await (await Task.WhenAny(done.Task, Running)).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"Not seen: {what}. Status {Status}; {string.Join("; ", _alerts)}");
+        }
+
+        done.Task.IsCompleted.ShouldBeTrue($"the receiver ended before: {what}");
+    }
+
+    public void Report(WalStatus status)
+    {
+        lock (_lock)
+            _status = status;
+        Settle();
+    }
+
+    public void Alert(WalAlert alert)
+    {
+        _alerts.Enqueue(alert);
+        Settle();
+    }
+
+    internal async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        try
+        {
+            await Running;
+        }
+        catch (OperationCanceledException)
+        {
+            // As asked.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await ((Task)Running).ContinueWith(static _ => { }, TaskScheduler.Default);
+        _stop.Dispose();
+    }
+
+    private void Settle()
+    {
+        lock (_lock)
+        {
+            foreach (var (_, done) in _waiting.Where(waiting => waiting.Holds()).ToList())
+                done.TrySetResult();
+            _waiting.RemoveAll(waiting => waiting.Done.Task.IsCompleted);
+        }
+    }
+}
