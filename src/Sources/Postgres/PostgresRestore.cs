@@ -28,8 +28,14 @@ public sealed class PostgresRestore(TimeProvider clock)
     /// </remarks>
     /// <exception cref="SourcesException">TargetNotEmpty, SnapshotUnsuitable, DiskFull, or DataDamaged when anything could not be restored: half a cluster is none.</exception>
     /// <exception cref="VaultException">The vault cannot be read.</exception>
-    public async Task<RestoreOutcome> RestoreAsync(
-        OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, IProgress<TransferProgress>? progress, CancellationToken cancel)
+    public Task<RestoreOutcome> RestoreAsync(
+        OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, IProgress<TransferProgress>? progress, CancellationToken cancel) =>
+        RestoreAsync(vault, snapshot, request, static (_, _) => { }, progress, cancel);
+
+    // The extra argument writes settings into the data directory, for its owner, before it can be started.
+    internal async Task<RestoreOutcome> RestoreAsync(
+        OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, Action<Descriptor, (uint User, uint Group)?> configure,
+        IProgress<TransferProgress>? progress, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(vault);
         ArgumentNullException.ThrowIfNull(request);
@@ -46,18 +52,29 @@ public sealed class PostgresRestore(TimeProvider clock)
         using var reader = await vault.OpenReaderAsync(cancel);
         var parts = (await reader.ReadTreeAsync(info.Root!.Value, cancel)).ToDictionary(entry => Encoding.UTF8.GetString(entry.Name.Span));
         var owner = TargetOwner.Find(request.Owner, target);
+        if (request.Overwrite)
+        {
+            InPlaceTarget.Check(target, info);
+            request = request with { Tablespaces = new Dictionary<uint, string>(InPlaceTarget.Tablespaces(target).Where(now => !request.Tablespaces.ContainsKey(now.Key)).Concat(request.Tablespaces)) };
+        }
+
         var session = new Session(reader, request, owner, snapshot, counters);
 
         counters.Enter(TransferPhase.Copying);
         using var data = session.Prepare(target);
+        if (request.Overwrite)
+            InPlaceTarget.MakeUnstartable(target);
         var locations = await RestoreTablespacesAsync(session, parts, target, cancel);                                             // (1)
         await session.RestoreAsync(Subtree(parts, PostgresSource.DataName), data, "/", ["!" + ControlPattern], cancel);            // (2)
+        if (request.Overwrite)
+            await InPlaceTarget.RemoveRestAsync(reader, Subtree(parts, PostgresSource.DataName), target, isShared: false, cancel);
         await RestoreLogAsync(session, parts, data, cancel);                                                                       // (3)
         WriteLinks(session, data, target, locations);
         await WriteFileAsync(session, data, parts[PostgresSource.LabelName], content => content, cancel);                          // (4)
         if (parts.TryGetValue(PostgresSource.MapName, out var map))
             await WriteFileAsync(session, data, map, content => TablespaceMap.Rewrite(content, locations), cancel);
         session.ThrowIfIncomplete();
+        configure(data, owner);
         await session.RestoreAsync(Subtree(parts, PostgresSource.DataName), data, "/", [ControlPattern], cancel);                  // (5)
         session.ThrowIfIncomplete();
         var outcome = session.Outcome(target, clock.GetUtcNow());
@@ -95,6 +112,8 @@ public sealed class PostgresRestore(TimeProvider clock)
             locations.Add(objectId, location);
             using var place = session.Prepare(location);
             await session.RestoreAsync(tablespace.Subtree!.Value, place, $"/{PostgresSource.TablespacesName}/{objectId}", [], cancel);
+            if (session.Request.Overwrite)
+                await InPlaceTarget.RemoveRestAsync(session.Reader, tablespace.Subtree!.Value, location, isShared: true, cancel);
         }
 
         return locations;
@@ -190,7 +209,7 @@ public sealed class PostgresRestore(TimeProvider clock)
                 error = directory!.SetMode(PrivateDirectory);
             if (error.IsError)
                 throw error.Failure("make", path);
-            _isUnsure |= RestoreMark.Check(directory!, path, snapshot, mayOverwrite: false) == RestoreMarkState.InterruptedUnsure;
+            _isUnsure |= RestoreMark.Check(directory!, path, snapshot, request.Overwrite) == RestoreMarkState.InterruptedUnsure || request.Overwrite;
             RestoreMark.Set(directory!, path, snapshot, overwrites: _isUnsure);
             return directory!;
         }

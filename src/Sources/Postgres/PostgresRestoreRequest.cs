@@ -10,7 +10,14 @@ public sealed record PostgresRestoreRequest
     public required string Target { get; init; }
 
     /// <summary>
-    /// New places by the tablespace's object id; what is not named here goes to <c>TARGET.tablespaces/OID</c>, beside the data directory.
+    /// The target may hold this very cluster, stopped: what differs is brought to the snapshot's state, what the snapshot does not have is removed,
+    /// the cluster's own log included.
+    /// </summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>
+    /// New places by the tablespace's object id; what is not named here goes to <c>TARGET.tablespaces/OID</c>, beside the data directory;
+    /// with <see cref="Overwrite"/>, to where the cluster has it now.
     /// </summary>
     public IReadOnlyDictionary<uint, string> Tablespaces { get; init; } = new Dictionary<uint, string>();
 

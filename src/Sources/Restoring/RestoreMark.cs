@@ -27,6 +27,8 @@ internal enum RestoreMarkState
 /// </summary>
 internal static class RestoreMark
 {
+    internal const string FileName = ".restore-in-progress";
+
     private static ReadOnlySpan<byte> Name => ".restore-in-progress"u8;
 
     /// <summary>Whether this continues an interrupted restore of the same snapshot.</summary>

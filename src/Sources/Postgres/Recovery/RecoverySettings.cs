@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text;
+
+namespace Backup.Sources.Postgres.Recovery;
+
+/// <summary>Recovery's settings for PostgreSQL 13 to 18, which all have them in postgresql.auto.conf beside an empty recovery.signal.</summary>
+internal static class RecoverySettings
+{
+    internal const string FileName = "postgresql.auto.conf";
+    internal const string SignalName = "recovery.signal";
+    internal const string StandbySignalName = "standby.signal";
+
+    internal const int VersionMin = 13;
+    internal const int VersionMax = 18;
+
+    /// <summary>All that recovery reads: what a file has of an earlier recovery goes. At most one target may stand there, not even an empty one beside it.</summary>
+    private static readonly string[] All =
+    [
+        "restore_command", "recovery_end_command", "archive_cleanup_command", "recovery_target_timeline", "recovery_target_inclusive", "recovery_target_action",
+        "recovery_target", "recovery_target_time", "recovery_target_lsn", "recovery_target_name", "recovery_target_xid",
+    ];
+
+    internal static Dictionary<string, string> For(RecoveryRequest request, RecoveryTarget goal, uint timeline)
+    {
+        var settings = new Dictionary<string, string>
+        {
+            ["restore_command"] = request.RestoreCommand,
+            ["recovery_end_command"] = request.EndCommand ?? "",
+            // The number, not "latest": what is followed is what was planned, whatever the vault learns meanwhile.
+            ["recovery_target_timeline"] = timeline.ToString(CultureInfo.InvariantCulture),
+            ["recovery_target_inclusive"] = goal.IsInclusive ? "on" : "off",
+            ["recovery_target_action"] = request.Action.ToString().ToLowerInvariant(),
+        };
+        switch (goal.Kind)
+        {
+            case RecoveryTargetKind.Immediate:
+                settings["recovery_target"] = "immediate";
+                break;
+            case RecoveryTargetKind.Time:
+                settings["recovery_target_time"] = goal.Time.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture) + "+00";
+                break;
+            case RecoveryTargetKind.Position:
+                settings["recovery_target_lsn"] = goal.Position.ToString();
+                break;
+            case RecoveryTargetKind.Name:
+                settings["recovery_target_name"] = goal.Name;
+                break;
+            case RecoveryTargetKind.Transaction:
+                settings["recovery_target_xid"] = goal.TransactionId.ToString(CultureInfo.InvariantCulture);
+                break;
+        }
+
+        return settings;
+    }
+
+    /// <summary>The file with these settings instead of whatever it had of the same names.</summary>
+    internal static string Merge(string existing, IReadOnlyDictionary<string, string> settings)
+    {
+        var merged = new StringBuilder();
+        foreach (var line in existing.Split('\n'))
+        {
+            if (line.Length > 0 && !All.Contains(NameIn(line)))
+                merged.Append(line).Append('\n');
+        }
+
+        merged.Append("# Recovery to a point in time, written by the restore.\n");
+        foreach (var (name, value) in settings.OrderBy(setting => setting.Key, StringComparer.Ordinal))
+            merged.Append(CultureInfo.InvariantCulture, $"{name} = '{Quote(value)}'\n");
+        return merged.ToString();
+    }
+
+    private static string NameIn(string line)
+    {
+        var end = line.AsSpan().TrimStart().IndexOfAny(" =\t");
+        return end < 0 ? line.Trim() : line.TrimStart()[..end].ToLowerInvariant();
+    }
+
+    private static string Quote(string value) =>
+        value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+}
