@@ -5,6 +5,7 @@ using System.Reflection;
 using Backup.Cli.Backing;
 using Backup.Cli.Completion;
 using Backup.Cli.Identities;
+using Backup.Cli.Log;
 using Backup.Cli.Output;
 using Backup.Cli.Restoring;
 using Backup.Cli.Snapshots;
@@ -75,6 +76,8 @@ internal static class Backupctl
             DiffCommand.Create(context),
             BrowseCommands.Cat(context),
             RestoreCommand.Create(context),
+            RestorePostgresCommand.Create(context),
+            WalCommands.Create(context),
             ProbeCommand.Create(context),
             IdentityCommands.Create(context),
             CompletionCommand.Create(context),
@@ -97,7 +100,8 @@ internal static class Backupctl
 
         var path = string.Join(' ', parsed.CommandResult.Path());
         terminal.Error.WriteLine($"Try '{path} --help'.");
-        return (int)ExitCode.Usage;
+        // A recovering server would take an ordinary code for the end of its log.
+        return (int)(path.EndsWith(" wal get", StringComparison.Ordinal) ? ExitCode.RecoveryMustStop : ExitCode.Usage);
     }
 
     private static Stack<string> Path(this CommandResult command)

@@ -60,6 +60,12 @@ internal enum ExitCode
 
     /// <summary>Whoever read the output stopped reading, as <c>head</c> does; the number other programs end with then.</summary>
     OutputClosed = 141,
+
+    /// <summary>
+    /// <c>wal get</c> could not find out whether the vault has a file. PostgreSQL takes codes up to 125 as "there is no more log" and would
+    /// end recovery early; above that it stops.
+    /// </summary>
+    RecoveryMustStop = 200,
 }
 
 /// <summary>The one table from faults to exit codes.</summary>
@@ -90,6 +96,8 @@ internal static class ExitCodes
         SourcesFault.PatternInvalid => ExitCode.Usage,
         SourcesFault.ServerUnavailable or SourcesFault.WalMissing => ExitCode.Unavailable,
         SourcesFault.DataDamaged => ExitCode.Damaged,
+        SourcesFault.WrongCluster or SourcesFault.WalConflict => ExitCode.Conflict,
+        SourcesFault.WalNotHeld or SourcesFault.TargetUnreachable => ExitCode.NotFound,
         _ => ExitCode.Failed,
     };
 

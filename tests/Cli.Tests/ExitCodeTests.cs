@@ -13,7 +13,7 @@ public sealed class ExitCodeTests
         Enum.GetValues<ExitCode>().Select(code => ((int)code, ErrorText.NameOf(code))).ShouldBe(
         [
             (0, "success"), (1, "failed"), (2, "usage"), (3, "partial"), (4, "findings"), (10, "no-vault"), (11, "conflict"), (12, "wrong-key"), (13, "key-role"),
-            (14, "access-denied"), (15, "not-found"), (16, "damaged"), (17, "disk-full"), (18, "newer-format"), (19, "unavailable"), (20, "target-not-empty"), (130, "interrupted"), (141, "output-closed"),
+            (14, "access-denied"), (15, "not-found"), (16, "damaged"), (17, "disk-full"), (18, "newer-format"), (19, "unavailable"), (20, "target-not-empty"), (130, "interrupted"), (141, "output-closed"), (200, "recovery-must-stop"),
         ]);
 
     [Fact]
@@ -50,6 +50,10 @@ public sealed class ExitCodeTests
         [SourcesFault.ServerUnsuitable] = ExitCode.Failed,
         [SourcesFault.WalMissing] = ExitCode.Unavailable,
         [SourcesFault.DataDamaged] = ExitCode.Damaged,
+        [SourcesFault.WrongCluster] = ExitCode.Conflict,
+        [SourcesFault.WalConflict] = ExitCode.Conflict,
+        [SourcesFault.WalNotHeld] = ExitCode.NotFound,
+        [SourcesFault.TargetUnreachable] = ExitCode.NotFound,
     }, ignoreOrder: true);
 
     [Fact]

@@ -91,7 +91,7 @@ internal static class Passphrases
 /// <summary>How to reach a store in blob storage.</summary>
 internal sealed class StoreArguments(string credentialOption = "--credential-file")
 {
-    private const string CredentialVariable = "BACKUP_STORE_CREDENTIAL_FILE";
+    public const string CredentialVariable = "BACKUP_STORE_CREDENTIAL_FILE";
     private const string ConnectionVariable = "AZURE_STORAGE_CONNECTION_STRING";
     private const string SasVariable = "AZURE_STORAGE_SAS_TOKEN";
 
