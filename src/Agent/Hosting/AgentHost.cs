@@ -5,6 +5,7 @@ using Backup.Agent.Logs;
 using Backup.Agent.Orders;
 using Backup.Agent.Settings;
 using Backup.Agent.Vaults;
+using Backup.Agent.Wal;
 using Backup.Agent.Work;
 using Backup.AgentApi;
 using Backup.Relay;
@@ -63,6 +64,7 @@ internal static class AgentHost
         builder.Services.AddSingleton<OrderDesk>();
         builder.Services.AddHostedService(services => new JobRunner(
             services.GetRequiredService<JobBook>(), services.GetRequiredService<IOrderWork>(), settings.ConcurrentJobs, time, services.GetRequiredService<ILogger<JobRunner>>()));
+        builder.Services.AddHostedService<WalReceiving>();
         // Last in, first out: at the stop the door closes before the jobs are interrupted.
         builder.Services.AddHostedService<RelayDoor>();
         return builder.Build();

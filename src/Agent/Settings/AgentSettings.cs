@@ -1,3 +1,5 @@
+using Backup.Sources.Postgres.Wal;
+
 namespace Backup.Agent.Settings;
 
 /// <summary>Everything the agent is told by its configuration file. It holds paths of secrets, never a secret.</summary>
@@ -22,6 +24,9 @@ internal sealed record AgentSettings
 
     /// <summary>Files holding database connection strings, by the name orders use: an order never carries a secret.</summary>
     public required IReadOnlyDictionary<string, string> ConnectionStringFiles { get; init; }
+
+    /// <summary>Connections whose server's log is received continuously.</summary>
+    public IReadOnlyList<WalSettings> WalReceivers { get; init; } = [];
 
     /// <summary>Roots below which files may be read. Empty: no file backups at all.</summary>
     public required IReadOnlyList<string> AllowedSources { get; init; }
@@ -54,6 +59,33 @@ internal sealed record RelaySettings
 
     /// <summary>PEM certificate to trust besides the system's, for a local relay; null: only the system's.</summary>
     public string? TrustedCertificateFile { get; init; }
+}
+
+/// <summary>A PostgreSQL server's log, received all the time.</summary>
+internal sealed record WalSettings
+{
+    /// <summary>The connection, by the name it has in the configuration.</summary>
+    public required string Connection { get; init; }
+
+    /// <summary>The vault it goes to, by the name it has in the configuration.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>The cluster's asset name, as its base backups have it.</summary>
+    public required string Asset { get; init; }
+
+    /// <summary>The replication slot; null for one named after the asset.</summary>
+    public string? Slot { get; init; }
+
+    /// <summary>How long a commit may take into the vault, in seconds.</summary>
+    /// <value>1 to 3600, by default 5.</value>
+    public int DurableWithinSeconds { get; init; } = 5;
+
+    /// <summary>How much log the server may keep for us, in MiB, before <see cref="WhenSlotBehind"/> applies.</summary>
+    /// <value>64 to 1048576, by default 16384.</value>
+    public int SlotMebibytesMax { get; init; } = 16384;
+
+    /// <summary>What happens then.</summary>
+    public SlotPolicy WhenSlotBehind { get; init; } = SlotPolicy.AlertOnly;
 }
 
 /// <summary>One vault and the keys this agent may use with it.</summary>

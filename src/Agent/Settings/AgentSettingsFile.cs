@@ -1,3 +1,4 @@
+using Backup.Sources.Postgres.Wal;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -66,6 +67,7 @@ internal static class AgentSettingsFile
         }
 
         var reader = new SettingsReader(root, "", problems);
+        var wals = new List<WalSettings>();
         var settings = new AgentSettings
         {
             Name = reader.Text("name"),
@@ -76,7 +78,8 @@ internal static class AgentSettingsFile
             StateFolder = reader.AbsolutePath("stateFolder"),
             Vaults = reader.NamedSections("vaults").ToDictionary(v => v.Name, v => ReadVault(v.Section), StringComparer.Ordinal),
             ConnectionStringFiles = reader.NamedSections("connections")
-                .ToDictionary(c => c.Name, c => ReadConnection(c.Section), StringComparer.Ordinal),
+                .ToDictionary(c => c.Name, c => ReadConnection(c.Name, c.Section, wals), StringComparer.Ordinal),
+            WalReceivers = wals,
             AllowedSources = reader.AbsolutePaths("allowedSources"),
             RestoreRoots = reader.AbsolutePaths("restoreRoots"),
             ConcurrentJobs = reader.Number("concurrentJobs", 1, AgentSettings.ConcurrentJobsMax, AgentSettings.ConcurrentJobsDefault),
@@ -84,6 +87,16 @@ internal static class AgentSettingsFile
         if ((settings.IdentityFile is null) != (settings.ControlPlaneFile is null))
         {
             reader.Refuse(settings.IdentityFile is null ? "controlPlaneFile" : "identityFile", "needs the other of 'identityFile' and 'controlPlaneFile'; an enrolled agent has neither");
+        }
+
+        foreach (var wal in wals.Where(wal => wal.Vault.Length > 0 && !settings.Vaults.ContainsKey(wal.Vault)))
+        {
+            reader.Refuse("connections", $"'{wal.Connection}' names the vault '{wal.Vault}', which is not under 'vaults'");
+        }
+
+        foreach (var asset in wals.Where(wal => wal.Asset.Length > 0).GroupBy(wal => wal.Asset).Where(group => group.Count() > 1))
+        {
+            reader.Refuse("connections", $"the log of '{asset.Key}' is received twice");
         }
 
         reader.RefuseTheRest();
@@ -142,10 +155,42 @@ internal static class AgentSettingsFile
         return settings;
     }
 
-    private static string ReadConnection(SettingsReader reader)
+    private static string ReadConnection(string name, SettingsReader reader, List<WalSettings> wals)
     {
         var file = reader.File("connectionStringFile");
+        if (reader.OptionalSection("wal") is { } wal)
+        {
+            wals.Add(ReadWal(name, wal));
+        }
+
         reader.RefuseTheRest();
         return file;
+    }
+
+    private static WalSettings ReadWal(string connection, SettingsReader reader)
+    {
+        var policy = reader.OptionalText("whenSlotBehind") ?? "alert";
+        if (policy is not ("alert" or "stop" or "drop-slot"))
+        {
+            reader.Refuse("whenSlotBehind", "must be alert, stop or drop-slot");
+        }
+
+        var settings = new WalSettings
+        {
+            Connection = connection,
+            Vault = reader.Text("vault"),
+            Asset = reader.Text("asset"),
+            Slot = reader.OptionalText("slot"),
+            DurableWithinSeconds = reader.Number("durableWithinSeconds", 1, 3600, 5),
+            SlotMebibytesMax = reader.Number("slotMaxMiB", 64, 1 << 20, 16384),
+            WhenSlotBehind = policy switch
+            {
+                "stop" => SlotPolicy.Stop,
+                "drop-slot" => SlotPolicy.DropSlot,
+                _ => SlotPolicy.AlertOnly,
+            },
+        };
+        reader.RefuseTheRest();
+        return settings;
     }
 }

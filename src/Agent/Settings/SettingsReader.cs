@@ -122,6 +122,9 @@ internal sealed class SettingsReader
         return AsSection(value, Full(key));
     }
 
+    /// <summary>A mapping under a key, or null when there is none.</summary>
+    public SettingsReader? OptionalSection(string key) => Find(key) is { } value ? AsSection(value, Full(key)) : null;
+
     /// <summary>A mapping from free names to mappings; an absent key is an empty one.</summary>
     public IEnumerable<(string Name, SettingsReader Section)> NamedSections(string key)
     {

@@ -1,4 +1,5 @@
 using Backup.Agent.Settings;
+using Backup.Sources.Postgres.Wal;
 using Shouldly;
 
 namespace Backup.Agent.Tests.Settings;
@@ -64,6 +65,20 @@ public sealed class AgentSettingsFileTests : IDisposable
             agent.yaml:12:17: 'concurrentJobs' must be a number from 1 to 16
             Hint: Correct every line above; the agent starts only with a configuration free of mistakes.
             """);
+    }
+
+    [Fact]
+    public void Parse_ConnectionWithALog_ReadsItAndRefusesWhatDoesNotFit()
+    {
+        var log = (string inner) => Full().Replace("connectionStringFile: " + _scratch["voids.txt"], $"connectionStringFile: {_scratch["voids.txt"]}, wal: {{ {inner} }}", StringComparison.Ordinal);
+        var one = AgentSettingsFile.Parse(log("vault: main, asset: voids, slotMaxMiB: 100, whenSlotBehind: drop-slot"), "agent.yaml").WalReceivers.ShouldHaveSingleItem();
+        (one.Connection, one.Vault, one.Asset, one.DurableWithinSeconds, one.SlotMebibytesMax, one.WhenSlotBehind).ShouldBe(("voids", "main", "voids", 5, 100, SlotPolicy.DropSlot));
+        AgentSettingsFile.Parse(Full(), "agent.yaml").WalReceivers.ShouldBeEmpty();
+
+        var refused = Should.Throw<AgentException>(() => AgentSettingsFile.Parse(log("vault: nowhere, asset: voids, whenSlotBehind: panic, speed: 9"), "agent.yaml")).Message;
+        refused.ShouldContain("'voids' names the vault 'nowhere'");
+        refused.ShouldContain("must be alert, stop or drop-slot");
+        refused.ShouldContain("unknown key 'connections.voids.wal.speed'");
     }
 
     [Theory]

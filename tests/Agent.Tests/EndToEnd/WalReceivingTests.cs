@@ -1,0 +1,69 @@
+using Backup.Services.Testing;
+using Backup.Sources.Postgres;
+using Backup.Vault;
+using Backup.Vault.Encryption;
+using Backup.Vault.Snapshots;
+using Backup.Vault.Storage;
+using Npgsql;
+using Shouldly;
+
+namespace Backup.Agent.Tests.EndToEnd;
+
+/// <summary>An agent that is told to receive a server's log.</summary>
+public sealed class WalReceivingTests(PostgresFixture postgres)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Agent_WithALog_ReceivesItAndTakesTheBaseBackupItNeeds()
+    {
+        await using var bench = await AgentBench.StartAsync();
+        var database = await postgres.CreateDatabaseAsync();
+        bench.Scratch.Write("voids.connection", database);
+        bench.Configure(extra: $$"""connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 } } }""");
+        await bench.StartAgentAsync();
+        await using var connection = new NpgsqlConnection(database + ";Pooling=false");
+        await connection.OpenAsync(Cancel);
+        await using var write = new NpgsqlCommand("CREATE TABLE written (n int); SELECT pg_current_wal_lsn()::text", connection);
+        Lsn.TryParse((string)(await write.ExecuteScalarAsync(Cancel))!, out var end).ShouldBeTrue();
+
+        var snapshots = await UntilAsync(bench, all => all.Any(IsBaseBackup) && all.Any(s => EndOf(s) >= end));
+
+        var backup = snapshots.Single(IsBaseBackup);
+        backup.Asset.ShouldBe("voids-db");
+        backup.Tags["reason"].ShouldBe("log-needs-base-backup");
+        snapshots.Where(s => s.SourceKind == "postgres-wal").ShouldAllBe(s => s.Asset == "voids-db:wal");
+        await bench.StopAgentAsync();
+
+        // Started again it goes on; the base backup is still the one that leads here.
+        await bench.StartAgentAsync();
+        await using var more = new NpgsqlCommand("INSERT INTO written VALUES (1); SELECT pg_current_wal_lsn()::text", connection);
+        Lsn.TryParse((string)(await more.ExecuteScalarAsync(Cancel))!, out var later).ShouldBeTrue();
+        (await UntilAsync(bench, all => all.Any(s => EndOf(s) >= later))).Count(IsBaseBackup).ShouldBe(1);
+        await bench.StopAgentAsync();
+        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
+        await drop.ExecuteScalarAsync(Cancel);
+    }
+
+    private static bool IsBaseBackup(SnapshotInfo snapshot) => snapshot.SourceKind == PostgresSource.Kind;
+
+    private static Lsn? EndOf(SnapshotInfo snapshot) => Lsn.TryParse(snapshot.Tags.GetValueOrDefault("wal-end"), out var end) ? end : null;
+
+    private static async Task<IReadOnlyList<SnapshotInfo>> UntilAsync(AgentBench bench, Func<IReadOnlyList<SnapshotInfo>, bool> holds)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(Patience);
+        var vault = await OpenVault.OpenAsync(new FileSystemObjectStore(bench.VaultFolder), VaultKeyFile.Load(bench.Scratch["backup.key"]), TimeProvider.System, Cancel);
+        while (true)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            var snapshots = await vault.ListSnapshotsAsync(limit.Token);
+            if (holds(snapshots))
+            {
+                return snapshots;
+            }
+        }
+    }
+}
