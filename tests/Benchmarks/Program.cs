@@ -1,4 +1,5 @@
 using Backup.Benchmarks.Durable;
+using Backup.Benchmarks.Postgres;
 using Backup.Benchmarks.Relay;
 using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Retention;
@@ -9,6 +10,7 @@ using BenchmarkDotNet.Running;
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
+    ["postgres-rpo"] = RpoRun.RunAsync,
     ["fits"] = rest => Task.FromResult(FitsSet.Run(rest)),
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
