@@ -55,12 +55,12 @@ public sealed class ClusterFixture : IAsyncLifetime
         return folder;
     }
 
-    /// <summary>Starts a server on a restored data directory, which must be FOLDER/data.</summary>
+    /// <summary>Starts a server on a restored data directory, which must be FOLDER/data. A standby may allow no fewer prepared transactions than its primary.</summary>
     internal async Task<PostgresServer> StartRestoredAsync(string folder, IReadOnlyDictionary<string, string>? settings = null)
     {
         File.Copy(_scratch.Combine("server", "superuser.password"), Path.Combine(folder, "superuser.password"));
         return await PostgresServer.StartAsync(
-            await LocalPackages.InstallAsync(), new PostgresOptions("restored PostgreSQL", folder) { Durable = false, Settings = settings ?? new Dictionary<string, string>() });
+            await LocalPackages.InstallAsync(), new PostgresOptions("restored PostgreSQL", folder) { Durable = false, Settings = new Dictionary<string, string>(settings ?? new Dictionary<string, string>()) { ["max_prepared_transactions"] = "4" } });
     }
 
     internal static async Task ExecuteAsync(string connectionString, params string[] commands)
