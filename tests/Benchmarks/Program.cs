@@ -1,8 +1,8 @@
 using Backup.Benchmarks.Durable;
 using Backup.Benchmarks.Postgres;
 using Backup.Benchmarks.Relay;
-using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Retention;
+using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Vault;
 using BenchmarkDotNet.Running;
 
@@ -10,8 +10,8 @@ using BenchmarkDotNet.Running;
 var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.Ordinal)
 {
     ["durable"] = DurableBenchmark.RunAsync,
-    ["postgres-rpo"] = RpoRun.RunAsync,
     ["fits"] = rest => Task.FromResult(FitsSet.Run(rest)),
+    ["postgres-rpo"] = RpoRun.RunAsync,
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
     ["retention"] = RetentionBenchmark.RunAsync,
