@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Backup.AgentApi;
 using Shouldly;
 
