@@ -35,10 +35,10 @@ internal sealed class AlertDesk(IWalObserver observer)
             Tell(WalAlertKind.ServerAvailable, "The server is connected again.");
     }
 
-    internal void SlotBehind(string message)
+    internal void SlotBehind(string slot, long behindBytes, long allowedBytes)
     {
         if (Changes(ref _isSlotBehind, true))
-            Tell(WalAlertKind.SlotBehind, message);
+            Tell(WalAlertKind.SlotBehind, $"The server keeps {behindBytes} bytes of log for the slot {slot}, more than the {allowedBytes} allowed.");
     }
 
     internal void SlotKeepsUp() => Changes(ref _isSlotBehind, false);

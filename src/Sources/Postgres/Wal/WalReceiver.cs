@@ -57,6 +57,7 @@ public sealed class WalReceiver(TimeProvider clock)
             catch (VaultException failure) when (failure.IsTransient || failure.Fault is VaultFault.StoreFull or VaultFault.AccessDenied)
             {
                 alerts.VaultFails(failure.Message.Split('\n')[0]);
+                await ProtectServerAsync(request, alerts, cancel);
             }
 
             await Task.Delay(wait, clock, cancel);
@@ -127,6 +128,26 @@ public sealed class WalReceiver(TimeProvider clock)
         alerts.BaseBackupNeeded(runSince, isGap
             ? $"Log of '{asset}' was lost. A new base backup is needed before the log received from now on can be restored."
             : $"No base backup of '{asset}' is as young as the log that is received. One is needed before this log can be restored.");
+    }
+
+    /// <summary>Nothing can be received while the vault is away, but the limit on what the server keeps for us holds all the same.</summary>
+    private async Task ProtectServerAsync(WalReceiverRequest request, AlertDesk alerts, CancellationToken cancel)
+    {
+        try
+        {
+            long behind;
+            await using (var connection = await WalConnection.OpenAsync(request.ConnectionString, StatusInterval, cancel))
+                behind = (await connection.WatchAsync(request.SlotName, cancel)).SlotBytes ?? 0;
+            if (behind <= request.SlotBytesMax)
+                return;
+            alerts.SlotBehind(request.SlotName, behind, request.SlotBytesMax);
+            if (request.WhenSlotBehind != SlotPolicy.AlertOnly)
+                await GiveUpSlotAsync(request, alerts, cancel);
+        }
+        catch (SourcesException failure) when (failure.Fault == SourcesFault.ServerUnavailable)
+        {
+            alerts.ServerFails(failure.Message.Split('\n')[0]);
+        }
     }
 
     private async Task GiveUpSlotAsync(WalReceiverRequest request, AlertDesk alerts, CancellationToken cancel)

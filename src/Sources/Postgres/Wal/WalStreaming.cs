@@ -97,7 +97,8 @@ internal sealed class WalStreaming : IDisposable
         await stop.CancelAsync();
         var watched = await watching;
         cancel.ThrowIfCancellationRequested();
-        return stored ?? watched ?? end;
+        // The server's disk comes first.
+        return watched ?? stored ?? end;
     }
 
     public void Dispose() => _buffer.Dispose();
@@ -196,7 +197,7 @@ internal sealed class WalStreaming : IDisposable
                     continue;
                 }
 
-                _alerts.SlotBehind($"The server keeps {behind} bytes of log for the slot {_request.SlotName}, more than the {_request.SlotBytesMax} allowed.");
+                _alerts.SlotBehind(_request.SlotName, behind, _request.SlotBytesMax);
                 if (_request.WhenSlotBehind == SlotPolicy.AlertOnly)
                     continue;
                 // What waits for the vault is given up: it is why the slot is behind.

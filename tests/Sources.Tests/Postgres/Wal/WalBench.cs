@@ -189,7 +189,8 @@ internal sealed class Receiving : IWalObserver, IAsyncDisposable
 
         try
         {
-            await (await Task.WhenAny(done.Task, Running)).WaitAsync(Patience, TestContext.Current.CancellationToken);
+            // Awaited twice: a receiver that failed tells why.
+            await await Task.WhenAny(done.Task, Running).WaitAsync(Patience, TestContext.Current.CancellationToken);
         }
         catch (TimeoutException)
         {

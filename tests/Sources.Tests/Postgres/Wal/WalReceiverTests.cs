@@ -267,6 +267,23 @@ public sealed class WalReceiverTests
     }
 
     [Fact]
+    public async Task Receive_VaultAwayFromTheStart_StillProtectsTheServersDisk()
+    {
+        await using var bench = await WalBench.StartAsync();
+        var store = new GatedStore(bench.Store);
+        await using (var first = await bench.ReceiveAsync(null, store))
+            await first.UntilDurableAsync(await bench.EndOfLogAsync());
+        var vault = await bench.OpenForBackupAsync(store);
+        store.Close();
+        for (var segment = 0; segment < 6; segment++)
+            await ClusterFixture.ExecuteAsync(bench.Database, "INSERT INTO commits (filler) SELECT repeat(md5(n::text), 10) FROM generate_series(1, 100) n", "SELECT pg_switch_wal()", "CHECKPOINT");
+        await using var receiving = new Receiving(
+            vault, new WalReceiverRequest { Asset = WalBench.Asset, ConnectionString = bench.Database, SlotBytesMax = 64 << 20, WhenSlotBehind = SlotPolicy.DropSlot });
+        await receiving.UntilAlertAsync(WalAlertKind.SlotDropped);
+        (await SlotsAsync(bench)).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task Receive_NoSuchRoleOrServer_IsAClearErrorWithoutThePassword()
     {
         await using var bench = await WalBench.StartAsync();
