@@ -45,6 +45,8 @@ public sealed class RoughWeatherTests : IDisposable
             (await sender.SendAsync(entity, new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.Answered>();
 
             await SignalAsync(relay, "STOP");
+            // The signal is delivered in its own time: a thread that still runs could answer.
+            while (!IsStopped(relay)) await Task.Delay(1, Cancel);
             // The connection is open and silent: the call ends by its own time, and nobody can say what became of it.
             (await sender.SendAsync(entity, new RelayCall { Timeout = TimeSpan.FromSeconds(1) }, Cancel)).ShouldBeOfType<RelayReply.OutcomeUnknown>();
             while (listener.Status.LastFailure is null) await Task.Delay(1, Cancel);
@@ -109,6 +111,21 @@ public sealed class RoughWeatherTests : IDisposable
         failure.Message.ShouldContain("token is expired");
         failure.Hint.ShouldContain("clock");
     }
+
+    /// <summary>Whether every thread is stopped: the third field of its stat, after the name in brackets.</summary>
+    private static bool IsStopped(Process process) => Directory.EnumerateDirectories($"/proc/{process.Id}/task").All(thread =>
+    {
+        try
+        {
+            var stat = File.ReadAllText(Path.Combine(thread, "stat"));
+            return stat[stat.LastIndexOf(')') + 2] == 'T';
+        }
+        catch (IOException)
+        {
+            // It ended meanwhile: look again.
+            return false;
+        }
+    });
 
     private static async Task SignalAsync(Process process, string signal)
     {
