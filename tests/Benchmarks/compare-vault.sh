@@ -120,6 +120,8 @@ rest() {
 
 for ((round = 1; round <= rounds; round++)); do
   rm -rf "$work/tree"; cp -a "$source_tree" "$work/tree"
+  # Files this young are not taken for unchanged by careful tools (a second change could leave the same times): whoever came first would pay.
+  sleep 5
   in_turn first
   change "$work/tree" 50; in_turn changed
   change "$work/tree" 75; in_turn changed
