@@ -6,8 +6,8 @@ namespace Backup.Sources.Postgres;
 /// </summary>
 internal static class PageChunks
 {
-    /// <summary>At most about twice as many chunks, so that the index stays near 120 MB of memory.</summary>
-    private const long ChunksTarget = 2L * 1024 * 1024;
+    /// <summary>Beyond this many chunks they are cut more coarsely: the index then stays near 120 MB of memory, up to 512 GiB.</summary>
+    private const long ChunksMax = 2L * 1024 * 1024;
 
     /// <summary>Beyond this a chunk compresses and transfers no better.</summary>
     private const int BytesMax = 256 * 1024;
@@ -19,7 +19,7 @@ internal static class PageChunks
     internal static int BytesFor(long clusterBytes)
     {
         var bytes = PageChecksum.PageBytes;
-        while (bytes < BytesMax && clusterBytes / bytes > ChunksTarget)
+        while (bytes < BytesMax && clusterBytes / bytes > ChunksMax)
             bytes *= 4;
         return Math.Min(bytes, BytesMax);
     }
