@@ -1,4 +1,4 @@
-using System.ComponentModel.DataAnnotations;
+using System.Runtime.CompilerServices;
 
 namespace Backup.Vault.Snapshots;
 
@@ -7,25 +7,33 @@ public sealed record WriterOptions
 {
     /// <summary>zstd level for content, 1 (fast) to 19 (small); 0 stores raw.</summary>
     /// <value>1.</value>
-    [Range(0, 19)]
     public int CompressionLevel { get; init; } = 1;
 
     /// <summary>Mean size of data packs in bytes, 1 MiB to 32 MiB. Up to four of them are in memory.</summary>
     /// <value>16 MiB.</value>
-    [Range(1 << 20, 32 << 20)]
     public int DataPackBytes { get; init; } = 16 << 20;
 
     /// <summary>Mean size of metadata packs in bytes, 1 MiB to 32 MiB.</summary>
     /// <value>4 MiB.</value>
-    [Range(1 << 20, 32 << 20)]
     public int MetaPackBytes { get; init; } = 4 << 20;
 
-    /// <summary>How many stored packs may wait for their entry in the index: what a crash costs is uploading these again.</summary>
+    /// <summary>How many stored packs may wait for their entry in the index, 1 to 1,024: what a crash costs is uploading these again.</summary>
     /// <value>32.</value>
-    [Range(1, 1024)]
     public int PacksPerIndex { get; init; } = 32;
 
-    internal void Check() => Validator.ValidateObject(this, new ValidationContext(this), validateAllProperties: true);
+    /// <exception cref="ArgumentOutOfRangeException">A value is outside of its limits.</exception>
+    internal void Check()
+    {
+        InRange(CompressionLevel, 0, 19);
+        InRange(DataPackBytes, 1 << 20, 32 << 20);
+        InRange(MetaPackBytes, 1 << 20, 32 << 20);
+        InRange(PacksPerIndex, 1, 1024);
+    }
+
+    private static void InRange(int value, int least, int most, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (value < least || value > most) throw new ArgumentOutOfRangeException(name, value, $"Must be {least} to {most}.");
+    }
 }
 
 /// <summary>Counters of a writer so far; all but the first are final only after the commit.</summary>
