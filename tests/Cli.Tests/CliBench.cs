@@ -14,7 +14,7 @@ internal sealed record CliResult(int Code, string Out, string Error, byte[] Raw)
     }
 }
 
-/// <summary>Runs <c>backupctl</c> within this process, in a folder of its own with one vault.</summary>
+/// <summary>Runs <c>backupctl</c>, within this process unless a published one is to be tested, in a folder of its own with one vault.</summary>
 internal sealed class CliBench : IDisposable
 {
     private readonly Dictionary<string, string> _environment = [];
@@ -36,6 +36,11 @@ internal sealed class CliBench : IDisposable
 
     public async Task<CliResult> RunAsync(params string[] arguments)
     {
+        if (ProgramUnderTest.IsPublished)
+        {
+            return await ProgramUnderTest.RunAsync(arguments, _environment, TestContext.Current.CancellationToken);
+        }
+
         var (output, error, raw) = (new StringWriter(), new StringWriter(), new MemoryStream());
         var terminal = new Terminal
         {

@@ -9,8 +9,6 @@ namespace Backup.Cli.Tests;
 /// <summary>The commands as PostgreSQL itself calls them: a server archives with <c>wal push</c>, another recovers with <c>wal get</c>.</summary>
 public sealed class WalCommandTests
 {
-    private const string Program = "backupctl.dll";
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -24,7 +22,7 @@ public sealed class WalCommandTests
         var connection = bench.Write("connection", server.ConnectionString());
         await ExecuteAsync(
             server, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)", "ALTER SYSTEM SET archive_mode = on",
-            $"ALTER SYSTEM SET archive_command = '{Quote($"{Dotnet} {Path.Combine(AppContext.BaseDirectory, Program)} wal push %p --asset db --vault {bench["vault"]} --key-file {bench["backup.key"]}")}'");
+            $"ALTER SYSTEM SET archive_command = '{Quote($"{string.Join(' ', ProgramUnderTest.CommandLine)} wal push %p --asset db --vault {bench["vault"]} --key-file {bench["backup.key"]}")}'");
         await server.StopAsync();
         await server.StartAgainAsync(Cancel);
         (await bench.AsAgentAsync("backup-postgres", "--asset", "db", "--connection-file", connection)).ShouldEnd(ExitCode.Success);
@@ -126,8 +124,6 @@ public sealed class WalCommandTests
 
         (await bench.AsAgentAsync("wal", "push", copy, "--asset", "db")).ShouldEnd(ExitCode.Conflict).Error.ShouldContain("cluster");
     }
-
-    private static string Dotnet => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath! : "dotnet";
 
     private static Task<PostgresServer> StartAsync(string folder, params string[] settings) => Task.Run(async () => await PostgresServer.StartAsync(
         await LocalPackages.InstallAsync(cancel: Cancel),

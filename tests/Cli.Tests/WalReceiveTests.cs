@@ -54,15 +54,8 @@ public sealed class WalReceiveTests
         await server.StopAsync();
     }
 
-    private static Process Start(CliBench bench, string connection) => Process.Start(new ProcessStartInfo(
-        "dotnet",
-        [
-            Path.Combine(AppContext.BaseDirectory, "backupctl.dll"), "wal", "receive", "--asset", "db", "--connection-file", connection, "--durable-within", "1", "--base-backup", "--json",
-            "--vault", bench["vault"], "--key-file", bench["backup.key"],
-        ])
-    {
-        RedirectStandardOutput = true,
-    })!;
+    private static Process Start(CliBench bench, string connection) => Process.Start(ProgramUnderTest.Start(
+        "wal", "receive", "--asset", "db", "--connection-file", connection, "--durable-within", "1", "--base-backup", "--json", "--vault", bench["vault"], "--key-file", bench["backup.key"]))!;
 
     private static async Task UntilDurableAsync(Process receiver, Lsn end)
     {
