@@ -35,6 +35,9 @@ public enum AgentApiFault
 
     /// <summary>An identity file is missing, damaged or readable by others.</summary>
     IdentityUnusable,
+
+    /// <summary>The recipient has no key yet: it was never enrolled.</summary>
+    NotEnrolled,
 }
 
 /// <summary>The only exception this project throws for what others sent or stored. Texts never hold secrets or message content.</summary>
@@ -52,7 +55,7 @@ public sealed class AgentApiException(AgentApiFault fault, string message, strin
     public string Hint { get; } = hint;
 
     /// <summary>True when sealing the same order anew may succeed; the same bytes never will.</summary>
-    public bool IsTransient => Fault is AgentApiFault.Expired;
+    public bool IsTransient => Fault is AgentApiFault.Expired or AgentApiFault.NotEnrolled;
 
     /// <summary>
     /// Set only by <see cref="OrderOpener.Open"/> when the sender is authentic but its order breaks the contract: an answer,

@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using System.Reflection;
 using Backup.Cli.Backing;
 using Backup.Cli.Completion;
+using Backup.Cli.ControlPlane;
 using Backup.Cli.Identities;
 using Backup.Cli.Log;
 using Backup.Cli.Output;
@@ -80,6 +81,8 @@ internal static class Backupctl
             WalCommands.Create(context),
             ProbeCommand.Create(context),
             IdentityCommands.Create(context),
+            AgentCommands.Create(context),
+            ControlPlaneCommands.Create(context),
             CompletionCommand.Create(context),
         ])
         {

@@ -11,6 +11,18 @@ public enum CliFault
 
     /// <summary>An option's value makes no sense here.</summary>
     OptionInvalid,
+
+    /// <summary>The control plane refuses the key.</summary>
+    AccessDenied,
+
+    /// <summary>The control plane does not know what was named.</summary>
+    NotFound,
+
+    /// <summary>The control plane is not in the state for it.</summary>
+    Conflict,
+
+    /// <summary>The control plane, or the agent it asked, did not answer.</summary>
+    Unavailable,
 }
 
 /// <summary>A request that cannot be carried out as it stands.</summary>
@@ -24,6 +36,6 @@ public sealed class CliException(CliFault fault, string message, string hint, Ex
     /// <summary>What kind of mistake it is.</summary>
     public CliFault Fault { get; } = fault;
 
-    /// <summary>False: the same command line fails again.</summary>
-    public bool IsTransient { get; }
+    /// <summary>True when the same command line may succeed later.</summary>
+    public bool IsTransient => Fault is CliFault.Unavailable;
 }

@@ -16,7 +16,7 @@ internal enum ExitCode
     /// <summary>The command line is wrong; nothing was done.</summary>
     Usage = 2,
 
-    /// <summary>Done, but some of the source could not be read.</summary>
+    /// <summary>Done in part: some of the source could not be read, or not every agent confirmed.</summary>
     Partial = 3,
 
     /// <summary>A check found something wrong.</summary>
@@ -101,12 +101,21 @@ internal static class ExitCodes
         _ => ExitCode.Failed,
     };
 
+    public static ExitCode Of(CliFault fault) => fault switch
+    {
+        CliFault.SnapshotMissing or CliFault.NotFound => ExitCode.NotFound,
+        CliFault.AccessDenied => ExitCode.AccessDenied,
+        CliFault.Conflict => ExitCode.Conflict,
+        CliFault.Unavailable => ExitCode.Unavailable,
+        _ => ExitCode.Usage,
+    };
+
     public static ExitCode Of(Exception failure) => failure switch
     {
         VaultException e => Of(e.Fault),
         SourcesException e => Of(e.Fault),
         AgentApiException => ExitCode.WrongKey,
-        CliException e => e.Fault == CliFault.SnapshotMissing ? ExitCode.NotFound : ExitCode.Usage,
+        CliException e => Of(e.Fault),
         OperationCanceledException => ExitCode.Interrupted,
         IOException { HResult: Output.StandardOutput.BrokenPipe } => ExitCode.OutputClosed,
         IOException { HResult: Output.StandardOutput.NoSpace } => ExitCode.DiskFull,

@@ -24,7 +24,8 @@ public sealed class HelpTests : IDisposable
     [Theory]
     [InlineData("vault init"), InlineData("vault stats"), InlineData("vault prune"), InlineData("vault verify"), InlineData("vault repair"), InlineData("vault rebuild-index")]
     [InlineData("vault copy"), InlineData("vault key"), InlineData("backup"), InlineData("snapshots"), InlineData("ls"), InlineData("find"), InlineData("diff"), InlineData("restore"), InlineData("cat")]
-    [InlineData("store probe"), InlineData("identity new"), InlineData("completion")]
+    [InlineData("store probe"), InlineData("identity new"), InlineData("completion"), InlineData("agent list"), InlineData("agent show"), InlineData("agent invite")]
+    [InlineData("agent rotate-key"), InlineData("agent revoke-key"), InlineData("control-plane keys"), InlineData("control-plane announce-key"), InlineData("control-plane revoke-key")]
     public void Spelling_OfEveryPromisedCommand_Exists(string command) => Commands.Select(row => row.Data).ShouldContain(command);
 
     [Theory]

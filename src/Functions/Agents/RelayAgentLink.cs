@@ -35,7 +35,7 @@ public sealed class RelayAgentLink(PolicyDocument policy, KeyChoice keys, RelayS
             return await relay.SendAsync(EntityPath.Parse(entry.RelayPath), call, cancel).ConfigureAwait(false) switch
             {
                 RelayReply.Answered { StatusCode: StatusOk } when !await keys.StillCountsAsync(agent, identity.KeyId, cancel).ConfigureAwait(false) => Silent<TAnswer>(
-                    $"The key of agent {agent} was revoked.", $"POST /api/agents/{agent}/enrolment gives a one-time code for a new one.", isTransient: false),
+                    $"The key of agent {agent} was revoked.", KeyChoice.Invite(agent), isTransient: false),
                 RelayReply.Answered { StatusCode: StatusOk } answered => Open(sealer, request, answered),
                 RelayReply.Answered { StatusCode: >= StatusServerFault or StatusTooMany } busy => Silent<TAnswer>(
                     $"Agent {agent} answered with status {busy.StatusCode}.", "It may be starting or stopping; see its log.", isTransient: true),

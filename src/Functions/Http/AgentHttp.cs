@@ -1,6 +1,7 @@
 using Backup.AgentApi;
 using Backup.Catalog.Agents;
 using Backup.Functions.Agents;
+using Backup.Functions.Keys;
 using Backup.Policy;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
@@ -12,10 +13,11 @@ namespace Backup.Functions.Http;
 /// <param name="policy">Knows the agents.</param>
 /// <param name="link">The way to them.</param>
 /// <param name="keys">What they are known by.</param>
+/// <param name="choice">Knows who is known by a file.</param>
 /// <param name="logger">Hears of failed requests.</param>
-public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeyStore keys, ILogger<AgentHttp> logger)
+public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeyStore keys, KeyChoice choice, ILogger<AgentHttp> logger)
 {
-    private sealed record KeyView(string Id, string State, DateTimeOffset PinnedAt, DateTimeOffset? AcceptUntil);
+    private sealed record KeyView(string Id, string State, DateTimeOffset? PinnedAt, DateTimeOffset? AcceptUntil);
 
     private sealed record ProblemView(string Text, string Hint);
 
@@ -46,7 +48,7 @@ public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeySt
         });
 
     internal static Agent Find(PolicyDocument policy, string name) =>
-        policy.Agents.FirstOrDefault(a => a.Name.Value == name) ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "GET /api/agents lists them.");
+        policy.Agents.FirstOrDefault(a => a.Name.Value == name) ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "'backupctl agent list' lists them.");
 
     private static HttpAnswer NoAnswer<TAnswer>(AgentReply<TAnswer> reply)
         where TAnswer : class => reply.Refusal is { } refusal
@@ -65,6 +67,22 @@ public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeySt
             : null;
         return new AgentView(
             agent.Name.Value, agent.Site.Value, health.Answer is not null, problem, health.Answer, inventory?.Answer,
-            [.. known.Select(k => new KeyView(k.KeyId, k.State, k.PinnedAt, k.AcceptUntil))]);
+            [.. known.Select(k => new KeyView(k.KeyId, k.State, k.PinnedAt, k.AcceptUntil)), .. ByHand(agent.Name, known)]);
+    }
+
+    /// <summary>The key of a file, where it is the one that counts.</summary>
+    private IEnumerable<KeyView> ByHand(AgentName agent, IReadOnlyList<CatalogAgentKey> known)
+    {
+        try
+        {
+            return choice.PinnedByHand(agent) is { } pinned && known.All(k => k.State != "current" && k.KeyId != pinned.KeyId.ToString())
+                ? [new KeyView(pinned.KeyId.ToString(), "file", null, null)]
+                : [];
+        }
+        catch (AgentApiException)
+        {
+            // The health question fails for the same reason, and its problem says so.
+            return [];
+        }
     }
 }

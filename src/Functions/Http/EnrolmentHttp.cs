@@ -67,7 +67,7 @@ public sealed class EnrolmentHttp(PolicyDocument policy, ControlPlaneKeys own, A
                     welcome = asked.SealWelcome(own.Public());
                 }
 
-                return Problem(verdict);
+                return Problem(verdict, asked.Agent.Name);
             }
             catch (AgentApiException e)
             {
@@ -77,14 +77,16 @@ public sealed class EnrolmentHttp(PolicyDocument policy, ControlPlaneKeys own, A
         return welcome.Length > 0 ? Results.Bytes(welcome, "application/octet-stream") : problem;
     }
 
-    private static HttpAnswer Problem(EnrolmentVerdict verdict) => verdict switch
+    private static HttpAnswer Problem(EnrolmentVerdict verdict, string agent) => verdict switch
     {
-        EnrolmentVerdict.Expired => Forbidden("The enrolment code has expired."),
-        EnrolmentVerdict.Used => Forbidden("The enrolment code was used already, by another key."),
-        EnrolmentVerdict.WrongAgent => Forbidden("The enrolment code is for an agent of another name."),
-        EnrolmentVerdict.RevokedKey => Forbidden("This agent's key was revoked."),
-        _ => Forbidden("The enrolment code is wrong."),
+        EnrolmentVerdict.Expired => Forbidden("The enrolment code has expired.", AskAnew(agent)),
+        EnrolmentVerdict.Used => Forbidden("The enrolment code was used already, by another key.", AskAnew(agent) + " If nobody of yours used this one, revoke the key that it let in: 'backupctl agent show' names it."),
+        EnrolmentVerdict.WrongAgent => Forbidden("The enrolment code is for an agent of another name.", $"This agent calls itself \"{agent}\": correct its configuration, or use a code of 'backupctl agent invite {agent}'."),
+        EnrolmentVerdict.RevokedKey => Forbidden("This agent's key was revoked.", "Run the enrolment with --replace: it makes a new key."),
+        _ => Forbidden("The enrolment code is wrong.", AskAnew(agent)),
     };
 
-    private static HttpAnswer Forbidden(string title) => HttpAnswer.Problem(StatusCodes.Status403Forbidden, title, "Ask for a new code: POST /api/agents/{name}/enrolment, with the admin key.");
+    private static string AskAnew(string agent) => $"Ask for a new code: 'backupctl agent invite {agent}'.";
+
+    private static HttpAnswer Forbidden(string title, string hint) => HttpAnswer.Problem(StatusCodes.Status403Forbidden, title, hint);
 }

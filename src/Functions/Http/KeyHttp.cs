@@ -22,6 +22,10 @@ public sealed class KeyHttp(PolicyDocument policy, KeyOrders orders, AgentKeySto
 {
     private sealed record RevokedView(string Agent, string KeyId, bool IsNew);
 
+    private sealed record OwnKeyView(string Id, string State, IReadOnlyList<string>? ConfirmedBy);
+
+    private sealed record OwnKeysView(string Name, IReadOnlyList<OwnKeyView> Keys);
+
     private sealed record OutcomesView(string KeyId, bool AllDone, IReadOnlyList<KeyOutcome> Agents);
 
     /// <summary>Has an agent make a new key; both count until the overlap is over.</summary>
@@ -42,6 +46,30 @@ public sealed class KeyHttp(PolicyDocument policy, KeyOrders orders, AgentKeySto
         {
             var agent = AgentHttp.Find(policy, name);
             return HttpAnswer.Ok(new RevokedView(name, KeyOf(key), await store.RevokeAsync(agent.Name, KeyOf(key), "api", cancel).ConfigureAwait(false)));
+        });
+
+    /// <summary>The control plane's own keys, and which agents confirmed the next one.</summary>
+    [Function(nameof(GetControlPlaneKeys))]
+    public Task<IResult> GetControlPlaneKeys([HttpTrigger(AuthorizationLevel.Function, "get", Route = "control-plane/keys")] HttpRequest request, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () =>
+        {
+            List<OwnKeyView> keys = [new(own.Current.Public.KeyId.ToString(), "current", null)];
+            if (own.Next is { } next)
+            {
+                var id = next.Public.KeyId.ToString();
+                var confirmed = new List<string>();
+                foreach (var agent in policy.Agents)
+                {
+                    if (await store.TrustsAsync(agent.Name, id, cancel).ConfigureAwait(false))
+                    {
+                        confirmed.Add(agent.Name.Value);
+                    }
+                }
+
+                keys.Add(new OwnKeyView(id, "next", confirmed));
+            }
+
+            return HttpAnswer.Ok(new OwnKeysView(own.Current.Name, keys));
         });
 
     /// <summary>Announces the next key of the control plane (<c>ControlPlane:NextIdentityFile</c>) to every agent.</summary>
@@ -65,7 +93,7 @@ public sealed class KeyHttp(PolicyDocument policy, KeyOrders orders, AgentKeySto
     private static HttpAnswer Answer(string keyId, IReadOnlyList<KeyOutcome> outcomes) => HttpAnswer.Ok(new OutcomesView(keyId, outcomes.All(o => o.Done), outcomes));
 
     private static string KeyOf(string text) =>
-        text.Length == 32 && text.All(char.IsAsciiHexDigitLower) ? text : throw HttpInput.Bad("A key id is 32 lower-case hexadecimal digits.", "GET /api/agents/{name} lists an agent's.");
+        text.Length == 32 && text.All(char.IsAsciiHexDigitLower) ? text : throw HttpInput.Bad("A key id is 32 lower-case hexadecimal digits.", "'backupctl agent show' and 'backupctl control-plane keys' list them.");
 
     private static async Task<TimeSpan> OverlapAsync(HttpRequest request, CancellationToken cancel)
     {

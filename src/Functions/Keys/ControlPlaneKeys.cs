@@ -43,21 +43,26 @@ public sealed class KeyChoice(ControlPlaneSettings settings, AgentKeyStore store
             return PublicIdentity.Parse(current.Identity);
         }
 
-        var file = settings.AgentsFolder is { Length: > 0 } folder ? Path.Combine(folder, $"{agent}.pub") : null;
-        if (file is not null && File.Exists(file))
+        if (PinnedByHand(agent) is { } pinned && keys.All(k => k.KeyId != pinned.KeyId.ToString()))
         {
-            // Read at each order: a replaced identity counts at once, and the file is small.
-            var pinned = PublicIdentity.Load(file);
-            if (keys.All(k => k.KeyId != pinned.KeyId.ToString()))
-            {
-                return pinned;
-            }
+            return pinned;
         }
 
         throw new AgentApiException(
-            AgentApiFault.IdentityUnusable,
+            keys.Count == 0 ? AgentApiFault.NotEnrolled : AgentApiFault.IdentityUnusable,
             keys.Count == 0 ? $"Agent {agent} is not enrolled." : $"Agent {agent} has no key that is not revoked.",
-            $"POST /api/agents/{agent}/enrolment gives a one-time code for it.");
+            Invite(agent));
+    }
+
+    /// <summary>How an administrator lets the agent enrol.</summary>
+    public static string Invite(AgentName agent) => $"'backupctl agent invite {agent}' gives a one-time code with which it enrols.";
+
+    /// <summary>The identity in the folder of those pinned by hand; null for none. Read each time: a replaced one counts at once, and the file is small.</summary>
+    /// <exception cref="AgentApiException">The file is no identity.</exception>
+    public PublicIdentity? PinnedByHand(AgentName agent)
+    {
+        var file = settings.AgentsFolder is { Length: > 0 } folder ? Path.Combine(folder, $"{agent}.pub") : null;
+        return file is not null && File.Exists(file) ? PublicIdentity.Load(file) : null;
     }
 
     /// <summary>Whether an answer with that key still counts: it may have been revoked since the order was sent.</summary>

@@ -10,7 +10,11 @@ namespace Backup.Functions.Keys;
 /// <param name="Done">It confirmed.</param>
 /// <param name="Text">What it said otherwise.</param>
 /// <param name="Hint">What to do about it.</param>
-public sealed record KeyOutcome(string Agent, bool Done, string? Text = null, string? Hint = null);
+public sealed record KeyOutcome(string Agent, bool Done, string? Text = null, string? Hint = null)
+{
+    /// <summary>The agent's new key, when it made one.</summary>
+    public string? KeyId { get; init; }
+}
 
 /// <summary>Changes of keys that need the agents. Each is safe to repeat until every agent has confirmed.</summary>
 /// <param name="policy">Knows the agents.</param>
@@ -46,7 +50,7 @@ public sealed class KeyOrders(PolicyDocument policy, IAgentLink link, AgentKeySt
         }
 
         return await store.PinNextAsync(agent, made.KeyId.ToString(), made.Export(), overlap, actor, cancel).ConfigureAwait(false)
-            ? new KeyOutcome(agent.Value, true)
+            ? new KeyOutcome(agent.Value, true) { KeyId = made.KeyId.ToString() }
             : new KeyOutcome(agent.Value, false, "The agent's new key was revoked before.", "Enrol the agent again.");
     }
 

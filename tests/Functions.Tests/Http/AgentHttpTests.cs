@@ -112,6 +112,9 @@ public sealed class AgentHttpTests(PostgresFixture postgres)
         app.Agent.Keys = order => order is TrustControlPlaneKey trust && PublicIdentity.Parse(trust.Identity).KeyId == next.Public.KeyId ? new TrustedKeys { KeyIds = [] } : null;
         (await app.CallAsync(r => app.Function<KeyHttp>().PostControlPlaneKeyAnnouncement(r, CancellationToken.None), "")).Body.GetProperty("allDone").GetBoolean().ShouldBeTrue();
         (await SignerAsync(app, agent)).ShouldBe(next.Public.KeyId);
+        var own = (await app.CallAsync(r => app.Function<KeyHttp>().GetControlPlaneKeys(r, CancellationToken.None))).Body.GetProperty("keys");
+        own.EnumerateArray().Select(k => (k.GetProperty("id").GetString(), k.GetProperty("state").GetString())).ShouldBe([(current.Public.KeyId.ToString(), "current"), (next.Public.KeyId.ToString(), "next")]);
+        own[1].GetProperty("confirmedBy").EnumerateArray().Select(a => a.GetString()).ShouldBe(["lab-agent-1"]);
 
         // A new agent learns both keys at once.
         var (_, welcome, request) = await EnrolAsync(app, await InviteAsync(app), agent);
