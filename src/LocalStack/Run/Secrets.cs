@@ -14,14 +14,11 @@ internal sealed record Secrets(string Folder)
 
     public string FunctionKey => Path.Combine(Folder, "function.key");
 
-    public string AgentIdentity => Path.Combine(Folder, "agent.identity");
+    public string AdminKey => Path.Combine(Folder, "admin.key");
 
     public string ControlPlaneIdentity => Path.Combine(Folder, "control-plane.identity");
 
     public string ControlPlanePublic => Path.Combine(Folder, "control-plane.pub");
-
-    /// <summary>Public identities of agents, <c>{agent}.pub</c>: what the control plane knows them by.</summary>
-    public string AgentsFolder => Path.Combine(Folder, "agents");
 
     public string BackupKey => Path.Combine(Folder, "vault-backup.key");
 
@@ -40,7 +37,7 @@ internal sealed record Secrets(string Folder)
     /// <summary>Makes the random keys that are missing.</summary>
     public async Task EnsureRandomKeysAsync(CancellationToken cancel)
     {
-        foreach (var file in (string[])[RelayListenKey, RelaySendKey, FunctionKey])
+        foreach (var file in (string[])[RelayListenKey, RelaySendKey, FunctionKey, AdminKey])
         {
             if (!File.Exists(file))
             {

@@ -38,8 +38,6 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
           keyName: {Stack.RelayListenRule}
           keyFile: {Q(secrets.RelayListenKey)}
           trustedCertificateFile: {Q(secrets.RelayCertificate)}
-        identityFile: {Q(secrets.AgentIdentity)}
-        controlPlaneFile: {Q(secrets.ControlPlanePublic)}
         stateFolder: {Q(folders.Agent)}
         vaults:
         {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}"))}

@@ -18,7 +18,7 @@ internal sealed class Stack : IAsyncDisposable
 
     private static readonly TimeSpan ReadyLimit = TimeSpan.FromSeconds(60);
 
-    // In the order of starting; stopped in the opposite one.
+    // Stopped in the opposite order.
     private readonly List<(IAsyncDisposable Service, Func<ChildProcess> Child)> _running = [];
     private readonly StackPorts _ports;
 
@@ -89,7 +89,7 @@ internal sealed class Stack : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts our programs: relay emulator, agent, Functions app. From here on the schedule fires.</summary>
+    /// <summary>Starts our programs: relay emulator and Functions app, then, once it is enrolled, the agent. From here on the schedule fires.</summary>
     public async Task StartProgramsAsync(CancellationToken cancel)
     {
         var relayPort = _ports.For("relay");
@@ -106,8 +106,11 @@ internal sealed class Stack : IAsyncDisposable
         foreach (var program in (Supervised[])[Relay, Agent, Functions])
         {
             Register(program, () => program.Child);
-            await program.StartAsync(cancel).ConfigureAwait(false);
         }
+
+        await Task.WhenAll(Relay.StartAsync(cancel), Functions.StartAsync(cancel)).ConfigureAwait(false);
+        await new AgentEnrolment(Folders, Secrets, Settings, FunctionsAddress).EnsureAsync(cancel).ConfigureAwait(false);
+        await Agent.StartAsync(cancel).ConfigureAwait(false);
     }
 
     /// <summary>Completes when a child ends that nobody told to, with what happened; never otherwise.</summary>
@@ -174,16 +177,11 @@ internal sealed class Stack : IAsyncDisposable
 
     private async Task MakeKeysAsync(CancellationToken cancel)
     {
-        Directory.CreateDirectory(Secrets.AgentsFolder);
-        var agentPublic = Path.Combine(Secrets.AgentsFolder, AgentName + ".pub");
-        if (!File.Exists(agentPublic))
-        {
-            await MakeIdentityAsync(AgentName, Secrets.AgentIdentity, agentPublic, cancel).ConfigureAwait(false);
-        }
-
         if (!File.Exists(Secrets.ControlPlanePublic))
         {
-            await MakeIdentityAsync("control-plane", Secrets.ControlPlaneIdentity, Secrets.ControlPlanePublic, cancel).ConfigureAwait(false);
+            // The public part appears last: a private one without it was interrupted.
+            File.Delete(Secrets.ControlPlaneIdentity);
+            await ProgramRun.OfOurOwnAsync("Cli", ["identity", "new", "--name", "control-plane", "--private", Secrets.ControlPlaneIdentity, "--public", Secrets.ControlPlanePublic], cancel).ConfigureAwait(false);
         }
 
         // Every time: it keeps a certificate that is still good, and renews one that is about to end.
@@ -199,12 +197,6 @@ internal sealed class Stack : IAsyncDisposable
         }
     }
 
-    private static async Task MakeIdentityAsync(string name, string privateFile, string publicFile, CancellationToken cancel)
-    {
-        File.Delete(privateFile);
-        await ProgramRun.OfOurOwnAsync("Cli", ["identity", "new", "--name", name, "--private", privateFile, "--public", publicFile], cancel).ConfigureAwait(false);
-    }
-
     private async Task<Dictionary<string, string>> FunctionsEnvironmentAsync(int relayPort, CancellationToken cancel) => new()
     {
         ["Policy__File"] = Settings.Policy,
@@ -215,10 +207,10 @@ internal sealed class Stack : IAsyncDisposable
         ["Relay__KeyFile"] = Secrets.RelaySendKey,
         ["Relay__TrustedCertificateFile"] = Secrets.RelayCertificate,
         ["ControlPlane__IdentityFile"] = Secrets.ControlPlaneIdentity,
-        ["ControlPlane__AgentsFolder"] = Secrets.AgentsFolder,
         ["Offsite__ConnectionString"] = Azurite.ConnectionString,
         ["Schedule__Timer"] = Options.Timer,
         ["FunctionKeys__local"] = await Secrets.HashOfAsync(Secrets.FunctionKey, cancel).ConfigureAwait(false),
+        ["AdminKeys__local"] = await Secrets.HashOfAsync(Secrets.AdminKey, cancel).ConfigureAwait(false),
         ["ASPNETCORE_URLS"] = FunctionsAddress.ToString(),
     };
 
