@@ -28,7 +28,7 @@ public sealed record RelayConnection
         catch (Exception e) when (e is not (RelayException or OperationCanceledException))
         {
             // Tokens may come from any credential library, with any exception.
-            throw new RelayException(RelayFault.Unauthorized, $"No token for the relay could be made ({e.GetType().Name}).", "Check the credential this process uses.", e);
+            throw new RelayException(RelayFault.NoToken, $"No token for the relay could be made ({e.GetType().Name}).", "Check the credential this process uses, and whether what it asks can be reached.", e);
         }
     }
 

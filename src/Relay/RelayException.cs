@@ -15,6 +15,9 @@ public enum RelayFault
     /// <summary>The token is missing, malformed, expired or wrongly signed.</summary>
     Unauthorized,
 
+    /// <summary>No token could be made: the credential, or what it asks, failed. Nothing was sent.</summary>
+    NoToken,
+
     /// <summary>The token is valid but does not allow this, or the relay's limit is reached.</summary>
     Forbidden,
 
@@ -58,5 +61,5 @@ public sealed class RelayException(RelayFault fault, string message, string hint
     public int? StatusCode { get; init; }
 
     /// <summary>True when trying again later may succeed without anybody changing anything.</summary>
-    public bool IsTransient => Fault is RelayFault.Unreachable or RelayFault.NotFound or RelayFault.TimedOut or RelayFault.ServiceFault or RelayFault.ConnectionLost;
+    public bool IsTransient => Fault is RelayFault.Unreachable or RelayFault.NoToken or RelayFault.NotFound or RelayFault.TimedOut or RelayFault.ServiceFault or RelayFault.ConnectionLost;
 }

@@ -28,7 +28,7 @@ internal sealed class RelayDoor : BackgroundService
             Connection = new RelayConnection
             {
                 Endpoint = RelayEndpoint.Parse(settings.Endpoint.OriginalString),
-                Tokens = SasTokens.FromKeyFile(settings.KeyName, settings.KeyFile, time),
+                Tokens = settings.Identity is { } identity ? new EntraTokens(identity.NewCredential(), time) : SasTokens.FromKeyFile(settings.KeyName!, settings.KeyFile!, time),
                 Trust = RelayTrust.FromOptionalCertificateFile(settings.TrustedCertificateFile),
                 Clock = time,
             },

@@ -1,3 +1,4 @@
+using Backup.Relay;
 using Backup.Sources.Postgres.Wal;
 
 namespace Backup.Agent.Settings;
@@ -51,11 +52,14 @@ internal sealed record RelaySettings
     /// <summary>Path of the agent's entity in that namespace.</summary>
     public required string Path { get; init; }
 
-    /// <summary>Name of the shared access rule that grants Listen.</summary>
-    public required string KeyName { get; init; }
+    /// <summary>Name of the shared access rule that grants Listen; null with <see cref="Identity"/>.</summary>
+    public string? KeyName { get; init; }
 
-    /// <summary>File holding that rule's key.</summary>
-    public required string KeyFile { get; init; }
+    /// <summary>File holding that rule's key; null with <see cref="Identity"/>.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>The Entra ID identity with the role Azure Relay Listener, in place of a key.</summary>
+    public RelayIdentity? Identity { get; init; }
 
     /// <summary>PEM certificate to trust besides the system's, for a local relay; null: only the system's.</summary>
     public string? TrustedCertificateFile { get; init; }

@@ -1,3 +1,4 @@
+using Backup.Relay;
 using Backup.Sources.Postgres.Wal;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -108,7 +109,7 @@ internal static class AgentSettingsFile
         var nowhere = new Uri("sb://unset");
         if (parent.Section("relay") is not { } reader)
         {
-            return new RelaySettings { Endpoint = nowhere, Path = "", KeyName = "", KeyFile = "" };
+            return new RelaySettings { Endpoint = nowhere, Path = "" };
         }
 
         var endpoint = reader.Text("endpoint");
@@ -122,12 +123,38 @@ internal static class AgentSettingsFile
         {
             Endpoint = isEndpoint ? uri! : nowhere,
             Path = reader.Text("path"),
-            KeyName = reader.Text("keyName"),
-            KeyFile = reader.File("keyFile"),
+            KeyName = reader.OptionalText("keyName"),
+            KeyFile = reader.OptionalFile("keyFile"),
+            Identity = ReadIdentity(reader),
             TrustedCertificateFile = reader.OptionalFile("trustedCertificateFile"),
         };
+        switch (reader.OptionalText("identity"), settings)
+        {
+            case (null, { KeyName: null, KeyFile: null }):
+                reader.Refuse("keyFile", "and 'relay.identity' are both missing; name a key ('keyName' and 'keyFile') or an Entra ID identity");
+                break;
+            case (null, { KeyName: null } or { KeyFile: null }):
+                reader.Refuse(settings.KeyName is null ? "keyFile" : "keyName", "needs the other of 'relay.keyName' and 'relay.keyFile'");
+                break;
+            case (not null, not { KeyName: null, KeyFile: null }):
+                reader.Refuse("identity", "stands in place of 'relay.keyName' and 'relay.keyFile'; keep one of the two ways");
+                break;
+        }
+
         reader.RefuseTheRest();
         return settings;
+    }
+
+    private static RelayIdentity? ReadIdentity(SettingsReader reader)
+    {
+        var text = reader.OptionalText("identity");
+        var identity = text is { Length: > 0 } ? RelayIdentity.TryParse(text) : null;
+        if (text is { Length: > 0 } && identity is null)
+        {
+            reader.Refuse("identity", $"must be {RelayIdentity.Forms}");
+        }
+
+        return identity;
     }
 
     private static VaultSettings ReadVault(SettingsReader reader)

@@ -86,9 +86,12 @@ public static class ControlPlane
     private static RelayConnection RelayOf(ControlPlaneSettings settings, TimeProvider clock) => new()
     {
         Endpoint = RelayEndpoint.Parse(settings.RelayEndpoint),
-        Tokens = settings.RelayKey is { Length: > 0 } key
-            ? new SasTokens(settings.RelayKeyName, key, clock)
-            : SasTokens.FromKeyFile(settings.RelayKeyName, settings.RelayKeyFile!, clock),
+        Tokens = settings switch
+        {
+            { RelayIdentity: { } identity } => new EntraTokens(identity.NewCredential(), clock),
+            { RelayKey: { Length: > 0 } key } => new SasTokens(settings.RelayKeyName!, key, clock),
+            _ => SasTokens.FromKeyFile(settings.RelayKeyName!, settings.RelayKeyFile!, clock),
+        },
         Trust = RelayTrust.FromOptionalCertificateFile(settings.RelayTrustedCertificateFile),
         Clock = clock,
     };

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Backup.Functions.Agents;
 using Backup.Policy;
+using Backup.Relay;
 using Microsoft.Extensions.Configuration;
 
 namespace Backup.Functions.Startup;
@@ -17,14 +18,17 @@ public sealed record ControlPlaneSettings
     /// <summary>The relay namespace, <c>sb://host[:port]</c>: <c>Relay:Endpoint</c>.</summary>
     public required string RelayEndpoint { get; init; }
 
-    /// <summary>The rule with the right Send: <c>Relay:KeyName</c>.</summary>
-    public required string RelayKeyName { get; init; }
+    /// <summary>The rule with the right Send: <c>Relay:KeyName</c>. Only with a key.</summary>
+    public string? RelayKeyName { get; init; }
 
-    /// <summary>A file with that rule's key: <c>Relay:KeyFile</c>. Either this or <see cref="RelayKey"/>.</summary>
+    /// <summary>A file with that rule's key: <c>Relay:KeyFile</c>. Exactly one of this, <see cref="RelayKey"/> and <see cref="RelayIdentity"/>.</summary>
     public string? RelayKeyFile { get; init; }
 
     /// <summary>That rule's key, meant for a Key Vault reference: <c>Relay:Key</c>.</summary>
     public string? RelayKey { get; init; }
+
+    /// <summary>The Entra ID identity with the role Azure Relay Sender, in place of a key: <c>Relay:Identity</c>.</summary>
+    public RelayIdentity? RelayIdentity { get; init; }
 
     /// <summary>A PEM file to trust instead of the machine's store: <c>Relay:TrustedCertificateFile</c>.</summary>
     public string? RelayTrustedCertificateFile { get; init; }
@@ -54,9 +58,10 @@ public sealed record ControlPlaneSettings
             PolicyFile = Required("Policy:File"),
             CatalogConnection = Required("ConnectionStrings:Catalog"),
             RelayEndpoint = Required("Relay:Endpoint"),
-            RelayKeyName = Required("Relay:KeyName"),
+            RelayKeyName = configuration["Relay:KeyName"],
             RelayKeyFile = configuration["Relay:KeyFile"],
             RelayKey = configuration["Relay:Key"],
+            RelayIdentity = Identity("Relay:Identity"),
             RelayTrustedCertificateFile = configuration["Relay:TrustedCertificateFile"],
             IdentityFile = Required("ControlPlane:IdentityFile"),
             NextIdentityFile = configuration["ControlPlane:NextIdentityFile"],
@@ -69,9 +74,15 @@ public sealed record ControlPlaneSettings
                 JobSeconds = Seconds("Jobs:JobSeconds", JobPatience.JobSecondsDefault),
             },
         };
-        if (string.IsNullOrEmpty(settings.RelayKeyFile) == string.IsNullOrEmpty(settings.RelayKey))
+        var isByIdentity = !string.IsNullOrEmpty(configuration["Relay:Identity"]);
+        if (new[] { !string.IsNullOrEmpty(settings.RelayKeyFile), !string.IsNullOrEmpty(settings.RelayKey), isByIdentity }.Count(isSet => isSet) != 1)
         {
-            problems.Add("set exactly one of Relay:KeyFile and Relay:Key");
+            problems.Add("set exactly one of Relay:KeyFile, Relay:Key and Relay:Identity");
+        }
+
+        if (isByIdentity != string.IsNullOrEmpty(settings.RelayKeyName))
+        {
+            problems.Add(isByIdentity ? "Relay:KeyName belongs to a key; an identity needs none" : "Relay:KeyName is missing");
         }
 
         return problems.Count == 0
@@ -90,6 +101,23 @@ public sealed record ControlPlaneSettings
             }
 
             return value ?? "";
+        }
+
+        RelayIdentity? Identity(string key)
+        {
+            var text = configuration[key];
+            if (string.IsNullOrEmpty(text))
+            {
+                return null;
+            }
+
+            var identity = RelayIdentity.TryParse(text);
+            if (identity is null)
+            {
+                problems.Add($"{key} is {RelayIdentity.Forms}; this is \"{text}\"");
+            }
+
+            return identity;
         }
 
         int Seconds(string key, int standard)

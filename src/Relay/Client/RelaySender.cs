@@ -65,7 +65,7 @@ public sealed class RelaySender : IDisposable
                 ? await ReadAsync(response, call.AnswerBytesMax, linked.Token).ConfigureAwait(false)
                 : ReplyRule.FromRelay((int)response.StatusCode, response.ReasonPhrase);
         }
-        catch (RelayException e) when (e.Fault == RelayFault.Unauthorized)
+        catch (RelayException e) when (e.Fault is RelayFault.Unauthorized or RelayFault.NoToken)
         {
             return new RelayReply.NotDelivered(e);
         }

@@ -52,6 +52,7 @@ internal sealed class AgentBench : IAsyncDisposable
                 Certificate = X509Certificate2.CreateFromPemFile(certificate, scratch[DevelopmentCertificate.KeyFileName]),
                 Rules = [new EmulatorRule("listen", ["listen-key"], RelayRights.Listen), new EmulatorRule("send", ["send-key"], RelayRights.Send)],
                 Entities = [new EmulatorEntity(EntityPath.Parse(Entity))],
+                AcceptUnverifiedEntraTokens = true,
             },
             cancel);
         var sender = new RelaySender(new RelayConnection
@@ -78,14 +79,13 @@ internal sealed class AgentBench : IAsyncDisposable
     public void Use(PrivateIdentity controlPlane, PublicIdentity agent) => (_sealer, _addressee) = (new OrderSealer(controlPlane, TimeProvider.System), agent);
 
     /// <summary>Writes the agent's configuration.</summary>
-    public void Configure(string backupKey = "backup.key", string extra = "", bool isEnrolled = false) => Scratch.Write("agent.yaml", $$"""
+    public void Configure(string backupKey = "backup.key", string extra = "", bool isEnrolled = false, string? relayIdentity = null) => Scratch.Write("agent.yaml", $$"""
         name: lab-agent-1
         site: lab
         relay:
           endpoint: "{{_emulator.Endpoint}}"
           path: {{Entity}}
-          keyName: listen
-          keyFile: {{Scratch["listen.key"]}}
+          {{(relayIdentity is null ? $"keyName: listen\n  keyFile: {Scratch["listen.key"]}" : $"identity: {relayIdentity}")}}
           trustedCertificateFile: {{Scratch[DevelopmentCertificate.CertificateFileName]}}
         {{(isEnrolled ? "" : $"identityFile: {Scratch["agent.identity"]}")}}
         {{(isEnrolled ? "" : $"controlPlaneFile: {Scratch["control-plane.pub"]}")}}

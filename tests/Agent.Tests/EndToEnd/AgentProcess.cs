@@ -24,10 +24,20 @@ internal sealed class AgentProcess : IDisposable
     public static AgentProcess StartWith(params string[] arguments) => StartWithInput("", arguments);
 
     /// <summary>Starts it with something on its standard input.</summary>
-    public static AgentProcess StartWithInput(string input, params string[] arguments)
+    public static AgentProcess StartWithInput(string input, params string[] arguments) => Start(input, new Dictionary<string, string>(), arguments);
+
+    /// <summary>Starts it with more in its environment.</summary>
+    public static AgentProcess StartIn(IReadOnlyDictionary<string, string> environment, string config) => Start("", environment, ["--config", config]);
+
+    private static AgentProcess Start(string input, IReadOnlyDictionary<string, string> environment, string[] arguments)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "Backup.Agent.dll");
         var start = new ProcessStartInfo("dotnet", ["exec", program, .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         var process = Process.Start(start)!;
         process.StandardInput.Write(input);
         process.StandardInput.Close();

@@ -140,6 +140,24 @@ public sealed class AgentProcessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ManagedIdentity_InPlaceOfAKey_ListensOnceTheMachineGivesATokenAndAnswersOrders()
+    {
+        await using var machine = await ManagedIdentityStub.StartAsync();
+        machine.Faults = 1; // As right after a boot: no reason to give up.
+        _bench.Configure(relayIdentity: "managed");
+        using var agent = AgentProcess.StartIn(machine.Environment, _bench.ConfigFile);
+        await _bench.WaitForListenerAsync();
+
+        (await _bench.OrderAsync("health", new HealthQuery())).Value.ShouldNotBeNull();
+        machine.Asked.Distinct().ShouldHaveSingleItem().ShouldBe("https://relay.azure.net");
+        agent.Terminate();
+        (await agent.WaitAsync(_cancel)).ShouldBe(0, agent.Output);
+        agent.Output.ShouldContain("No token for the relay could be made");
+        agent.Output.ShouldNotContain("e30.");
+        agent.Output.ShouldNotContain("machine-secret");
+    }
+
+    [Fact]
     public async Task Output_OfAWholeBackup_HoldsNoSecret()
     {
         _bench.FillData(1, 10);

@@ -109,11 +109,30 @@ public sealed class AgentSettingsFileTests : IDisposable
         AgentSettingsFile.Parse(string.Join('\n', lines), "agent.yaml").IdentityFile.ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData("default"), InlineData("managed"), InlineData("b7a6f3a4-8d4e-4c83-9f3e-0d6b2a1c5e77")]
+    public void Parse_AnEntraIdentityInPlaceOfAKey_IsTaken(string identity)
+    {
+        var relay = AgentSettingsFile.Parse(Relay($"identity: {identity}"), "agent.yaml").Relay;
+        (relay.Identity!.Text, relay.KeyName, relay.KeyFile).ShouldBe((identity, null, null));
+    }
+
+    [Theory]
+    [InlineData("'relay.keyFile' and 'relay.identity' are both missing", "")]
+    [InlineData("'relay.keyFile' needs the other of 'relay.keyName' and 'relay.keyFile'", "keyFile: KEY")]
+    [InlineData("'relay.keyName' needs the other of 'relay.keyName' and 'relay.keyFile'", "keyName: listen")]
+    [InlineData("'relay.identity' stands in place of 'relay.keyName' and 'relay.keyFile'", "identity: default, keyName: listen, keyFile: KEY")]
+    [InlineData("'relay.identity' must be 'default'", "identity: somebody")]
+    public void Parse_NeitherOrBothWaysToTheRelay_SaysWhatToSet(string says, string relay) =>
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(Relay(relay), "agent.yaml")).Message.ShouldContain(says);
+
     [Fact]
     public void Load_MissingFile_IsAClearError() =>
         Should.Throw<AgentException>(() => AgentSettingsFile.Load(_scratch["none.yaml"])).Fault.ShouldBe(AgentFault.Settings);
 
     public void Dispose() => _scratch.Dispose();
+
+    private string Relay(string how) => Full().Replace($"keyName: listen, keyFile: {_scratch["listen.key"]}", how.Replace("KEY", _scratch["listen.key"], StringComparison.Ordinal), StringComparison.Ordinal);
 
     private string Full() => $$"""
         name: lab-agent-1

@@ -32,10 +32,25 @@ public sealed class ControlPlaneSettingsTests
         var fault = Should.Throw<ControlPlaneException>(() => ControlPlaneSettings.Read(Configuration(new() { ["Policy:File"] = null, ["Relay:Key"] = "x", ["Jobs:OfflineSeconds"] = "soon" })));
         fault.Fault.ShouldBe(ControlPlaneFault.Settings);
         fault.Message.ShouldContain("Policy:File is missing");
-        fault.Message.ShouldContain("exactly one of Relay:KeyFile and Relay:Key");
+        fault.Message.ShouldContain("exactly one of Relay:KeyFile, Relay:Key and Relay:Identity");
         fault.Message.ShouldContain("\"soon\"");
         fault.Message.ShouldContain("3 problems");
     }
+
+    [Theory]
+    [InlineData("default"), InlineData("managed"), InlineData("b7a6f3a4-8d4e-4c83-9f3e-0d6b2a1c5e77")]
+    public void Read_AnEntraIdentityInPlaceOfAKey_IsTaken(string identity) =>
+        ControlPlaneSettings.Read(Configuration(new() { ["Relay:Identity"] = identity, ["Relay:KeyName"] = null, ["Relay:KeyFile"] = null })).RelayIdentity!.Text.ShouldBe(identity);
+
+    [Theory]
+    [InlineData("exactly one of Relay:KeyFile, Relay:Key and Relay:Identity", "default", null, "key")]
+    [InlineData("exactly one of Relay:KeyFile, Relay:Key and Relay:Identity", null, null, null)]
+    [InlineData("Relay:KeyName is missing", null, null, "key")]
+    [InlineData("Relay:KeyName belongs to a key", "managed", "send", null)]
+    [InlineData("this is \"me\"", "me", null, null)]
+    public void Read_NeitherOrBothWaysToTheRelay_SaysWhatToSet(string says, string? identity, string? keyName, string? keyFile) =>
+        Should.Throw<ControlPlaneException>(() => ControlPlaneSettings.Read(Configuration(new() { ["Relay:Identity"] = identity, ["Relay:KeyName"] = keyName, ["Relay:KeyFile"] = keyFile })))
+            .Message.ShouldContain(says);
 
     [Fact]
     public void Offsite_NothingSet_SaysWhatToSet() =>

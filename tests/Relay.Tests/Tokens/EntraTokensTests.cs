@@ -34,6 +34,34 @@ public sealed class EntraTokensTests
             .ShouldBeOfType<RelayReply.Answered>().StatusCode.ShouldBe(202);
     }
 
+    [Fact]
+    public async Task Credential_ThatFails_IsAReasonOfItsOwnAndNothingWasSent()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        using var sender = new RelaySender(bed.Connection("send", RelayTestBed.SendKey) with { Tokens = new EntraTokens(new FailingCredential(), bed.Clock) });
+
+        var failure = (await sender.SendAsync(RelayTestBed.Hyco, new RelayCall { Body = new byte[1] }, TestContext.Current.CancellationToken)).ShouldBeOfType<RelayReply.NotDelivered>().Failure;
+
+        (failure.Fault, failure.IsTransient).ShouldBe((RelayFault.NoToken, true));
+        failure.Message.ShouldContain("CredentialUnavailableException");
+        failure.Message.ShouldNotContain("secret");
+    }
+
+    [Theory]
+    [InlineData("default", "DefaultAzureCredential"), InlineData("managed", "ManagedIdentityCredential"), InlineData("b7a6f3a4-8d4e-4c83-9f3e-0d6b2a1c5e77", "ManagedIdentityCredential")]
+    public void RelayIdentity_EachForm_IsItsCredential(string text, string credential) => RelayIdentity.TryParse(text)!.NewCredential().GetType().Name.ShouldBe(credential);
+
+    [Theory]
+    [InlineData(""), InlineData("Default"), InlineData("somebody"), InlineData("b7a6f3a4")]
+    public void RelayIdentity_AnythingElse_IsNone(string text) => RelayIdentity.TryParse(text).ShouldBeNull();
+
+    private sealed class FailingCredential : TokenCredential
+    {
+        public override AccessToken GetToken(TokenRequestContext requestContext, CancellationToken cancellationToken) => throw new Azure.Identity.CredentialUnavailableException("secret detail");
+
+        public override ValueTask<AccessToken> GetTokenAsync(TokenRequestContext requestContext, CancellationToken cancellationToken) => throw new Azure.Identity.CredentialUnavailableException("secret detail");
+    }
+
     private sealed class CountingCredential(TimeProvider clock, TimeSpan life, bool isJwt = false) : TokenCredential
     {
         private int _count;
