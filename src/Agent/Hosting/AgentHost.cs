@@ -60,6 +60,7 @@ internal static class AgentHost
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
         builder.Services.AddSingleton<ReplicateWork>();
+        builder.Services.AddSingleton<PruneWork>();
         builder.Services.AddSingleton<IOrderWork, OrderWork>();
         builder.Services.AddSingleton<OrderDesk>();
         builder.Services.AddHostedService(services => new JobRunner(

@@ -81,6 +81,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
             Backup = outcome.Backup,
             Restore = outcome.Restore,
             Replicate = outcome.Replicate,
+            Prune = outcome.Prune,
             Failure = outcome.Failure,
         });
         if (outcome is { State: JobState.Failed, Failure: { } failure })

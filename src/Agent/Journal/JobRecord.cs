@@ -90,6 +90,7 @@ internal sealed record JobRecord
                 AgentApi.Operation.Backup => payload.Deserialize<BackupOrder>(Json),
                 AgentApi.Operation.Restore => payload.Deserialize<RestoreOrder>(Json),
                 AgentApi.Operation.Replicate => payload.Deserialize<ReplicateOrder>(Json),
+                AgentApi.Operation.Prune => payload.Deserialize<PruneOrder>(Json),
                 _ => null,
             };
             return order ?? throw new JsonException($"no payload of a job: {operation}");

@@ -21,6 +21,9 @@ internal interface IAgentFacts
 
     LogTail Log(LogQuery query);
 
+    /// <summary>A page of what prune has deleted from a vault, or why there is none.</summary>
+    Task<(DeletionPage? Page, Failure? Refusal)> DeletionsAsync(DeletionsQuery query, CancellationToken cancel);
+
     /// <summary>A page of a vault's snapshots, or why there is none.</summary>
     Task<(SnapshotPage? Page, Failure? Refusal)> SnapshotsAsync(SnapshotsQuery query, CancellationToken cancel);
 }
@@ -84,6 +87,8 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
                 return opener.SealAnswer(order, facts.Log(query));
             case SnapshotsQuery query:
                 return Answer(order, await facts.SnapshotsAsync(query, cancel).ConfigureAwait(false));
+            case DeletionsQuery query:
+                return Answer(order, await facts.DeletionsAsync(query, cancel).ConfigureAwait(false));
             case RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey:
                 return ChangeKeys(order);
             default:

@@ -106,4 +106,10 @@ internal sealed record VaultSettings
 
     /// <summary>File holding a SAS or connection string for a vault in blob storage; null: the machine's Azure identity.</summary>
     public string? CredentialFile { get; init; }
+
+    /// <summary>A restore key that orders to prune use; null, as on every agent that only backs up: this agent deletes nothing.</summary>
+    public string? PruneKeyFile { get; init; }
+
+    /// <summary>For a vault in blob storage: a credential that may delete, used by orders to prune only; null: <see cref="CredentialFile"/>.</summary>
+    public string? PruneCredentialFile { get; init; }
 }

@@ -177,6 +177,8 @@ internal static class AgentSettingsFile
             BackupKeyFile = reader.File("backupKeyFile"),
             RestoreKeyFile = reader.OptionalFile("restoreKeyFile"),
             CredentialFile = reader.OptionalFile("credentialFile"),
+            PruneKeyFile = reader.OptionalFile("pruneKeyFile"),
+            PruneCredentialFile = reader.OptionalFile("pruneCredentialFile"),
         };
         reader.RefuseTheRest();
         return settings;

@@ -8,6 +8,7 @@ using Backup.Agent.Work;
 using Backup.AgentApi;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
+using Backup.Vault.Pruning;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Agent.Vaults;
@@ -85,12 +86,29 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         }
     }
 
+    public async Task<(DeletionPage? Page, Failure? Refusal)> DeletionsAsync(DeletionsQuery query, CancellationToken cancel)
+    {
+        try
+        {
+            var store = vaults.OpenStore(query.Vault);
+            var names = (await PruneNotes.DeletedPacksAsync(store, cancel).ConfigureAwait(false)).Select(pack => pack.ToString()).Order(StringComparer.Ordinal)
+                .SkipWhile(name => query.After is { } after && string.CompareOrdinal(name, after) <= 0).Take(DeletionsQuery.PageItemsMax + 1).ToList();
+            var page = names[..Math.Min(names.Count, DeletionsQuery.PageItemsMax)];
+            return (new DeletionPage { Names = page, Next = page.Count < names.Count ? page[^1] : null }, null);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
+        {
+            return (null, JobFailures.Of(e, JobSide.Vault, isRestore: false));
+        }
+    }
+
     private async Task<VaultHealth> HealthOfAsync(string name, CancellationToken cancel)
     {
         try
         {
             var vault = await vaults.OpenForBackupAsync(name, cancel).ConfigureAwait(false);
-            return new VaultHealth { Name = name, VaultId = vault.Id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = BytesFree(name) };
+            var disk = DiskOf(name);
+            return new VaultHealth { Name = name, VaultId = vault.Id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
         }
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
         {
@@ -98,10 +116,10 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         }
     }
 
-    private long? BytesFree(string name)
+    private DriveInfo? DiskOf(string name)
     {
         var place = settings.Vaults[name].Location;
-        return BlobLocation.IsUrl(place) ? null : new DriveInfo(place).AvailableFreeSpace;
+        return BlobLocation.IsUrl(place) ? null : new DriveInfo(place);
     }
 
     private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;

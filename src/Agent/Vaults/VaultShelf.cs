@@ -29,6 +29,17 @@ internal sealed class VaultShelf(AgentSettings settings, TimeProvider time)
     public Task<OpenVault> OpenForRestoreAsync(string name, CancellationToken cancel) =>
         OpenVault.OpenAsync(OpenStore(Find(name)), RestoreKeyOf(name), time, cancel);
 
+    /// <summary>Opens a vault for pruning, with the key and the store credential that are for this alone.</summary>
+    /// <exception cref="AgentException">Unknown vault, no key to prune is configured, or it cannot be used.</exception>
+    /// <exception cref="VaultException">The vault does not open.</exception>
+    public Task<OpenVault> OpenForPruneAsync(string name, CancellationToken cancel)
+    {
+        var vault = Find(name);
+        return vault.PruneKeyFile is { } file
+            ? OpenVault.OpenAsync(OpenStore(vault with { CredentialFile = vault.PruneCredentialFile ?? vault.CredentialFile }), LoadKey(file), time, cancel)
+            : throw Refused($"The agent may not prune the vault '{name}'.", "Name a restore key with 'pruneKeyFile' in the configuration of the one agent that shall, and that agent as 'caretaker' in the policy.");
+    }
+
     /// <summary>Opens a replica for reading, with the restore key of the vault it copies.</summary>
     /// <param name="replica">The replica's store.</param>
     /// <param name="name">The vault's name, or null to try every vault that has a restore key.</param>

@@ -14,6 +14,8 @@ internal sealed record JobOutcome
 
     public ReplicateResult? Replicate { get; init; }
 
+    public PruneResult? Prune { get; init; }
+
     public Failure? Failure { get; init; }
 
     public static JobOutcome Failed(Failure failure) => new() { State = JobState.Failed, Failure = failure };

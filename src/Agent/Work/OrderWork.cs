@@ -3,7 +3,7 @@ using Backup.AgentApi;
 namespace Backup.Agent.Work;
 
 /// <summary>Hands each job order to the work for its operation and turns expected exceptions into outcomes.</summary>
-internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate) : IOrderWork
+internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune) : IOrderWork
 {
     public async Task<JobOutcome> RunAsync(OrderId id, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
@@ -15,6 +15,7 @@ internal sealed class OrderWork(BackupWork backup, RestoreWork restore, Replicat
                 BackupOrder o => await backup.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
                 RestoreOrder o => await restore.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
                 ReplicateOrder o => await replicate.RunAsync(o, progress, cancel).ConfigureAwait(false),
+                PruneOrder o => await prune.RunAsync(o, progress, cancel).ConfigureAwait(false),
                 _ => throw new ArgumentException($"{order.Operation} is no job.", nameof(order)),
             };
         }

@@ -29,6 +29,9 @@ public sealed record VaultHealth
     /// <summary>Free bytes where the vault lies, when that can be asked.</summary>
     [JsonPropertyName("bytesFree")] public long? BytesFree { get; init; }
 
+    /// <summary>Size of the disk where the vault lies, in bytes, when that can be asked.</summary>
+    [JsonPropertyName("bytesTotal")] public long? BytesTotal { get; init; }
+
     /// <summary>Why the vault cannot be used; null when it can.</summary>
     [JsonPropertyName("failure")] public Failure? Failure { get; init; }
 }

@@ -125,6 +125,9 @@ public sealed record JobReport
     /// <summary>Present for a finished replication.</summary>
     [JsonPropertyName("replicate")] public ReplicateResult? Replicate { get; init; }
 
+    /// <summary>Present for a finished prune.</summary>
+    [JsonPropertyName("prune")] public PruneResult? Prune { get; init; }
+
     /// <summary>Present for a failed or cancelled job, and for a partial one that has something to say.</summary>
     [JsonPropertyName("failure")] public Failure? Failure { get; init; }
 

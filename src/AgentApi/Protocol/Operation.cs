@@ -15,6 +15,9 @@ public enum Operation
     /// <summary>Copy new store objects to a replica. A job.</summary>
     [JsonStringEnumMemberName("replicate")] Replicate,
 
+    /// <summary>Drop snapshots and free what none needs. A job, of agents that hold the key for it only.</summary>
+    [JsonStringEnumMemberName("prune")] Prune,
+
     /// <summary>Where a job stands. A query.</summary>
     [JsonStringEnumMemberName("job")] Job,
 
@@ -26,6 +29,9 @@ public enum Operation
 
     /// <summary>What a vault holds. A query.</summary>
     [JsonStringEnumMemberName("snapshots")] Snapshots,
+
+    /// <summary>Which packs prune has deleted lately. A query.</summary>
+    [JsonStringEnumMemberName("deletions")] Deletions,
 
     /// <summary>What the agent can be asked for. A query.</summary>
     [JsonStringEnumMemberName("inventory")] Inventory,
@@ -47,7 +53,7 @@ public enum Operation
 public static class Operations
 {
     /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
-    public static bool IsJob(this Operation operation) => operation is Operation.Backup or Operation.Restore or Operation.Replicate;
+    public static bool IsJob(this Operation operation) => operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune;
 }
 
 /// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>

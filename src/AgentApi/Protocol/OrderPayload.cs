@@ -50,7 +50,7 @@ public abstract record JobOrder : OrderPayload<JobTicket>
     {
     }
 
-    /// <summary>Null for what fits the operation: restores are urgent, because somebody waits; backups normal; replications low.</summary>
+    /// <summary>Null for what fits the operation: restores are urgent, because somebody waits; backups normal; replications and prunes low.</summary>
     [JsonPropertyName("priority")] public JobPriority? Priority { get; init; }
 
     /// <summary>The priority that counts.</summary>
@@ -58,7 +58,7 @@ public abstract record JobOrder : OrderPayload<JobTicket>
     public JobPriority PriorityOrDefault => Priority ?? Operation switch
     {
         Operation.Restore => JobPriority.Urgent,
-        Operation.Replicate => JobPriority.Low,
+        Operation.Replicate or Operation.Prune => JobPriority.Low,
         _ => JobPriority.Normal,
     };
 

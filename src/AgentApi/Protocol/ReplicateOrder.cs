@@ -28,7 +28,7 @@ public sealed record ReplicaTarget
     /// <summary>The container's address, without credentials.</summary>
     [JsonPropertyName("containerUri")] public required Uri ContainerUri { get; init; }
 
-    /// <summary>A container SAS: create, write, list and read; never delete.</summary>
+    /// <summary>A container SAS: create, list and read; never write or delete, so that nothing is overwritten.</summary>
     [JsonPropertyName("sas")] public required SecretText Sas { get; init; }
 
     /// <summary>The tier for data packs; small metadata stays hot.</summary>

@@ -75,6 +75,8 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(BackupOrder))]
 [JsonSerializable(typeof(RestoreOrder))]
 [JsonSerializable(typeof(ReplicateOrder))]
+[JsonSerializable(typeof(PruneOrder))]
+[JsonSerializable(typeof(DeletionsQuery))]
 [JsonSerializable(typeof(JobQuery))]
 [JsonSerializable(typeof(CancelOrder))]
 [JsonSerializable(typeof(HealthQuery))]
@@ -94,5 +96,6 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(JobReport))]
 [JsonSerializable(typeof(AgentHealth))]
 [JsonSerializable(typeof(SnapshotPage))]
+[JsonSerializable(typeof(DeletionPage))]
 [JsonSerializable(typeof(OrderPayload))]
 internal sealed partial class WireJson : JsonSerializerContext;

@@ -79,7 +79,7 @@ internal sealed class AgentBench : IAsyncDisposable
     public void Use(PrivateIdentity controlPlane, PublicIdentity agent) => (_sealer, _addressee) = (new OrderSealer(controlPlane, TimeProvider.System), agent);
 
     /// <summary>Writes the agent's configuration.</summary>
-    public void Configure(string backupKey = "backup.key", string extra = "", bool isEnrolled = false, string? relayIdentity = null) => Scratch.Write("agent.yaml", $$"""
+    public void Configure(string backupKey = "backup.key", string extra = "", bool isEnrolled = false, string? relayIdentity = null, string? pruneKey = null) => Scratch.Write("agent.yaml", $$"""
         name: lab-agent-1
         site: lab
         relay:
@@ -91,7 +91,7 @@ internal sealed class AgentBench : IAsyncDisposable
         {{(isEnrolled ? "" : $"controlPlaneFile: {Scratch["control-plane.pub"]}")}}
         stateFolder: {{Scratch["state"]}}
         vaults:
-          main: { path: {{VaultFolder}}, backupKeyFile: {{Scratch[backupKey]}}, restoreKeyFile: {{Scratch["restore.key"]}} }
+          main: { path: {{VaultFolder}}, backupKeyFile: {{Scratch[backupKey]}}, restoreKeyFile: {{Scratch["restore.key"]}}{{(pruneKey is null ? "" : $", pruneKeyFile: {Scratch[pruneKey]}")}} }
         allowedSources: [ {{Scratch["data"]}} ]
         restoreRoots: [ {{Scratch["restore"]}} ]
         {{extra}}

@@ -58,7 +58,7 @@ public sealed class AgentSettingsFileTests : IDisposable
             agent.yaml:5:19: 'controlPlaneFile' must be text
             agent.yaml:8:17: 'vaults.main.path' must be an absolute folder or the URL of a blob container
             agent.yaml:8:39: 'vaults.main.backupKeyFile': there is no file /does/not/exist
-            agent.yaml:8:56: unknown key 'vaults.main.colour'; known here: backupKeyFile, credentialFile, path, restoreKeyFile
+            agent.yaml:8:56: unknown key 'vaults.main.colour'; known here: backupKeyFile, credentialFile, path, pruneCredentialFile, pruneKeyFile, restoreKeyFile
             agent.yaml:9:10: 'vaults.cloud' must be a mapping
             agent.yaml:10:25: 'allowedSources': here is not an absolute path
             agent.yaml:11:15: 'restoreRoots' must be a list of absolute paths
