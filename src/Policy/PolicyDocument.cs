@@ -82,7 +82,11 @@ public sealed record Site(SiteName Name, TimeZoneInfo TimeZone)
 /// <param name="Site">Where it runs.</param>
 /// <param name="RelayPath">Its hybrid connection; <c>agents/{name}</c> unless given.</param>
 /// <param name="Concurrency">Backups it runs at once, 1 to <see cref="PolicyLimits.ConcurrencyMax"/>.</param>
-public sealed record Agent(AgentName Name, SiteName Site, string RelayPath, int Concurrency);
+public sealed record Agent(AgentName Name, SiteName Site, string RelayPath, int Concurrency)
+{
+    /// <summary>The agent that prunes this one's vaults, with a key and rights that an agent which only backs up does not have; itself unless given.</summary>
+    public AgentName Caretaker { get; init; } = Name;
+}
 
 /// <summary>Objectives that assets share.</summary>
 /// <param name="Name">Unique.</param>
@@ -139,6 +143,9 @@ public enum AccessTier
 /// <param name="AccessTier">The price class data packs are written in.</param>
 public sealed record Tier(TierName Name, string ContainerPattern, AccessTier AccessTier)
 {
+    /// <summary>How much may lie there, for the forecast of the day it is full; null for no limit.</summary>
+    public long? BytesMax { get; init; }
+
     /// <summary>What it costs; null when the policy does not say.</summary>
     public TierPrices? Prices { get; init; }
 

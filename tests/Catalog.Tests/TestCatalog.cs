@@ -1,11 +1,16 @@
+using Backup.Catalog.Alerts;
 using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
+using Backup.Catalog.Capacity;
 using Backup.Catalog.Database;
 using Backup.Catalog.Migrations;
+using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
+using Backup.Catalog.Retention;
 using Backup.Catalog.Runs;
+using Backup.Catalog.Signals;
 using Backup.Policy;
 using Backup.Services.Testing;
 using Microsoft.Extensions.Time.Testing;
@@ -33,6 +38,12 @@ internal sealed class TestCatalog : IAsyncDisposable
         Replicas = new ReplicaStore(Database, Audit, Clock);
         Restores = new RestoreStore(Database, Audit, Clock);
         Assets = new AssetStore(Database, Audit, Clock);
+        Alerts = new AlertStore(Database, Audit, Clock);
+        Signals = new SignalStore(Database, Audit, Alerts, Clock);
+        Retention = new RetentionStore(Database, Audit, Clock);
+        Removals = new RemovalStore(Database, Audit, Clock);
+        Protection = new ProtectionStore(Database, Clock);
+        Capacity = new CapacityStore(Database);
     }
 
     public NpgsqlDataSource Source { get; }
@@ -52,6 +63,18 @@ internal sealed class TestCatalog : IAsyncDisposable
     public RestoreStore Restores { get; }
 
     public AssetStore Assets { get; }
+
+    public AlertStore Alerts { get; }
+
+    public SignalStore Signals { get; }
+
+    public RetentionStore Retention { get; }
+
+    public RemovalStore Removals { get; }
+
+    public ProtectionStore Protection { get; }
+
+    public CapacityStore Capacity { get; }
 
     public static async Task<TestCatalog> CreateAsync(PostgresFixture postgres)
     {

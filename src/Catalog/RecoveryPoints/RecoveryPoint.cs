@@ -11,6 +11,8 @@ namespace Backup.Catalog.RecoveryPoints;
 /// <param name="Snapshot">What it is in the vault.</param>
 /// <param name="PublishedAt">When the catalog took it in.</param>
 /// <param name="MissingSince">When a rebuild found the vault without it; null while it is there. It may still be restorable from a replica.</param>
+/// <param name="ExpiredAt">When retention gave it up: it is not restored any more; null while it lives.</param>
+/// <param name="RemovedAt">When its snapshot was gone from the vault; null before.</param>
 public sealed record RecoveryPoint(
     RecoveryPointId Id,
     AssetName Asset,
@@ -19,7 +21,9 @@ public sealed record RecoveryPoint(
     VaultName Vault,
     SnapshotFacts Snapshot,
     DateTimeOffset PublishedAt,
-    DateTimeOffset? MissingSince);
+    DateTimeOffset? MissingSince,
+    DateTimeOffset? ExpiredAt,
+    DateTimeOffset? RemovedAt);
 
 /// <summary>What an agent says of a snapshot, in a backup's receipt or when a vault is listed.</summary>
 /// <param name="VaultId">The vault's own id.</param>

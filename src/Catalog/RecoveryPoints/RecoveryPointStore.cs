@@ -18,7 +18,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
     private const string Columns =
         """
         id, asset, run_id, agent, vault, vault_id, snapshot_id, kind, instant, reading_began_at, bytes_read, bytes_new, bytes_stored,
-        files_total, files_unreadable_total, files_unreadable, consistency_point, published_at, missing_since
+        files_total, files_unreadable_total, files_unreadable, consistency_point, published_at, missing_since, expired_at, removed_at
         """;
 
     /// <summary>Publishes the recovery point of a running run. Repeating it answers the same point.</summary>
@@ -115,7 +115,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
         async session =>
         {
             var marked = await session.ExecuteAsync(
-                "update recovery_point set missing_since = $4 where agent = $1 and vault = $2 and seen_at < $3 and missing_since is null",
+                "update recovery_point set missing_since = $4 where agent = $1 and vault = $2 and seen_at < $3 and missing_since is null and expired_at is null",
                 cancel,
                 agent.Value,
                 vault.Value,
@@ -133,12 +133,12 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
     /// <summary>The point, or null.</summary>
     public Task<RecoveryPoint?> FindAsync(RecoveryPointId id, CancellationToken cancel) => database.ReadAsync(session => FindAsync(session, id, cancel), cancel);
 
-    /// <summary>The asset's newest point that its vault still holds, at or before the instant when one is given; null when there is none.</summary>
+    /// <summary>The asset's newest point that its vault still holds and retention has not given up, at or before the instant when one is given; null when there is none.</summary>
     public Task<RecoveryPoint?> FindNewestAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => database.ReadAsync(
         async session => (await session.QueryAsync(
             $"""
             select {Columns} from recovery_point
-            where asset = $1 and missing_since is null and ($2::timestamptz is null or instant <= $2) order by instant desc, id desc limit 1
+            where asset = $1 and missing_since is null and expired_at is null and ($2::timestamptz is null or instant <= $2) order by instant desc, id desc limit 1
             """,
             Read,
             cancel,
@@ -146,12 +146,12 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             notAfter).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
-    /// <summary>All points of an asset that its vault holds, newest first, in short.</summary>
+    /// <summary>All points of an asset that its vault holds and retention has not given up, newest first, in short.</summary>
     public Task<IReadOnlyList<PointSummary>> SummariesAsync(AssetName asset, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<PointSummary>>(
         async session => await session.QueryAsync(
             """
             select id, instant, published_at, bytes_read, bytes_new, bytes_stored, files_total from recovery_point
-            where asset = $1 and missing_since is null order by instant desc, id desc
+            where asset = $1 and missing_since is null and expired_at is null order by instant desc, id desc
             """,
             row => new PointSummary(
                 new(row.Text("id")),
@@ -244,5 +244,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             JsonSerializer.Deserialize<UnreadableEntry[]>(row.Text("files_unreadable"))!,
             row.TextOrNull("consistency_point") is { } json ? JsonSerializer.Deserialize<LogPosition>(json) : null),
         row.Instant("published_at"),
-        row.InstantOrNull("missing_since"));
+        row.InstantOrNull("missing_since"),
+        row.InstantOrNull("expired_at"),
+        row.InstantOrNull("removed_at"));
 }

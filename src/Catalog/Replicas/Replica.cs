@@ -16,6 +16,9 @@ public enum ReplicaState
 
     /// <summary>The control plane has looked and found something missing or altered.</summary>
     Damaged,
+
+    /// <summary>Retention gave the recovery point up and its snapshot was removed from the container.</summary>
+    Removed,
 }
 
 /// <summary>A recovery point's copy in one tier.</summary>

@@ -160,7 +160,7 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
         async session => await session.QueryAsync(
             """
             select a.name,
-                   (select p.instant from recovery_point p where p.asset = a.name and p.missing_since is null order by p.instant desc limit 1) as last_point,
+                   (select p.instant from recovery_point p where p.asset = a.name and p.missing_since is null and p.expired_at is null order by p.instant desc limit 1) as last_point,
                    (select max(r.ended_at) from run r where r.asset = a.name and not r.rebuilt) as last_ended,
                    good.durations,
                    (select count(*) from run r where r.asset = a.name and r.state in ('failed', 'cancelled')

@@ -13,6 +13,7 @@ internal sealed partial class PolicyBuilder
     private readonly Named<TierName, Tier> _tiers;
     private readonly Named<AssetName, Asset> _assets;
     private readonly Named<GroupName, AssetGroup> _groups;
+    private readonly List<(AgentName Name, PolicyPosition At)> _caretakers = [];
 
     private PolicyBuilder(ProblemList problems)
     {
@@ -39,6 +40,7 @@ internal sealed partial class PolicyBuilder
         builder.Each(reader, "sites", "a site", builder.AddSite);
         builder.Each(reader, "tiers", "a tier", builder.AddTier);
         builder.Each(reader, "agents", "an agent", builder.AddAgent);
+        builder._caretakers.ForEach(caretaker => builder._agents.Refer(caretaker.Name, caretaker.At));
         builder.Each(reader, "serviceClasses", "a service class", builder.AddServiceClass);
         builder.Each(reader, "dataClasses", "a data class", builder.AddDataClass);
         builder.FillDefaults();
@@ -108,9 +110,10 @@ internal sealed partial class PolicyBuilder
         }
 
         var prices = ReadPrices(item);
+        var gigabytes = item.Number("gigabytesMax", min: 1, max: PolicyLimits.TierGigabytesMax);
         if (name is not null)
         {
-            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices }, item.PlaceOf("name"));
+            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices, BytesMax = gigabytes * 1_000_000_000L }, item.PlaceOf("name"));
         }
     }
 
@@ -130,9 +133,16 @@ internal sealed partial class PolicyBuilder
         }
 
         var concurrency = item.Number("concurrency", min: 1, max: PolicyLimits.ConcurrencyMax);
+        var caretaker = item.Text("caretaker", required: false);
+        if (caretaker is not null)
+        {
+            _caretakers.Add((new(caretaker), item.PlaceOf("caretaker")));
+        }
+
         if (name is not null)
         {
-            _agents.Add(new(name), new Agent(new(name), new(site ?? ""), path ?? $"agents/{name}", concurrency ?? PolicyDefaults.AgentConcurrency), item.PlaceOf("name"));
+            var agent = new Agent(new(name), new(site ?? ""), path ?? $"agents/{name}", concurrency ?? PolicyDefaults.AgentConcurrency) { Caretaker = new(caretaker ?? name) };
+            _agents.Add(agent.Name, agent, item.PlaceOf("name"));
         }
     }
 
