@@ -129,6 +129,51 @@ public sealed class AzureBlobObjectStore : IObjectStore
         async () => (await Client(name.ToString()).DeleteIfExistsAsync(DeleteSnapshotsOption.IncludeSnapshots, cancellationToken: cancel).ConfigureAwait(false)).Value,
         cancel);
 
+    /// <summary>Every store object that a replica may hold, with its time in its tier.</summary>
+    /// <exception cref="VaultException">The store failed.</exception>
+    public async Task<IReadOnlyList<ReplicaObject>> ListReplicaAsync(CancellationToken cancel)
+    {
+        var objects = new List<ReplicaObject>();
+        foreach (var kind in Replica.Kinds)
+        {
+            await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+            {
+                if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
+                {
+                    objects.Add(new ReplicaObject(name, blob.Properties.ContentLength ?? 0, blob.Properties.AccessTierChangedOn ?? blob.Properties.CreatedOn ?? DateTimeOffset.MaxValue));
+                }
+            }
+        }
+
+        return objects;
+    }
+
+    /// <summary>Removes manifests that are older than the given time, except some. Needs a credential that may delete.</summary>
+    /// <param name="kept">Names from the container's root, as replications report them.</param>
+    /// <param name="olderThan">Younger ones may belong to a replication that nobody has recorded yet.</param>
+    /// <param name="cancel">Gives up between two.</param>
+    /// <returns>How many were removed.</returns>
+    /// <exception cref="VaultException">The store failed or refused.</exception>
+    public async Task<int> RemoveManifestsAsync(IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        var removed = 0;
+        var old = new List<string>();
+        await foreach (var blob in ListBlobsAsync(ReplicaManifest.Folder + "/", cancel).ConfigureAwait(false))
+        {
+            if (!kept.Contains(blob.Name) && blob.Properties.CreatedOn < olderThan)
+            {
+                old.Add(blob.Name);
+            }
+        }
+
+        foreach (var name in old)
+        {
+            removed += await GuardAsync(name, "delete", async () => (await _container.DeleteBlobIfExistsAsync(name, cancellationToken: cancel).ConfigureAwait(false)).Value, cancel).ConfigureAwait(false) ? 1 : 0;
+        }
+
+        return removed;
+    }
+
     /// <summary>Blobs below the place, in pages; failures in the vault's words.</summary>
     internal async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -205,6 +250,8 @@ public sealed class AzureBlobObjectStore : IObjectStore
     // An existing blob in the archive tier or under an immutability policy answers so before it answers "exists".
     private static bool SaysExisting(Azure.RequestFailedException? failure) =>
         failure is { Status: 412 }
+        // What a credential that may create but not write is told instead of "exists".
+        || (failure is { Status: 403 } && failure.ErrorCode == BlobErrorCode.UnauthorizedBlobOverwrite)
         || (failure is { Status: 409 } && (failure.ErrorCode == BlobErrorCode.BlobAlreadyExists
             || failure.ErrorCode == BlobErrorCode.BlobArchived
             || failure.ErrorCode == BlobErrorCode.BlobImmutableDueToPolicy));
