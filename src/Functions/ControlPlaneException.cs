@@ -11,6 +11,9 @@ public enum ControlPlaneFault
 
     /// <summary>Off-site storage refused: credentials, rights or names.</summary>
     OffsiteRefused,
+
+    /// <summary>A replica and what the catalog or the vault say of it do not fit together, so nothing may be removed there.</summary>
+    ReplicaUnsafe,
 }
 
 /// <summary>The only exception this project throws for what happens outside it. Texts never hold credentials.</summary>

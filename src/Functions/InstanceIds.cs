@@ -37,6 +37,12 @@ public static class InstanceIds
         return $"restore-{asset}-{slot}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 8))}";
     }
 
+    /// <summary>Retention in one vault. Always the same id: a vault is never pruned twice at once.</summary>
+    public static string Retention(string agent, string vault) => $"retention-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{agent}\n{vault}")).AsSpan(0, 8))}";
+
+    /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
+    public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
+
     /// <summary>A rebuild of the catalog.</summary>
     public static string Rebuild(string slot) => $"rebuild-{slot}";
 }

@@ -20,6 +20,9 @@ internal static partial class Log
     [LoggerMessage(6005, LogLevel.Warning, "Restore {RestoreId} was open, but its orchestration is {Status}: closed as failed")]
     internal static partial void RestoreAbandoned(ILogger logger, string restoreId, string status);
 
+    [LoggerMessage(6007, LogLevel.Warning, "No capacity was measured: {Reason}")]
+    internal static partial void CapacitySkipped(ILogger logger, string reason);
+
     [LoggerMessage(6006, LogLevel.Warning, "Enrolment {EnrolmentId} was asked for: {Verdict}")]
     internal static partial void EnrolmentAsked(ILogger logger, string enrolmentId, Backup.Catalog.Agents.EnrolmentVerdict verdict);
 }

@@ -40,7 +40,7 @@ public sealed record AgentJobRequest
     public OrderId OrderId() => AgentApi.OrderId.Derive(OrderKey, Attempt.ToString(System.Globalization.CultureInfo.InvariantCulture));
 }
 
-/// <summary>What an agent shall do: exactly one of the three.</summary>
+/// <summary>What an agent shall do: exactly one of these.</summary>
 public sealed record AgentTask
 {
     /// <summary>Back an asset up.</summary>
@@ -51,6 +51,25 @@ public sealed record AgentTask
 
     /// <summary>Bring a snapshot back.</summary>
     public RestoreTask? Restore { get; init; }
+
+    /// <summary>Drop snapshots and free what none needs.</summary>
+    public PruneTask? Prune { get; init; }
+}
+
+/// <summary>A prune order without its envelope.</summary>
+public sealed record PruneTask
+{
+    /// <summary>The vault in the agent's configuration.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>Snapshots to drop.</summary>
+    public required string[] Drops { get; init; }
+
+    /// <summary>An asset may lose its last snapshot.</summary>
+    public bool AllowsLast { get; init; }
+
+    /// <summary>Only say what would be done.</summary>
+    public bool DryRun { get; init; }
 }
 
 /// <summary>A backup order without its envelope: the policy as it was when the run began.</summary>

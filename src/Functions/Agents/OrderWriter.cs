@@ -20,7 +20,8 @@ public sealed class OrderWriter(IOffsiteStore offsite)
         { Backup: { } backup } => Backup(backup),
         { Replicate: { } replicate } => await ReplicateAsync(replicate, cancel).ConfigureAwait(false),
         { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
-        _ => throw new ArgumentException("A task says one of backup, replicate and restore", nameof(task)),
+        { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
+        _ => throw new ArgumentException("A task says one of backup, replicate, restore and prune", nameof(task)),
     };
 
     private static BackupOrder Backup(BackupTask task) => new()

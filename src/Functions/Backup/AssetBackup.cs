@@ -1,4 +1,5 @@
 using Backup.Functions.Agents;
+using Backup.Functions.Protection;
 using Backup.Functions.Replication;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
@@ -7,8 +8,9 @@ namespace Backup.Functions.Backups;
 
 /// <summary>One backup of one asset, from opening its run to closing it. The instance id is the run's id.</summary>
 /// <remarks>
-/// (1) open run (2) note that it is ordered (3) agent's job (4) check the receipt (5) publish the recovery point (6) replicate to
-/// every tier in parallel, and look at each replica without keys (7) close run. Every failure on the way is recorded by (7).
+/// (1) open run (2) note that it is ordered (3) agent's job (4) check the receipt (5) publish the recovery point (6) compare the run with its
+/// asset's history (7) replicate to every tier in parallel, and look at each replica without keys (8) close run (9) how well the asset is
+/// protected now. Every failure on the way is recorded by (8).
 /// </remarks>
 public static class AssetBackup
 {
@@ -33,7 +35,9 @@ public static class AssetBackup
             ending = new RunEnding { Run = plan.Run, State = "failed", Reason = new JobFailure(ReasonCodes.Internal, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}", "See the log of the Functions app.") };
         }
 
-        return await context.CallActivityAsync<RunOutcome>(nameof(CloseRun), ending, RetryPolicies.Catalog);                              // (7)
+        var outcome = await context.CallActivityAsync<RunOutcome>(nameof(CloseRun), ending, RetryPolicies.Catalog);                       // (8)
+        await context.CallActivityAsync<bool>(nameof(AssessProtection), plan.Task.Asset, RetryPolicies.Catalog);                          // (9)
+        return outcome;
     }
 
     private static async Task<RunEnding> BackUpAsync(TaskOrchestrationContext context, BackupPlan plan)
@@ -63,7 +67,8 @@ public static class AssetBackup
             return Failed(plan, published.Refusal!);
         }
 
-        var copies = await Task.WhenAll(plan.Places.Select(place => TierReplication.RunAsync(context, plan, report.Backup!, point, place))); // (6)
+        await context.CallActivityAsync<bool>(nameof(AssessSignals), new SignalsRequest(plan.Run, plan.Task.Asset, point), RetryPolicies.Catalog); // (6)
+        var copies = await Task.WhenAll(plan.Places.Select(place => TierReplication.RunAsync(context, plan, report.Backup!, point, place))); // (7)
         return RunEndings.WithPoint(plan, report.Backup!, copies);
     }
 

@@ -60,6 +60,10 @@ public sealed class HttpAnswer(int status, object body, string contentType = "ap
         {
             return Problem(StatusCodes.Status400BadRequest, e.Message.Split('\n')[0], e.Hint);
         }
+        catch (CatalogException e) when (e.Fault is CatalogFault.NotFound or CatalogFault.NotAllowed)
+        {
+            return Problem(e.Fault is CatalogFault.NotFound ? StatusCodes.Status404NotFound : StatusCodes.Status409Conflict, e.Message.Split('\n')[0], e.Hint);
+        }
         catch (CatalogException e) when (e.IsTransient)
         {
             Log.RequestFailed(logger, e, request.Method, request.Path);

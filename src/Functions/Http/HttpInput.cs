@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Backup.AgentApi;
 using Backup.Catalog.Paging;
+using Backup.Functions.Access;
 using Microsoft.AspNetCore.Http;
 
 namespace Backup.Functions.Http;
@@ -12,6 +13,8 @@ internal static partial class HttpInput
 {
     /// <summary>Bytes of a request's body; the largest valid one lists patterns of files.</summary>
     public const int BodyBytesMax = 256 * 1024;
+
+    private const int ReasonCharsMax = 500;
 
     public static async Task<T> BodyAsync<T>(HttpRequest request, CancellationToken cancel)
         where T : class => Parse<T>(await BytesAsync(request, BodyBytesMax, cancel).ConfigureAwait(false));
@@ -109,6 +112,15 @@ internal static partial class HttpInput
 
         return SlotPattern().IsMatch(given) ? given : throw Bad("\"slot\" is 1 to 24 letters, digits and dashes.", "It names the request: the same slot means the same request.");
     }
+
+    /// <summary>A reason that is kept.</summary>
+    public static string Reason(string text) => text.Length <= ReasonCharsMax && !string.IsNullOrWhiteSpace(text)
+        ? text.Trim()
+        : throw Bad($"The reason is 1 to {ReasonCharsMax} characters.", "Say why: it is kept.");
+
+    /// <summary>Whose personal key the request carries.</summary>
+    public static string Require(this Administrators administrators, HttpRequest request) => administrators.Identify(request) ?? throw new HttpProblemException(
+        StatusCodes.Status403Forbidden, "This decision needs an administrator.", $"Send your own key in the header {Administrators.Header}; Administrators:NAME in the settings holds its hash.");
 
     public static HttpProblemException Bad(string title, string detail) => new(StatusCodes.Status400BadRequest, title, detail);
 

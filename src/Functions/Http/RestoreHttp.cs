@@ -134,7 +134,9 @@ public sealed class RestoreHttp(
         if (body.RecoveryPoint is { } id)
         {
             var point = await points.FindAsync(new RecoveryPointId(id), cancel).ConfigureAwait(false);
-            return point?.Asset == asset ? point : throw HttpInput.NotFound($"Asset \"{asset}\" has no recovery point \"{id}\".", $"GET /api/recovery-points?asset={asset} lists them.");
+            return point?.Asset == asset
+                ? point.ExpiredAt is null ? point : throw HttpInput.Conflict($"Retention gave recovery point \"{id}\" up on {point.ExpiredAt:yyyy-MM-dd}.", $"GET /api/recovery-points?asset={asset} lists those that live.")
+                : throw HttpInput.NotFound($"Asset \"{asset}\" has no recovery point \"{id}\".", $"GET /api/recovery-points?asset={asset} lists them.");
         }
 
         return await points.FindNewestAsync(asset, body.At?.ToUniversalTime(), cancel).ConfigureAwait(false)
@@ -158,7 +160,7 @@ public sealed class RestoreHttp(
         }
 
         var replica = (await replicas.ListAsync([point.Id], cancel).ConfigureAwait(false)).FirstOrDefault(r => r.Tier == tier.Name);
-        return replica is { State: not ReplicaState.Failed }
+        return replica is { State: not (ReplicaState.Failed or ReplicaState.Removed) }
             ? ReplicaPlace.Of(tier, replica.ContainerUri.Segments[^1].Trim('/'))
             : throw HttpInput.Conflict($"Recovery point \"{point.Id}\" has no replica in tier \"{tier.Name}\".", "GET /api/recovery-points shows where its replicas are.");
     }

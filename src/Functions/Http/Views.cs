@@ -34,12 +34,12 @@ internal sealed record ReplicaView(
 internal sealed record RecoveryPointView(
     string Id, string Asset, string Run, string Agent, string Vault, string VaultId, string SnapshotId, string Kind, DateTimeOffset Instant, DateTimeOffset ReadingBeganAt, bool IsPartial,
     long BytesRead, long BytesNew, long BytesStored, long FilesTotal, long FilesUnreadableTotal, IReadOnlyList<UnreadableEntry> FilesUnreadable, LogPosition? ConsistencyPoint,
-    DateTimeOffset PublishedAt, DateTimeOffset? MissingSince, IReadOnlyList<ReplicaView> Replicas)
+    DateTimeOffset PublishedAt, DateTimeOffset? MissingSince, DateTimeOffset? ExpiredAt, DateTimeOffset? RemovedAt, IReadOnlyList<ReplicaView> Replicas)
 {
     public static RecoveryPointView Of(RecoveryPoint p, IEnumerable<Replica> replicas) => new(
         p.Id.Value, p.Asset.Value, p.Run.Value, p.Agent.Value, p.Vault.Value, p.Snapshot.VaultId, p.Snapshot.SnapshotId, p.Snapshot.Kind.ToString().ToLowerInvariant(), p.Snapshot.Instant,
         p.Snapshot.ReadingBeganAt, p.Snapshot.IsPartial, p.Snapshot.BytesRead, p.Snapshot.BytesNew, p.Snapshot.BytesStored, p.Snapshot.FilesTotal, p.Snapshot.FilesUnreadableTotal,
-        p.Snapshot.FilesUnreadable, p.Snapshot.ConsistencyPoint, p.PublishedAt, p.MissingSince,
+        p.Snapshot.FilesUnreadable, p.Snapshot.ConsistencyPoint, p.PublishedAt, p.MissingSince, p.ExpiredAt, p.RemovedAt,
         [.. replicas.Where(r => r.RecoveryPoint == p.Id).OrderBy(r => r.Tier.Value, StringComparer.Ordinal).Select(ReplicaView.Of)]);
 }
 

@@ -7,6 +7,7 @@ using Backup.Functions.Startup;
 using Backup.Policy;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
+using Backup.Vault.Storage;
 using Microsoft.Extensions.Configuration;
 
 namespace Backup.Functions.Replication;
@@ -18,6 +19,9 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
 {
     /// <summary>Long enough to copy a day's packs over a slow line; a copy that outlives it is ordered again with a fresh grant.</summary>
     public static readonly TimeSpan GrantLifetime = TimeSpan.FromHours(4);
+
+    /// <summary>How long a right lasts that this process makes for its own next requests.</summary>
+    private static readonly TimeSpan OwnUseLifetime = TimeSpan.FromHours(1);
 
     /// <summary>A grant begins this much earlier, because the storage's clock may be behind ours.</summary>
     public static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(10);
@@ -34,17 +38,34 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
     /// <inheritdoc/>
     public async Task<ReplicaGrant> GrantAsync(TierName tier, string container, ReplicaRights rights, CancellationToken cancel)
     {
+        if (rights is ReplicaRights.Copy)
+        {
+            await EnsureAsync(tier, container, cancel).ConfigureAwait(false);
+        }
+
+        return await SignAsync(tier, container, Permissions(rights), GrantLifetime, cancel).ConfigureAwait(false);
+    }
+
+    private async Task EnsureAsync(TierName tier, string container, CancellationToken cancel)
+    {
+        try
+        {
+            await Connect(tier).Service.GetBlobContainerClient(container).CreateIfNotExistsAsync(cancellationToken: cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is RequestFailedException or AuthenticationFailedException or AggregateException or IOException)
+        {
+            throw Explain(tier, container, e);
+        }
+    }
+
+    private async Task<ReplicaGrant> SignAsync(TierName tier, string container, BlobContainerSasPermissions permissions, TimeSpan lifetime, CancellationToken cancel)
+    {
         var (service, usesIdentity) = Connect(tier);
         var client = service.GetBlobContainerClient(container);
         try
         {
-            if (rights is ReplicaRights.Copy)
-            {
-                await client.CreateIfNotExistsAsync(cancellationToken: cancel).ConfigureAwait(false);
-            }
-
-            var (begin, end) = (clock.GetUtcNow() - ClockSkew, clock.GetUtcNow() + GrantLifetime);
-            var builder = new BlobSasBuilder(Permissions(rights), end) { BlobContainerName = container, Resource = "c", StartsOn = begin };
+            var (begin, end) = (clock.GetUtcNow() - ClockSkew, clock.GetUtcNow() + lifetime);
+            var builder = new BlobSasBuilder(permissions, end) { BlobContainerName = container, Resource = "c", StartsOn = begin };
             if (!usesIdentity)
             {
                 return new ReplicaGrant(client.Uri, client.GenerateSasUri(builder).Query.TrimStart('?'));
@@ -80,17 +101,76 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         }
         catch (VaultException e)
         {
-            throw new ControlPlaneException(
-                e.IsTransient ? ControlPlaneFault.OffsiteUnavailable : ControlPlaneFault.OffsiteRefused, $"The replica in {container} could not be looked at: {e.Message.Split('\n')[0]}", e.Hint, e);
+            throw Explain(container, e);
         }
     }
+
+    /// <inheritdoc/>
+    public Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel) => WithReplicaAsync(
+        replica,
+        BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read,
+        async (store, vault) =>
+        {
+            var manifest = await ReplicaCheck.ReadManifestAsync(store, vault, replica.ManifestName, replica.ManifestSha256, cancel).ConfigureAwait(false);
+            return OffsiteSurplus.Of(ReplicaSurplus.Decide(manifest, await store.ListReplicaAsync(cancel).ConfigureAwait(false), OffsiteSurplus.Parse(query)));
+        },
+        cancel);
+
+    /// <inheritdoc/>
+    public Task RemoveAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel) => WithReplicaAsync(
+        replica,
+        BlobContainerSasPermissions.Delete,
+        async (store, _) =>
+        {
+            foreach (var text in names)
+            {
+                if (!ObjectName.TryParse(text, out var name))
+                {
+                    throw new ArgumentException($"\"{text}\" is no store object", nameof(names));
+                }
+
+                await store.DeleteAsync(name, cancel).ConfigureAwait(false);
+            }
+
+            return names.Count;
+        },
+        cancel);
+
+    /// <inheritdoc/>
+    public Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel) => WithReplicaAsync(
+        replica, BlobContainerSasPermissions.List | BlobContainerSasPermissions.Delete, (store, _) => store.RemoveManifestsAsync(kept, olderThan, cancel), cancel);
+
+    /// <summary>Opens a replica with a right that is made for this call, is short-lived and leaves this process only towards the storage.</summary>
+    private async Task<T> WithReplicaAsync<T>(OffsiteReplica replica, BlobContainerSasPermissions permissions, Func<AzureBlobObjectStore, VaultId, Task<T>> work, CancellationToken cancel)
+    {
+        if (!VaultId.TryParse(replica.VaultId, out var vault))
+        {
+            throw new ControlPlaneException(ControlPlaneFault.ReplicaUnsafe, $"\"{replica.VaultId}\" is no vault id.", "Check the catalog.");
+        }
+
+        var grant = await SignAsync(replica.Tier, replica.Container, permissions, OwnUseLifetime, cancel).ConfigureAwait(false);
+        try
+        {
+            return await work(Replica.Open(BlobLocation.Parse(grant.Container.ToString()), vault, BlobCredential.FromSas(grant.Sas)), vault).ConfigureAwait(false);
+        }
+        catch (VaultException e)
+        {
+            throw Explain(replica.Container, e);
+        }
+    }
+
+    private static ControlPlaneException Explain(string container, VaultException e) => new(
+        e.Fault is VaultFault.Inconsistent or VaultFault.Damaged or VaultFault.NotFound ? ControlPlaneFault.ReplicaUnsafe : e.IsTransient ? ControlPlaneFault.OffsiteUnavailable : ControlPlaneFault.OffsiteRefused,
+        $"The replica in {container}: {e.Message.Split('\n')[0]}",
+        e.Hint,
+        e);
 
     private static string Describe(ReplicaCheckReport report) => report.IsSound
         ? $"{report.ObjectsTotal} objects are there; {report.ObjectsHashed} of {report.ObjectsNew} new ones were hashed{(report.ObjectsArchived > 0 ? $", {report.ObjectsArchived} lie in the archive" : "")}."
         : $"{report.FaultsTotal} faults: {string.Join("; ", report.Faults)}";
 
     private static BlobContainerSasPermissions Permissions(ReplicaRights rights) => rights is ReplicaRights.Copy
-        ? BlobContainerSasPermissions.Create | BlobContainerSasPermissions.Write | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read
+        ? BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read
         : BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read;
 
     private static ControlPlaneException Explain(TierName tier, string container, Exception e)

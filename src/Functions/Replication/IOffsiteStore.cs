@@ -2,10 +2,10 @@ using Backup.Policy;
 
 namespace Backup.Functions.Replication;
 
-/// <summary>What a grant allows. Nothing ever allows deleting.</summary>
+/// <summary>What a grant allows. No grant allows deleting.</summary>
 public enum ReplicaRights
 {
-    /// <summary>Create, write, list and read.</summary>
+    /// <summary>Create, list and read: what exists can be neither overwritten nor deleted.</summary>
     Copy,
 
     /// <summary>List and read.</summary>
@@ -36,6 +36,20 @@ public interface IOffsiteStore
     /// <returns>What was found; a missing or altered object is a finding.</returns>
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel);
+
+    /// <summary>Finds what a replica needs no longer. Nothing is removed.</summary>
+    /// <exception cref="ControlPlaneException">ReplicaUnsafe: nothing may be removed; or the storage cannot be reached or refuses.</exception>
+    Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel);
+
+    /// <summary>
+    /// Removes store objects of a replica, in the order given, with a credential that never leaves this process. Those that are gone are no fault.
+    /// </summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses, for instance because an object is immutable.</exception>
+    Task RemoveAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel);
+
+    /// <summary>Removes manifests older than the given time, except some.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel);
 }
 
 /// <summary>What a look at a replica found.</summary>

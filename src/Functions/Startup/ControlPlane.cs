@@ -1,18 +1,26 @@
 using Backup.AgentApi;
 using Backup.Catalog;
 using Backup.Catalog.Agents;
+using Backup.Catalog.Alerts;
 using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
+using Backup.Catalog.Capacity;
 using Backup.Catalog.Database;
 using Backup.Catalog.Migrations;
+using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
+using Backup.Catalog.Retention;
 using Backup.Catalog.Runs;
+using Backup.Catalog.Signals;
+using Backup.Functions.Access;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
 using Backup.Functions.Keys;
+using Backup.Functions.Protection;
 using Backup.Functions.Replication;
+using Backup.Functions.Retention;
 using Backup.Policy;
 using Backup.Relay;
 using Microsoft.Extensions.Configuration;
@@ -51,6 +59,16 @@ public static class ControlPlane
         services.TryAddSingleton<IOffsiteStore, AzureOffsiteStore>();
         services.AddSingleton<OrderWriter>();
         services.AddSingleton<RunReconciliation>();
+        services.AddSingleton(Administrators.Read(configuration));
+        services.AddDecisions();
+    }
+
+    /// <summary>Registers what decides by the policy and the catalog alone.</summary>
+    public static void AddDecisions(this IServiceCollection services)
+    {
+        services.AddSingleton<RetentionDecisions>();
+        services.AddSingleton<RetentionStarter>();
+        services.AddSingleton<ProtectionAssessment>();
     }
 
     /// <summary>Registers the catalog's stores over one connection pool.</summary>
@@ -65,6 +83,12 @@ public static class ControlPlane
         services.AddSingleton<ReplicaStore>();
         services.AddSingleton<RestoreStore>();
         services.AddSingleton<AgentKeyStore>();
+        services.AddSingleton<AlertStore>();
+        services.AddSingleton<SignalStore>();
+        services.AddSingleton<RetentionStore>();
+        services.AddSingleton<RemovalStore>();
+        services.AddSingleton<ProtectionStore>();
+        services.AddSingleton<CapacityStore>();
     }
 
     /// <summary>Migrates the catalog, tells it of the policy's assets, and builds what could still fail.</summary>

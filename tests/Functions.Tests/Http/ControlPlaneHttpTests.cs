@@ -172,9 +172,9 @@ public sealed class ControlPlaneHttpTests(PostgresFixture postgres)
         }
 
         // Six points of one hour: the rule of class research wants the last four, that of published data everything for ten years.
-        var published = (await app.CallAsync(r => app.Function<ProtectionHttp>().GetRetentionPlan(r, "fits-files", CancellationToken.None))).Body;
+        var published = (await app.CallAsync(r => app.Function<RetentionHttp>().GetRetention(r, "fits-files", CancellationToken.None))).Body;
         (published.GetProperty("kept").GetInt32(), published.GetProperty("deleted").GetInt32()).ShouldBe((6, 0));
-        var active = (await app.CallAsync(r => app.Function<ProtectionHttp>().GetRetentionPlan(r, "config", CancellationToken.None))).Body;
+        var active = (await app.CallAsync(r => app.Function<RetentionHttp>().GetRetention(r, "config", CancellationToken.None))).Body;
         (active.GetProperty("kept").GetInt32() + active.GetProperty("deleted").GetInt32()).ShouldBe(6);
         active.GetProperty("kept").GetInt32().ShouldBeGreaterThanOrEqualTo(4);
         active.GetProperty("deletions").GetArrayLength().ShouldBe(active.GetProperty("deleted").GetInt32());

@@ -1,9 +1,11 @@
 using Azure;
 using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Specialized;
 using Backup.Functions.Replication;
 using Backup.Policy;
 using Backup.Services.Testing;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 
 namespace Backup.Functions.Tests.Replication;
@@ -14,16 +16,36 @@ public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
     private static readonly TierName Tier = new("offsite-hot");
 
     [Fact]
-    public async Task Grant_Copy_MakesTheContainerAndMayWriteButNotDelete()
+    public async Task Grant_Copy_MakesTheContainerAndMayCreateButNeitherOverwriteNorDelete()
     {
         var grant = await Store().GrantAsync(Tier, "grant-copy", ReplicaRights.Copy, CancellationToken.None);
         grant.Container.ToString().ShouldEndWith("/grant-copy");
         grant.ToString().ShouldNotContain("sig=");
-        var container = Client(grant);
-        await container.UploadBlobAsync("x", BinaryData.FromString("x"));
-        (await container.GetBlobClient("x").DownloadContentAsync()).Value.Content.ToString().ShouldBe("x");
-        (await Should.ThrowAsync<RequestFailedException>(() => container.DeleteBlobAsync("x"))).Status.ShouldBe(403);
+        var stolen = Client(grant);
+        await stolen.UploadBlobAsync("x", BinaryData.FromString("first"));
+        var blob = stolen.GetBlobClient("x");
+        await RefusedAsync(() => blob.UploadAsync(BinaryData.FromString("other"), overwrite: true));
+        await RefusedAsync(() => blob.UploadAsync(BinaryData.FromString("other"), overwrite: false));
+        await RefusedAsync(() => blob.DeleteAsync());
+        await RefusedAsync(() => blob.SetMetadataAsync(new Dictionary<string, string> { ["x"] = "y" }));
+        await RefusedAsync(() => blob.SetAccessTierAsync(Azure.Storage.Blobs.Models.AccessTier.Archive));
+        await RefusedAsync(() => stolen.DeleteAsync());
+        var blocks = stolen.GetBlockBlobClient("x");
+        await RefusedAsync(async () =>
+        {
+            await blocks.StageBlockAsync(Convert.ToBase64String("0001"u8), new MemoryStream("other"u8.ToArray()));
+            await blocks.CommitBlockListAsync([Convert.ToBase64String("0001"u8)]);
+        });
+        (await blob.DownloadContentAsync()).Value.Content.ToString().ShouldBe("first");
         await Store().GrantAsync(Tier, "grant-copy", ReplicaRights.Copy, CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Grant_Expired_OpensNothing()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow - AzureOffsiteStore.GrantLifetime - TimeSpan.FromMinutes(1));
+        var grant = await Store(clock: clock).GrantAsync(Tier, "grant-expired", ReplicaRights.Copy, CancellationToken.None);
+        await RefusedAsync(() => Client(grant).UploadBlobAsync("x", BinaryData.FromString("x")));
     }
 
     [Fact]
@@ -73,6 +95,12 @@ public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
 
     private static BlobContainerClient Client(ReplicaGrant grant) => new(grant.Container, new AzureSasCredential(grant.Sas));
 
-    private AzureOffsiteStore Store(string? connection = null) => new(
-        new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Offsite:ConnectionString"] = connection ?? azurite.ConnectionString }).Build(), TimeProvider.System);
+    /// <summary>Refused for good: with a permission error or because the blob exists, never done.</summary>
+    private static async Task RefusedAsync(Func<Task> call)
+    {
+        (await Should.ThrowAsync<RequestFailedException>(call)).Status.ShouldBeOneOf(403, 409, 412);
+    }
+
+    private AzureOffsiteStore Store(string? connection = null, TimeProvider? clock = null) => new(
+        new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Offsite:ConnectionString"] = connection ?? azurite.ConnectionString }).Build(), clock ?? TimeProvider.System);
 }

@@ -19,8 +19,11 @@ internal sealed class ScriptedAgent : IAgentLink
     private readonly HashSet<OrderId> _backups = [];
     private int _silences;
 
+    /// <summary>Everything succeeds at once.</summary>
+    public static readonly Func<OrderId, OrderPayload, JobReport> SucceedAlways = (id, order) => Succeed(id, order);
+
     /// <summary>What a new job becomes. By default everything succeeds at once.</summary>
-    public Func<OrderId, OrderPayload, JobReport> Work { get; set; } = (id, order) => Succeed(id, order);
+    public Func<OrderId, OrderPayload, JobReport> Work { get; set; } = SucceedAlways;
 
     /// <summary>The most backups that were ordered and not yet seen to end.</summary>
     public int BackupsAtOnceMax { get; private set; }
@@ -51,6 +54,9 @@ internal sealed class ScriptedAgent : IAgentLink
 
     /// <summary>Snapshots of each vault, in pages.</summary>
     public IReadOnlyList<SnapshotPage> Pages { get; set; } = [];
+
+    /// <summary>Packs that prune has deleted.</summary>
+    public IReadOnlyList<string> Deletions { get; set; } = [];
 
     /// <summary>Answers orders about keys; null for a lost answer.</summary>
     public Func<OrderPayload, object?> Keys { get; set; } = _ => null;
@@ -83,7 +89,8 @@ internal sealed class ScriptedAgent : IAgentLink
                 JobQuery query => Query(query),
                 CancelOrder cancelled => Cancelled(cancelled),
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
-                HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch },
+                HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }] },
+                DeletionsQuery => new DeletionPage { Names = Deletions },
                 InventoryQuery => Inventory(agent),
                 LogQuery query => new LogTail { Lines = [new LogLine { At = DateTimeOffset.UnixEpoch, Level = "information", Text = $"{query.Lines} lines about {query.OrderId}" }] },
                 RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey => Keys(order),
@@ -129,6 +136,13 @@ internal sealed class ScriptedAgent : IAgentLink
             Operation = Operation.Restore,
             State = JobState.Succeeded,
             Restore = new RestoreResult { Target = restore.Target, FilesRestored = 7, BytesRestored = 100, BytesWritten = 90, VerifiedBytes = 90, EndedAt = DateTimeOffset.UnixEpoch },
+        },
+        PruneOrder prune => new JobReport
+        {
+            OrderId = id,
+            Operation = Operation.Prune,
+            State = JobState.Succeeded,
+            Prune = new PruneResult { SnapshotsDropped = prune.Drops.Count, PacksMarked = 3, PacksRepacked = 1, PacksDeleted = 2, BytesFreed = 200, BytesFreedLater = 300 },
         },
         _ => throw new ArgumentException($"Not a job: {order}", nameof(order)),
     };

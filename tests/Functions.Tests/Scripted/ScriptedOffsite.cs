@@ -29,4 +29,24 @@ internal sealed class ScriptedOffsite : IOffsiteStore
 
     public Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel) =>
         Task.FromResult(Looks.GetValueOrDefault(tier.Value, new ReplicaLook(IsSound: true, 10, 4, 400, "10 objects are there.")));
+
+    /// <summary>What a replica holds too much of, by the query.</summary>
+    public Func<OffsiteReplica, OffsiteSurplusQuery, OffsiteSurplus> Surplus { get; set; } = (_, _) => new OffsiteSurplus([], []);
+
+    /// <summary>Objects removed, in order.</summary>
+    public ConcurrentQueue<string> Removed { get; } = [];
+
+    public Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel) => Task.FromResult(Surplus(replica, query));
+
+    public Task RemoveAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel)
+    {
+        foreach (var name in names)
+        {
+            Removed.Enqueue(name);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel) => Task.FromResult(0);
 }

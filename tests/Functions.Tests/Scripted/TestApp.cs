@@ -1,9 +1,12 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Backup.AgentApi;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
+using Backup.Functions.Access;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
 using Backup.Functions.Keys;
@@ -15,6 +18,7 @@ using Backup.Standalone.Durable;
 using Microsoft.AspNetCore.Http;
 using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Worker;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -39,6 +43,8 @@ internal sealed class TestApp : IAsyncDisposable
           - { name: config, kind: files, agent: lab-agent-1, vault: main, serviceClass: research, dataClass: active, paths: [/etc] }
           - { name: notes, kind: files, agent: lab-agent-1, vault: main, serviceClass: research, dataClass: active, paths: [/notes] }
         """;
+
+    public static readonly string[] AdministratorNames = ["ada", "bea", "cyd"];
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
@@ -69,14 +75,14 @@ internal sealed class TestApp : IAsyncDisposable
 
     public NpgsqlDataSource Catalog => Services.GetRequiredService<NpgsqlDataSource>();
 
-    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null)
+    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null, string? policy = null)
     {
         var durable = await postgres.CreateDatabaseAsync();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.ClearProviders();
         TestApp? app = null;
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(PolicyParser.Parse(PolicyText, "policy.yaml"));
+        builder.Services.AddSingleton(PolicyParser.Parse(policy ?? PolicyText, "policy.yaml"));
         builder.Services.AddSingleton(Settings(patience));
         builder.Services.AddCatalog(await postgres.CreateDatabaseAsync());
         builder.Services.AddSingleton<IAgentLink>(_ => app!.Agent);
@@ -86,6 +92,9 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Services.AddSingleton<KeyOrders>();
         builder.Services.AddSingleton<OrderWriter>();
         builder.Services.AddSingleton<RunReconciliation>();
+        builder.Services.AddSingleton(Administrators.Read(new ConfigurationBuilder().AddInMemoryCollection(
+            AdministratorNames.Select(name => new KeyValuePair<string, string?>($"Administrators:{name}", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(KeyOf(name))))))).Build()));
+        builder.Services.AddDecisions();
         configure?.Invoke(builder.Services);
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(registry => ReflectedFunctions.AddTo(registry, () => app!.Services)).UsePostgres(durable));
         builder.Services.AddDurableTaskClient(client => client.UsePostgres(durable));
@@ -95,6 +104,9 @@ internal sealed class TestApp : IAsyncDisposable
         await host.StartAsync();
         return app;
     }
+
+    /// <summary>An administrator's personal key.</summary>
+    public static string KeyOf(string administrator) => $"the-key-of-{administrator}";
 
     /// <summary>Quick, so that tests of failure end; every mechanism is the real one.</summary>
     public static ControlPlaneSettings Settings(JobPatience? patience = null) => new()
@@ -124,13 +136,18 @@ internal sealed class TestApp : IAsyncDisposable
     }
 
     /// <summary>Calls an HTTP function as a host would and returns what it wrote.</summary>
-    public async Task<HttpReply> CallAsync(Func<HttpRequest, Task<IResult>> function, object? body = null, string query = "")
+    public async Task<HttpReply> CallAsync(Func<HttpRequest, Task<IResult>> function, object? body = null, string query = "", string? administrator = null)
     {
         var context = new DefaultHttpContext { RequestServices = Services };
         using var answer = new MemoryStream();
         context.Response.Body = answer;
         context.Request.QueryString = new QueryString(query);
-        context.Request.Body = new MemoryStream(body is string text ? System.Text.Encoding.UTF8.GetBytes(text) : JsonSerializer.SerializeToUtf8Bytes(body));
+        context.Request.Body = new MemoryStream(body is string text ? Encoding.UTF8.GetBytes(text) : JsonSerializer.SerializeToUtf8Bytes(body));
+        if (administrator is not null)
+        {
+            context.Request.Headers[Administrators.Header] = KeyOf(administrator);
+        }
+
         var result = await function(context.Request);
         await result.ExecuteAsync(context);
         return new HttpReply(
@@ -172,7 +189,7 @@ internal sealed class TestApp : IAsyncDisposable
             }
         }
 
-        var text = new System.Text.StringBuilder();
+        var text = new StringBuilder();
         foreach (var table in tables)
         {
             await using var rows = source.CreateCommand($"select t::text from {table} t");
