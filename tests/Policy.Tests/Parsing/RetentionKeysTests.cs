@@ -57,4 +57,20 @@ public sealed class RetentionKeysTests
     public void Parse_WrongRetentionKey_SaysWhere(string right, string wrong, string expected) =>
         Should.Throw<PolicyException>(() => PolicyParser.Parse(Text.Replace(right, wrong, StringComparison.Ordinal), "p")).Problems
             .ShouldContain(p => p.ToString().Contains(expected, StringComparison.Ordinal));
+
+    [Fact]
+    public void Parse_CaretakerAndTierSize_AreReadAndCaretakersMustExist()
+    {
+        const string text = """
+            version: 1
+            sites: [ { name: lab } ]
+            tiers: [ { name: hot, container: c, accessTier: Hot, gigabytesMax: 4000 } ]
+            agents: [ { name: reader, site: lab, caretaker: keeper }, { name: keeper, site: lab } ]
+            """;
+        var policy = PolicyParser.Parse(text, "p");
+        policy.Agents.Select(a => a.Caretaker.Value).ShouldBe(["keeper", "keeper"]);
+        policy.Tiers[0].BytesMax.ShouldBe(4_000_000_000_000);
+        Should.Throw<PolicyException>(() => PolicyParser.Parse(text.Replace("caretaker: keeper", "caretaker: nobody", StringComparison.Ordinal), "p")).Problems
+            .ShouldHaveSingleItem().ShouldSatisfyAllConditions(p => p.At.Line.ShouldBe(4), p => p.Message.ShouldContain("unknown agent \"nobody\""));
+    }
 }
