@@ -87,6 +87,11 @@ internal sealed unsafe class Descriptor : IDisposable
         return Errno.None;
     }
 
+    /// <summary>
+    /// Lets the disk begin with what was written, so that a later flush finds little left. Only a wish: whatever comes of it, that flush reports it.
+    /// </summary>
+    internal void BeginFlush(long offset, long length) => _ = Libc.SyncRange(Number, offset, length, Libc.SyncRangeStart);
+
     internal Errno Truncate(long length) => Result(Libc.Truncate(Number, length));
 
     /// <summary>Gives the range back to the file system; it reads as zeros afterwards.</summary>

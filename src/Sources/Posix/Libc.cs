@@ -24,6 +24,8 @@ internal static unsafe partial class Libc
     internal const int SeekData = 3;
     internal const int SeekHole = 4;
 
+    internal const uint SyncRangeStart = 2;
+
     internal const int FallocateKeepSize = 1;
     internal const int FallocatePunchHole = 2;
 
@@ -68,6 +70,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
     internal static partial int SyncFileSystem(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    internal static partial int SyncRange(int descriptor, long offset, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     internal static partial int Advise(int descriptor, long offset, long length, int advice);

@@ -21,12 +21,20 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
     /// <summary>Parts of a large file that one thread compares at a time.</summary>
     private const int PartsCompared = 16;
 
+    /// <summary>Stretches this long are sent to the disk at once, while the next are decoded; what is smaller is better gathered by the kernel.</summary>
+    private const int EarlyFlushBytesMin = 128 * 1024;
+
+    /// <summary>Staged chunks are written in stretches of this length at most: longer ones make the kernel look for longer runs of free memory, which took twice the time.</summary>
+    private const int WriteBytesMax = 256 * 1024;
+
     private readonly EntryMetadata _metadata = new(settings, problems);
     private readonly List<FileItem> _items = [];
     private readonly List<ContentPart> _wanted = [];
     private readonly List<(FileItem Item, long Offset)> _places = [];
     private readonly HashSet<TargetDirectory> _directories = [];
     private int _parts;
+    private RestoreSlice _slice = new();
+    private RestoreSlice _sliceBefore = new();
     private int _openFiles;
 
     internal bool IsFull => _parts + _items.Count >= PartsMax || _directories.Count >= DirectoriesMax;
@@ -71,10 +79,10 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
                 Finish(item);
                 return ValueTask.CompletedTask;
             });
-            if (!settings.DryRun)
-                counts.AddFetched(await reader.FetchAsync(_wanted, this, settings.Workers, cancel));
-            else
+            if (settings.DryRun)
                 Plan(reader);
+            else
+                await FetchAsync(reader, cancel);
         }
         finally
         {
@@ -99,11 +107,92 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         _parts = _openFiles = 0;
     }
 
-    public void Deliver(int want, ReadOnlySpan<byte> data)
+    public void Deliver(int want, int count, ReadOnlySpan<byte> data)
     {
-        var (item, offset) = _places[want];
         counts.AddVerified(data.Length);
         counters.AddBytes(data.Length);
+        want += _slice.Start;
+        for (var end = want + count; want < end;)
+        {
+            var stretch = Stretch(_slice, want, end, int.MaxValue, out var length);
+            if (_slice.IsStaged(want))
+                _slice.Take(want, data[..length]);
+            else
+                Write(want, stretch, data[..length]);
+            data = data[length..];
+            want += stretch;
+        }
+    }
+
+    public void Fail(int want, VaultException why)
+    {
+        want += _slice.Start;
+        _slice.Drop(want);
+        var (item, _) = _places[want];
+        lock (item)
+        {
+            item.Fail(why.Message);
+            if (item.CountChunks(1))
+                Finish(item);
+        }
+    }
+
+    /// <summary>
+    /// Slice by slice: what a slice has of small chunks is put together in memory and goes to disk in long stretches while the next slice is fetched.
+    /// </summary>
+    private async Task FetchAsync(VaultReader reader, CancellationToken cancel)
+    {
+        var writing = Task.CompletedTask;
+        try
+        {
+            for (var from = 0; from < _wanted.Count;)
+            {
+                (_slice, _sliceBefore) = (_sliceBefore, _slice);
+                from = _slice.Begin(from, _wanted, _places);
+                counts.AddFetched(await reader.FetchAsync(_wanted[_slice.Start..from], this, settings.Workers, cancel));
+                await writing;
+                var slice = _slice;
+                writing = slice.HasStaged ? Task.Run(() => WriteStaged(slice), cancel) : Task.CompletedTask;
+            }
+        }
+        finally
+        {
+            await writing;
+        }
+    }
+
+    private void WriteStaged(RestoreSlice slice)
+    {
+        for (var want = slice.Start; want < slice.End;)
+        {
+            if (!slice.IsStaged(want))
+            {
+                want++;
+                continue;
+            }
+
+            var stretch = Stretch(slice, want, slice.End, WriteBytesMax, out var length);
+            Write(want, stretch, slice.Staged(want, length));
+            want += stretch;
+        }
+    }
+
+    /// <summary>How many of the wants from the first on stand one after another in one file and go the same way, up to a length.</summary>
+    private int Stretch(RestoreSlice slice, int first, int end, int bytesMax, out int length)
+    {
+        var (item, offset) = _places[first];
+        length = (int)_wanted[first].Length;
+        var isStaged = slice.IsStaged(first);
+        var next = first + 1;
+        for (; next < end && _places[next] == (item, offset + length) && slice.IsStaged(next) == isStaged && length + _wanted[next].Length <= bytesMax; next++)
+            length += (int)_wanted[next].Length;
+        return next - first;
+    }
+
+    /// <summary>Writes a stretch of one file, and finishes the file when it was the last.</summary>
+    private void Write(int want, int parts, ReadOnlySpan<byte> data)
+    {
+        var (item, offset) = _places[want];
         bool mayWrite;
         lock (item)
         {
@@ -115,7 +204,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
 
         if (mayWrite)
         {
-            item.Write(offset, data);
+            item.Write(offset, data, beginFlush: settings.Sync && data.Length >= EarlyFlushBytesMin);
             counts.AddWritten(data.Length);
         }
 
@@ -123,21 +212,10 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         {
             if (mayWrite)
                 item.EndWrite();
-            if (item.CountChunk())
+            if (item.CountChunks(parts))
                 Finish(item);
             else if (item.IsIdle && Volatile.Read(ref _openFiles) > OpenFilesMax)
                 Close(item);
-        }
-    }
-
-    public void Fail(int want, VaultException why)
-    {
-        var (item, _) = _places[want];
-        lock (item)
-        {
-            item.Fail(why.Message);
-            if (item.CountChunk())
-                Finish(item);
         }
     }
 
@@ -178,7 +256,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
             var item = _places[want].Item;
             if (item.Failure is null)
                 counts.AddWritten(_wanted[want].Length);
-            if (item.CountChunk())
+            if (item.CountChunks(1))
                 Finish(item);
         }
     }
@@ -186,7 +264,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
     /// <summary>Takes what a dry run finds to be in no index.</summary>
     private sealed class Missing(List<(FileItem Item, long Offset)> places) : IChunkSink
     {
-        public void Deliver(int want, ReadOnlySpan<byte> data) => throw new InvalidOperationException("A dry run fetches nothing.");
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data) => throw new InvalidOperationException("A dry run fetches nothing.");
 
         public void Fail(int want, VaultException why) => places[want].Item.Fail(why.Message);
     }

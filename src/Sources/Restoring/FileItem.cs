@@ -42,8 +42,8 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
 
     internal void Fail(string reason) => Failure ??= reason;
 
-    /// <summary>True for the call that delivers the last chunk. Under the item's lock.</summary>
-    internal bool CountChunk() => --_chunksLeft == 0;
+    /// <summary>True for the call that delivers the last chunks. Under the item's lock.</summary>
+    internal bool CountChunks(int count) => (_chunksLeft -= count) == 0;
 
     /// <summary>
     /// Reads some parts of the file that has the name already and notes those whose bytes have the wanted chunk's id: they need not come
@@ -115,12 +115,14 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
     }
 
     /// <summary>Writes bytes of the content; several threads may at once, without the lock.</summary>
-    internal void Write(long contentOffset, ReadOnlySpan<byte> data)
+    internal void Write(long contentOffset, ReadOnlySpan<byte> data, bool beginFlush)
     {
         var error = Errno.None;
         if (entry.Extents is null)
         {
             error = _file!.Write(data, contentOffset);
+            if (beginFlush && !error.IsError)
+                _file.BeginFlush(contentOffset, data.Length);
         }
         else
         {

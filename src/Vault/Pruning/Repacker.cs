@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Backup.Vault.Chunking;
 using Backup.Vault.Format;
 using Backup.Vault.Indexing;
 using Backup.Vault.Packs;
@@ -37,7 +38,7 @@ internal static class Repacker
 
     private static void Move(OpenVault vault, PrunePlan plan, ObjectName pack, ReadOnlySpan<byte> content, PackDecryptor decryptor, PackWriter target)
     {
-        var idKey = pack.Kind == ObjectKind.DataPack ? vault.Secrets.DataIdKey : vault.Secrets.MetaIdKey;
+        using var ids = new ChunkHasher(pack.Kind == ObjectKind.DataPack ? vault.Secrets.DataIdKey : vault.Secrets.MetaIdKey);
         var directory = OpenPack.ReadDirectory(content, pack.Kind, vault.Secrets, pack.ToString());
         using var frames = new FrameReader(vault.Store, decryptor);
         using var builder = new FrameBuilder(target, Level, pack.Kind == ObjectKind.DataPack ? FrameBuilder.ContentBytesTarget : FrameBuilder.MetaBytesTarget);
@@ -71,7 +72,7 @@ internal static class Repacker
                 var over = stride == 0 ? 0 : (((phase - offset) % stride) + stride) % stride;
                 offset += (int)chunk.Length;
                 if (!plan.ChunkMap.IsLiveIn(chunk.Id, pack, plan.Live)) continue;
-                FrameReader.Verify(bytes, chunk.Id, idKey, pack);
+                FrameReader.Verify(bytes, chunk.Id, ids, pack);
                 builder.Add(chunk.Id, bytes, stride, over);
             }
         }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using Backup.Vault.Chunking;
 using Backup.Vault.Indexing;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
@@ -9,10 +10,11 @@ namespace Backup.Vault.Restoring;
 /// <summary>Takes chunks as they are read, from several threads at once and in no order that the caller chose.</summary>
 public interface IChunkSink
 {
-    /// <summary>A wanted chunk's bytes, verified. The span is valid during the call only.</summary>
-    /// <param name="want">Position in the list of wanted parts.</param>
-    /// <param name="data">The chunk's bytes.</param>
-    void Deliver(int want, ReadOnlySpan<byte> data);
+    /// <summary>The bytes of one wanted chunk, or of several that were wanted one after another and are stored so; verified. The span is valid during the call only.</summary>
+    /// <param name="want">Position of the first in the list of wanted parts; the others follow it.</param>
+    /// <param name="count">How many chunks, at least one.</param>
+    /// <param name="data">The chunks' bytes, one after another.</param>
+    void Deliver(int want, int count, ReadOnlySpan<byte> data);
 
     /// <summary>A wanted chunk cannot be had: missing or damaged. The rest is still read.</summary>
     /// <param name="want">Position in the list of wanted parts.</param>
@@ -47,11 +49,11 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
         await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
         {
-            if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor);
+            if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor, idKey);
             try
             {
                 Interlocked.Add(ref bytesRead, BytesOf(found, run));
-                await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), idKey, sink, inner).ConfigureAwait(false);
+                await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), sink, inner).ConfigureAwait(false);
             }
             finally
             {
@@ -109,12 +111,13 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         }
     }
 
-    private sealed class Worker(IObjectStore store, PackDecryptor decryptor) : IDisposable
+    private sealed class Worker(IObjectStore store, PackDecryptor decryptor, byte[] idKey) : IDisposable
     {
         private readonly FrameReader _frames = new(store, decryptor);
+        private readonly ChunkHasher _ids = new(idKey);
         private byte[] _stored = [];
 
-        internal async Task ReadAsync(List<Want> found, Range run, IReadOnlyList<ContentPart> wanted, ObjectName pack, byte[] idKey, IChunkSink sink, CancellationToken cancel)
+        internal async Task ReadAsync(List<Want> found, Range run, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink, CancellationToken cancel)
         {
             var (from, count) = run.GetOffsetAndLength(found.Count);
             var first = found[from].Location;
@@ -126,7 +129,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
                 var bytes = _stored.AsMemory(0, length);
                 await _frames.EnterAsync(pack, cancel).ConfigureAwait(false);
                 await store.ReadRangeAsync(pack, first.FrameOffset, bytes, cancel).ConfigureAwait(false);
-                while (next < from + count) next = ReadFrame(found, next, from + count, bytes.Span, first.FrameOffset, wanted, pack, idKey, sink, cancel);
+                while (next < from + count) next = ReadFrame(found, next, from + count, bytes.Span, first.FrameOffset, wanted, pack, sink, cancel);
             }
             catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
             {
@@ -135,7 +138,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         }
 
         /// <summary>Delivers all wants of one frame; a damaged frame fails only its own.</summary>
-        private int ReadFrame(List<Want> found, int from, int end, ReadOnlySpan<byte> bytes, uint origin, IReadOnlyList<ContentPart> wanted, ObjectName pack, byte[] idKey, IChunkSink sink, CancellationToken cancel)
+        private int ReadFrame(List<Want> found, int from, int end, ReadOnlySpan<byte> bytes, uint origin, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink, CancellationToken cancel)
         {
             cancel.ThrowIfCancellationRequested();
             var location = found[from].Location;
@@ -152,29 +155,54 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
                 return to;
             }
 
-            ReadOnlyMemory<byte> chunk = default;
+            DeliverAll(CollectionsMarshal.AsSpan(found)[from..to], frame, wanted, pack, sink);
+            return to;
+        }
+
+        /// <summary>Joins neighbours, so that what was a file's stretch of small chunks is written as one.</summary>
+        private void DeliverAll(ReadOnlySpan<Want> wants, ReadOnlyMemory<byte> frame, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink)
+        {
+            int first = 0, count = 0, length = 0;
             ChunkId? verified = null;
-            foreach (var want in CollectionsMarshal.AsSpan(found)[from..to])
+            for (var i = 0; i < wants.Length; i++)
             {
+                var (location, number) = wants[i];
                 try
                 {
                     // Equal files are wanted several times in a row; one check of the chunk serves them all.
-                    if (verified != wanted[want.Number].Id) chunk = FrameReader.Chunk(frame, want.Location, wanted[want.Number].Id, idKey, pack);
-                    verified = wanted[want.Number].Id;
+                    if (verified != wanted[number].Id) _ = FrameReader.Chunk(frame, location, wanted[number].Id, _ids, pack);
+                    verified = wanted[number].Id;
                 }
                 catch (VaultException e) when (e.Fault == VaultFault.Damaged)
                 {
                     verified = null;
-                    sink.Fail(want.Number, e);
+                    sink.Fail(number, e);
                     continue;
                 }
 
-                sink.Deliver(want.Number, chunk.Span);
+                var isNext = count > 0 && number == wants[first].Number + count && location.OffsetInFrame == wants[first].Location.OffsetInFrame + length;
+                if (!isNext)
+                {
+                    Deliver(wants);
+                    (first, count, length) = (i, 0, 0);
+                }
+
+                count++;
+                length += (int)location.Length;
             }
 
-            return to;
+            Deliver(wants);
+
+            void Deliver(ReadOnlySpan<Want> all)
+            {
+                if (count > 0) sink.Deliver(all[first].Number, count, frame.Span.Slice((int)all[first].Location.OffsetInFrame, length));
+            }
         }
 
-        public void Dispose() => _frames.Dispose();
+        public void Dispose()
+        {
+            _frames.Dispose();
+            _ids.Dispose();
+        }
     }
 }

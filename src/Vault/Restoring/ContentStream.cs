@@ -88,7 +88,7 @@ internal sealed class ContentStream(VaultReader reader, Content content) : Strea
         private byte[]? _data;
         private VaultException? _failure;
 
-        public void Deliver(int want, ReadOnlySpan<byte> data) => _data = data.ToArray();
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data) => _data = data.ToArray();
 
         public void Fail(int want, VaultException why) => _failure = why;
 

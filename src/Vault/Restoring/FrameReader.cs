@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Backup.Vault.Chunking;
 using Backup.Vault.Compression;
 using Backup.Vault.Format;
 using Backup.Vault.Indexing;
@@ -28,6 +29,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     /// <summary>As <see cref="EnterAsync"/>, from bytes already read.</summary>
     internal void Enter(ObjectName pack, ReadOnlySpan<byte> content)
     {
+        if (_cipher is not null && _pack == pack) return;
         Leave();
         if (content.Length < PackHeader.Length) throw VaultException.Damaged(pack.ToString(), "it is too short for a pack");
         content[..PackHeader.Length].CopyTo(_header);
@@ -59,19 +61,17 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     }
 
     /// <summary>A chunk within a decoded frame, checked against its id.</summary>
-    internal static ReadOnlyMemory<byte> Chunk(ReadOnlyMemory<byte> frame, ChunkLocation location, ChunkId id, ReadOnlySpan<byte> idKey, ObjectName pack)
+    internal static ReadOnlyMemory<byte> Chunk(ReadOnlyMemory<byte> frame, ChunkLocation location, ChunkId id, ChunkHasher ids, ObjectName pack)
     {
         if ((long)location.OffsetInFrame + location.Length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
         var chunk = frame.Slice((int)location.OffsetInFrame, (int)location.Length);
-        Verify(chunk.Span, id, idKey, pack);
+        Verify(chunk.Span, id, ids, pack);
         return chunk;
     }
 
-    internal static void Verify(ReadOnlySpan<byte> chunk, ChunkId id, ReadOnlySpan<byte> idKey, ObjectName pack)
+    internal static void Verify(ReadOnlySpan<byte> chunk, ChunkId id, ChunkHasher ids, ObjectName pack)
     {
-        Span<byte> hash = stackalloc byte[ContentHash.Length];
-        HMACSHA256.HashData(idKey, chunk, hash);
-        if (new ContentHash(hash) != id.Hash) throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
+        if (ids.IdOf(chunk) != id) throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
     }
 
     public void Dispose()

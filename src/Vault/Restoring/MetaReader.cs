@@ -1,3 +1,4 @@
+using Backup.Vault.Chunking;
 using Backup.Vault.Indexing;
 using Backup.Vault.Storage;
 
@@ -9,6 +10,7 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
     private const int FramesKept = 12;
     private readonly SemaphoreSlim _one = new(1);
     private readonly FrameReader _frames = new(store, decryptor);
+    private readonly ChunkHasher _ids = new(decryptor.Secrets.MetaIdKey);
     private readonly Dictionary<(int Pack, uint Frame), KeptFrame> _kept = [];
     private byte[] _stored = [];
     private long _clock;
@@ -39,7 +41,7 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
             }
 
             frame.Used = ++_clock;
-            return FrameReader.Chunk(frame.Buffer.AsMemory(0, frame.Length), location, id, decryptor.Secrets.MetaIdKey, pack).ToArray();
+            return FrameReader.Chunk(frame.Buffer.AsMemory(0, frame.Length), location, id, _ids, pack).ToArray();
         }
         finally
         {
@@ -50,6 +52,7 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
     public void Dispose()
     {
         _frames.Dispose();
+        _ids.Dispose();
         _one.Dispose();
     }
 

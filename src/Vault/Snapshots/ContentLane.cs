@@ -1,8 +1,6 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using Backup.Vault.Chunking;
 using Backup.Vault.Packs;
-using Backup.Vault.Storage;
 
 namespace Backup.Vault.Snapshots;
 
@@ -21,12 +19,17 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int l
 {
     private const int InputBytesFirst = 128 * 1024, InputBytesMedium = 2 * 1024 * 1024, InputBytesMax = 5 * 1024 * 1024;
     private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.ContentBytesTarget);
+    private readonly ChunkHasher _ids = new(writer.Secrets.DataIdKey);
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
     private byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesFirst);
 
     internal void Flush() => _frames.Flush();
 
-    public void Dispose() => _frames.Dispose();
+    public void Dispose()
+    {
+        _frames.Dispose();
+        _ids.Dispose();
+    }
 
     internal Content Add<TSource>(ref TSource source, ContentHints hints, CancellationToken cancel)
         where TSource : struct, IByteSource
@@ -106,9 +109,7 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int l
 
     private void AddChunk(ReadOnlySpan<byte> data, int stride, int phase)
     {
-        Span<byte> hash = stackalloc byte[ContentHash.Length];
-        HMACSHA256.HashData(writer.Secrets.DataIdKey, data, hash);
-        var id = new ChunkId(new ContentHash(hash));
+        var id = _ids.IdOf(data);
         _parts.Add(new ContentPart(id, data.Length));
         var isNew = writer.ChunkMap.TryClaim(id, (uint)data.Length);
         writer.CountChunk(data.Length, isNew);

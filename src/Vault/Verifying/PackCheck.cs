@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using Backup.Vault.Format;
 using Backup.Vault.Packs;
-using Backup.Vault.Restoring;
 using Backup.Vault.Storage;
 
 namespace Backup.Vault.Verifying;
@@ -10,10 +9,11 @@ namespace Backup.Vault.Verifying;
 /// Reads packs from end to end, one after another, and checks each: its hash, and with a decryptor every frame and chunk in it. Holds a
 /// few megabytes of a pack at a time, so that a verification needs no more memory than a restore.
 /// </summary>
-internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : IDisposable
+/// <param name="store">Where the packs are.</param>
+/// <param name="checkers">Look into the frames; null to check hashes only.</param>
+internal sealed class PackCheck(IObjectStore store, FrameCheckers? checkers) : IDisposable
 {
     private const int BlockBytes = 2 * 1024 * 1024;
-    private readonly FrameReader? _frames = decryptor is null ? null : new FrameReader(store, decryptor);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private byte[] _window = [];
 
@@ -26,7 +26,7 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
     {
         try
         {
-            var frames = decryptor is null ? null : await OpenFramesAsync(name, length, indexed, cancel).ConfigureAwait(false);
+            var frames = checkers is null ? null : await OpenFramesAsync(name, length, indexed, cancel).ConfigureAwait(false);
             var held = 0;
             for (var at = 0; at < length;)
             {
@@ -37,7 +37,7 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
                 _hash.AppendData(block.Span);
                 at += count;
                 held += count;
-                held = frames is null ? 0 : Keep(frames.Take(_window.AsSpan(0, held), cancel), held);
+                held = frames is null ? 0 : Keep(frames.Take(_window.AsMemory(0, held), cancel), held);
             }
 
             Span<byte> digest = stackalloc byte[ContentHash.Length];
@@ -59,23 +59,19 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
         }
     }
 
-    public void Dispose()
-    {
-        _frames?.Dispose();
-        _hash.Dispose();
-    }
+    public void Dispose() => _hash.Dispose();
 
     private async Task<FrameWalk> OpenFramesAsync(ObjectName name, int length, ContentHash? indexed, CancellationToken cancel)
     {
         try
         {
-            var directory = await OpenPack.ReadDirectoryAsync(store, name, length, decryptor!.Secrets, cancel).ConfigureAwait(false);
+            var directory = await OpenPack.ReadDirectoryAsync(store, name, length, checkers!.Secrets, cancel).ConfigureAwait(false);
             if (indexed is { } digest && directory.Digest() != digest) throw VaultException.Damaged(name.ToString(), "its directory and the index differ");
-            return new FrameWalk(name, directory, _frames!, name.Kind == ObjectKind.DataPack ? decryptor.Secrets.DataIdKey : decryptor.Secrets.MetaIdKey);
+            return new FrameWalk(name, directory, checkers!);
         }
         catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
         {
-            return new FrameWalk(name, e);
+            return new FrameWalk(name, checkers!, e);
         }
     }
 
@@ -90,62 +86,45 @@ internal sealed class PackCheck(IObjectStore store, PackDecryptor? decryptor) : 
     private sealed class FrameWalk
     {
         private readonly ObjectName _name;
-        private readonly FrameDirectory _directory = new();
-        private readonly FrameReader? _frames;
-        private readonly byte[] _idKey = [];
+        private readonly FrameCheckers _checkers;
+        private readonly FrameDirectory _directory;
+        private readonly byte[] _header = new byte[PackHeader.Length];
+        private readonly List<FrameInBlock> _whole = [];
         private bool _hasHeader;
         private int _frame, _chunk;
 
-        internal FrameWalk(ObjectName name, VaultException problem) => (_name, Problem) = (name, problem);
+        internal FrameWalk(ObjectName name, FrameCheckers checkers, VaultException problem)
+            : this(name, new FrameDirectory(), checkers) => Problem = problem;
 
-        internal FrameWalk(ObjectName name, FrameDirectory directory, FrameReader frames, byte[] idKey) => (_name, _directory, _frames, _idKey) = (name, directory, frames, idKey);
+        internal FrameWalk(ObjectName name, FrameDirectory directory, FrameCheckers checkers) => (_name, _directory, _checkers) = (name, directory, checkers);
 
         internal VaultException? Problem { get; private set; }
 
         /// <summary>Takes whole frames from the front of what follows the last one taken; answers how many bytes it is done with.</summary>
-        internal int Take(ReadOnlySpan<byte> bytes, CancellationToken cancel)
+        internal int Take(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
         {
             var at = 0;
-            try
+            if (!_hasHeader && Problem is null && bytes.Length >= PackHeader.Length)
             {
-                if (!_hasHeader && Problem is null && bytes.Length >= PackHeader.Length)
-                {
-                    _frames!.Enter(_name, bytes);
-                    _hasHeader = true;
-                    at = PackHeader.Length;
-                }
-
-                while (Problem is null && _frame < _directory.FrameChunks.Count)
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    var length = (int)_directory.FrameStoredBytes[_frame];
-                    if (!_hasHeader || bytes.Length - at < length) return at;
-                    Check(bytes.Slice(at, length));
-                    at += length;
-                }
-            }
-            catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
-            {
-                Problem = e;
+                bytes.Span[..PackHeader.Length].CopyTo(_header);
+                _hasHeader = true;
+                at = PackHeader.Length;
             }
 
-            return bytes.Length;
-        }
-
-        private void Check(ReadOnlySpan<byte> stored)
-        {
-            var plain = _frames!.Decode((uint)_frame, stored).Span;
-            var offset = 0;
-            for (var end = _chunk + _directory.FrameChunks[_frame]; _chunk < end; _chunk++)
+            _whole.Clear();
+            var isCut = !_hasHeader;
+            while (Problem is null && !isCut && _frame < _directory.FrameChunks.Count)
             {
-                var chunk = _directory.Chunks[_chunk];
-                if ((long)offset + chunk.Length > plain.Length) throw VaultException.Damaged(_name.ToString(), $"chunk {chunk.Id} lies outside its frame");
-                FrameReader.Verify(plain.Slice(offset, (int)chunk.Length), chunk.Id, _idKey, _name);
-                offset += (int)chunk.Length;
+                var length = (int)_directory.FrameStoredBytes[_frame];
+                isCut = bytes.Length - at < length;
+                if (isCut) break;
+                _whole.Add(new FrameInBlock(_frame, _chunk, at, length));
+                at += length;
+                _chunk += _directory.FrameChunks[_frame++];
             }
 
-            if (offset != plain.Length) throw VaultException.Damaged(_name.ToString(), $"frame {_frame} holds more than its chunks");
-            _frame++;
+            Problem ??= _checkers.FindProblem(_name, _header, _directory, _whole, bytes, cancel);
+            return Problem is null && isCut ? at : bytes.Length;
         }
     }
 }

@@ -145,11 +145,11 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     private async Task ReadPacksAsync(List<ObjectName> due, Dictionary<ObjectName, long> lengths, CancellationToken cancel)
     {
         var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => lengths[p]));
-        var decryptor = request.Depth == VerifyDepth.Data ? new PackDecryptor(vault!.Secrets) : null;
+        using var checkers = request.Depth == VerifyDepth.Data ? new FrameCheckers(store, new PackDecryptor(vault!.Secrets), request.Parallelism) : null;
         var idle = new ConcurrentBag<PackCheck>();
         await Parallel.ForEachAsync(due, Options(cancel), async (name, inner) =>
         {
-            if (!idle.TryTake(out var pack)) pack = new PackCheck(store, decryptor);
+            if (!idle.TryTake(out var pack)) pack = new PackCheck(store, checkers);
             var length = lengths[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")

@@ -95,7 +95,7 @@ internal static class TreeRun
 
         internal long Bytes => Interlocked.Read(ref _bytes);
 
-        public void Deliver(int want, ReadOnlySpan<byte> data) => Interlocked.Add(ref _bytes, data.Length);
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data) => Interlocked.Add(ref _bytes, data.Length);
 
         public void Fail(int want, VaultException why) => throw why;
     }

@@ -114,7 +114,7 @@ public sealed class ForeignObjectTests
 
         public int Failed => _failed;
 
-        public void Deliver(int want, ReadOnlySpan<byte> data) => Interlocked.Increment(ref _delivered);
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data) => Interlocked.Add(ref _delivered, count);
 
         public void Fail(int want, VaultException why) => Interlocked.Increment(ref _failed);
     }

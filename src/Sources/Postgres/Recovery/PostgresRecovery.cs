@@ -127,7 +127,7 @@ public sealed class PostgresRecovery(TimeProvider clock)
 
         internal VaultException? Failure => _failure;
 
-        public void Deliver(int want, ReadOnlySpan<byte> data)
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data)
         {
             // Only the time it takes counts.
         }

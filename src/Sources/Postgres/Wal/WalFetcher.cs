@@ -111,10 +111,15 @@ public static class WalFetcher
             _files.Add((stream, target, bytes, length));
         }
 
-        public void Deliver(int want, ReadOnlySpan<byte> data)
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data)
         {
-            var (file, offset) = _places[want];
-            RandomAccess.Write(_files[file].Stream.SafeFileHandle, data, offset);
+            for (var end = want + count; want < end; want++)
+            {
+                var (file, offset) = _places[want];
+                var length = (int)_wanted[want].Length;
+                RandomAccess.Write(_files[file].Stream.SafeFileHandle, data[..length], offset);
+                data = data[length..];
+            }
         }
 
         public void Fail(int want, VaultException why) => Interlocked.CompareExchange(ref _failure, why, null);
