@@ -12,8 +12,8 @@ internal static class TreeDocument
 
     /// <summary>A leaf is closed at the first cut name after this many bytes, and in any case at the maximum.</summary>
     internal const int LeafBytesMin = 64 * 1024, LeafBytesMax = 1024 * 1024, CutMask = 0x7F;
-    private const byte HasHardLink = 1, HasAttributes = 2, HasExtents = 4, HasContent = 8, HasSubtree = 16, HasChanged = 32;
-    private const int AttributeBytesMax = 64 * 1024, NameTableMax = 4096, ExtentsMax = 1 << 20;
+    internal const byte HasHardLink = 1, HasAttributes = 2, HasExtents = 4, HasContent = 8, HasSubtree = 16, HasChanged = 32;
+    internal const int AttributeBytesMax = 64 * 1024, NameTableMax = 4096, ExtentsMax = 1 << 20;
 
     internal static void WriteEntry(ByteWriter w, TreeEntry entry, List<string> names, ref long lastModified)
     {
@@ -72,20 +72,9 @@ internal static class TreeDocument
 
     internal static List<TreeEntry> ReadLeaf(ReadOnlySpan<byte> node, string what)
     {
-        var r = new ByteReader(node, what);
-        if (r.U8() != LeafMark) throw r.Bad("it is not a tree leaf");
-        var count = r.Count(10);
-        var entries = new List<TreeEntry>(count);
-        var names = new List<string>();
-        long lastModified = 0;
-        for (; count > 0; count--)
-        {
-            var entry = ReadEntry(ref r, names, ref lastModified);
-            if (entries.Count > 0 && entries[^1].Name.Span.SequenceCompareTo(entry.Name.Span) >= 0) throw r.Bad("its names are not in order");
-            entries.Add(entry);
-        }
-
-        r.End();
+        var leaf = new LeafReader(node, what);
+        var entries = new List<TreeEntry>(leaf.Count);
+        while (leaf.MoveNext()) entries.Add(leaf.ToEntry());
         return entries;
     }
 
@@ -99,64 +88,27 @@ internal static class TreeDocument
         return leaves;
     }
 
-    internal static bool IsValidName(ReadOnlySpan<byte> name) =>
-        name.Length is > 0 and <= TreeEntry.NameBytesMax && !name.ContainsAny((byte)'/', (byte)0) && !name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8);
-
-    private static TreeEntry ReadEntry(ref ByteReader r, List<string> names, ref long lastModified)
+    /// <summary>The parts of a stored list, checked to be of the length that the tree gives it.</summary>
+    /// <param name="node">The list.</param>
+    /// <param name="depth">1 when its parts are chunks, more when they are lists.</param>
+    /// <param name="lengthExpected">What the parts must add up to.</param>
+    /// <param name="what">What it is, for messages.</param>
+    internal static PartReader ReadList(ReadOnlySpan<byte> node, int depth, long lengthExpected, string what)
     {
-        var name = r.Blob(TreeEntry.NameBytesMax).ToArray();
-        if (!IsValidName(name)) throw r.Bad("an entry's name is not a file name");
-        var type = (EntryType)r.U8();
-        if (type is < EntryType.File or > EntryType.BlockDevice) throw r.Bad("an entry is of an unknown type");
-        var parts = r.U8();
-        var notes = (EntryNotes)r.U8();
-        var mode = (uint)r.VarUpTo(uint.MaxValue);
-        var user = (uint)r.VarUpTo(uint.MaxValue);
-        var group = (uint)r.VarUpTo(uint.MaxValue);
-        var userName = ReadName(ref r, names);
-        var groupName = ReadName(ref r, names);
-        lastModified = unchecked(lastModified + r.VarInt());
-        var entry = new TreeEntry
+        var r = new ByteReader(node, what);
+        if (r.U8() != ListMark) throw r.Bad("it is not a list");
+        var parts = new PartReader(r, areChunks: depth == 1);
+        var all = parts;
+        while (all.MoveNext())
         {
-            Name = name,
-            Type = type,
-            Notes = notes,
-            Mode = mode,
-            UserId = user,
-            GroupId = group,
-            UserName = userName,
-            GroupName = groupName,
-            ModifiedNanoseconds = lastModified,
-            ChangedNanoseconds = (parts & HasChanged) != 0 ? unchecked(lastModified + r.VarInt()) : 0,
-            Size = type == EntryType.File ? r.VarUpTo(long.MaxValue) : 0,
-            LinkTarget = type == EntryType.SymbolicLink ? r.Blob(TreeEntry.LinkTargetBytesMax).ToArray() : default(ReadOnlyMemory<byte>),
-            DeviceNumber = type is EntryType.CharacterDevice or EntryType.BlockDevice ? r.VarUInt() : 0,
-            HardLink = (parts & HasHardLink) != 0 ? new HardLinkKey(r.VarUInt(), r.VarUInt()) : null,
-            Attributes = (parts & HasAttributes) != 0 ? ReadAttributes(ref r) : [],
-            Extents = (parts & HasExtents) != 0 ? ReadExtents(ref r) : null,
-            Content = (parts & HasContent) != 0 ? Content.Read(ref r) : null,
-            Subtree = (parts & HasSubtree) != 0 ? new TreeId(new ChunkId(r.Hash())) : null,
-        };
-        Check(ref r, entry);
-        return entry;
-    }
-
-    /// <summary>A reader that trusted these would write outside a file or recurse into a file's content.</summary>
-    private static void Check(ref ByteReader r, TreeEntry entry)
-    {
-        if (entry.Content is not null && entry.Type != EntryType.File) throw r.Bad("something that is no file has content");
-        if (entry.Subtree is not null && entry.Type != EntryType.Directory) throw r.Bad("something that is no directory has a subtree");
-        if (entry.Type != EntryType.File || entry.Content is not { } content) return;
-        if (entry.Extents is not { } extents)
-        {
-            // A file that changed while it was read may have another length than the listing said.
-            if (content.Length != entry.Size && (entry.Notes & EntryNotes.ChangedWhileRead) == 0) throw r.Bad("a file's content and size differ");
-            return;
         }
 
-        if (extents.Sum(e => e.Length) != content.Length) throw r.Bad("a sparse file's stretches and content differ");
-        if (extents.Count > 0 && extents[^1].Offset + extents[^1].Length > entry.Size) throw r.Bad("a sparse file's stretches end beyond it");
+        all.Rest.End();
+        return all.LengthSoFar == lengthExpected ? parts : throw r.Bad("it has another length than the tree says");
     }
+
+    internal static bool IsValidName(ReadOnlySpan<byte> name) =>
+        name.Length is > 0 and <= TreeEntry.NameBytesMax && !name.ContainsAny((byte)'/', (byte)0) && !name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8);
 
     private static void WriteName(ByteWriter w, string name, List<string> names)
     {
@@ -172,41 +124,5 @@ internal static class TreeDocument
         if (at >= 0) return;
         w.Text(name);
         if (names.Count < NameTableMax) names.Add(name);
-    }
-
-    private static string ReadName(ref ByteReader r, List<string> names)
-    {
-        var code = r.VarUpTo(names.Count + 1);
-        if (code == 0) return "";
-        if (code > 1) return names[(int)code - 2];
-        var name = r.Text(1024);
-        if (names.Count < NameTableMax) names.Add(name);
-        return name;
-    }
-
-    private static Xattr[] ReadAttributes(ref ByteReader r)
-    {
-        var count = Math.Min(r.Count(2), TreeEntry.AttributesMax + 1);
-        if (count > TreeEntry.AttributesMax) throw r.Bad("an entry has too many attributes");
-        var attributes = new Xattr[count];
-        for (var i = 0; i < count; i++) attributes[i] = new Xattr(r.Text(1024), r.Blob(AttributeBytesMax).ToArray());
-        return attributes;
-    }
-
-    private static Extent[] ReadExtents(ref ByteReader r)
-    {
-        var count = r.Count(2);
-        if (count > ExtentsMax) throw r.Bad("a sparse file has too many stretches");
-        var extents = new Extent[count];
-        long end = 0;
-        for (var i = 0; i < count; i++)
-        {
-            var offset = end + r.VarUpTo(long.MaxValue - end);
-            var length = r.VarUpTo(long.MaxValue - offset);
-            extents[i] = new Extent(offset, length);
-            end = offset + length;
-        }
-
-        return extents;
     }
 }

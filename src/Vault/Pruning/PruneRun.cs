@@ -1,6 +1,5 @@
 using Backup.Vault.Format;
 using Backup.Vault.Indexing;
-using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
 
@@ -73,8 +72,7 @@ internal sealed class PruneRun(OpenVault vault, PrunePlan plan, IProgress<VaultP
         foreach (var pack in doomed) marks.Add(new PruneMark(pack, default, null));
         var index = await IndexLoader.LoadAsync(_store, vault.Secrets, marks, cancel).ConfigureAwait(false);
         var live = new ChunkSet();
-        using var reader = new VaultReader(_store, vault.Secrets, index);
-        var missing = await Reachability.CollectAsync(reader, index, late, live, cancel).ConfigureAwait(false);
+        var missing = await new Reachability(_store, vault.Secrets, index, live).CollectAsync(late, cancel).ConfigureAwait(false);
         if (missing.Count > 0)
             throw new VaultException(VaultFault.Inconsistent, $"Prune deletes no packs: snapshot {missing[0].Snapshot}, committed meanwhile, needs what is missing: {missing[0].Problem}.", "Verify the vault, then prune again.");
         return [.. index.MeasureUse(live).Where(u => u.LiveBytes > 0).Select(u => u.Name).Intersect(doomed)];

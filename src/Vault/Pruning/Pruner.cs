@@ -1,5 +1,4 @@
 using Backup.Vault.Indexing;
-using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
 
@@ -29,8 +28,7 @@ public static class Pruner
         if (unknown.Count > 0) throw new VaultException(VaultFault.NotFound, $"Snapshot {unknown[0]} does not exist.", "List the snapshots again; it may have been dropped already.");
         var kept = snapshots.Where(s => !drop.Contains(s.Id)).ToList();
         var live = new ChunkSet();
-        using var reader = new VaultReader(vault.Store, vault.Secrets, index);
-        var missing = await Reachability.CollectAsync(reader, index, kept, live, cancel).ConfigureAwait(false);
+        var missing = await new Reachability(vault.Store, vault.Secrets, index, live).CollectAsync(kept, cancel).ConfigureAwait(false);
         if (missing.Count > 0) throw Refuse($"snapshot {missing[0].Snapshot} needs what is missing: {missing[0].Problem} (at '{missing[0].Path}', {missing.Count} in all)");
 
         var uses = index.MeasureUse(live);

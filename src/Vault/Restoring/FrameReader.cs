@@ -63,9 +63,16 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     /// <summary>A chunk within a decoded frame, checked against its id.</summary>
     internal static ReadOnlyMemory<byte> Chunk(ReadOnlyMemory<byte> frame, ChunkLocation location, ChunkId id, ChunkHasher ids, ObjectName pack)
     {
-        if ((long)location.OffsetInFrame + location.Length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
-        var chunk = frame.Slice((int)location.OffsetInFrame, (int)location.Length);
-        Verify(chunk.Span, id, ids, pack);
+        Chunk(frame.Span, location.OffsetInFrame, location.Length, id, ids, pack);
+        return frame.Slice((int)location.OffsetInFrame, (int)location.Length);
+    }
+
+    /// <summary>As above, for bytes that are at hand as a span.</summary>
+    internal static ReadOnlySpan<byte> Chunk(ReadOnlySpan<byte> frame, uint offset, uint length, ChunkId id, ChunkHasher ids, ObjectName pack)
+    {
+        if ((long)offset + length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
+        var chunk = frame.Slice((int)offset, (int)length);
+        Verify(chunk, id, ids, pack);
         return chunk;
     }
 

@@ -51,7 +51,7 @@ public sealed class VaultReader : IDisposable
     }
 
     /// <summary>Replaces lists by what they list, one level.</summary>
-    internal async Task<Content> ExpandOnceAsync(Content content, CancellationToken cancel)
+    private async Task<Content> ExpandOnceAsync(Content content, CancellationToken cancel)
     {
         var parts = ImmutableArray.CreateBuilder<ContentPart>();
         foreach (var list in content.Parts)
@@ -61,13 +61,6 @@ public sealed class VaultReader : IDisposable
         }
 
         return new Content(content.Length, content.Depth - 1, parts.ToImmutable());
-    }
-
-    /// <summary>The chunks of a large directory's leaves; none when the tree is a leaf itself.</summary>
-    internal async Task<IReadOnlyList<ChunkId>> ReadLeafIdsAsync(TreeId tree, CancellationToken cancel)
-    {
-        var node = await _meta.ReadAsync(tree.Chunk, cancel).ConfigureAwait(false);
-        return node.Length > 0 && node.Span[0] == TreeDocument.LeafMark ? [] : TreeDocument.ReadBranch(node.Span, $"Tree {tree}");
     }
 
     /// <summary>A content as a seekable, read-only stream; it reads ahead one chunk at a time. For whole trees use <see cref="FetchAsync"/>.</summary>
@@ -114,11 +107,7 @@ public sealed class VaultReader : IDisposable
 
     private static void AddList(ImmutableArray<ContentPart>.Builder parts, ReadOnlySpan<byte> node, ContentPart list, int depth)
     {
-        var r = new ByteReader(node, $"List {list.Id}");
-        if (r.U8() != TreeDocument.ListMark) throw r.Bad("it is not a list");
-        var read = Content.ReadParts(ref r, depth == 1 ? FrameDirectory.FrameBytesMax : long.MaxValue, out var length);
-        r.End();
-        if (length != list.Length) throw r.Bad("it has another length than the tree says");
-        parts.AddRange(read);
+        var read = TreeDocument.ReadList(node, depth, list.Length, $"List {list.Id}");
+        while (read.MoveNext()) parts.Add(read.Current);
     }
 }

@@ -79,12 +79,19 @@ public sealed class Content
         WriteParts(w, Parts.AsSpan());
     }
 
-    internal static Content Read(ref ByteReader r)
+    internal static Content Read(ref ByteReader r) => Read(ref r, ReadDepth(ref r));
+
+    /// <summary>The rest of a content whose depth was read already.</summary>
+    internal static Content Read(ref ByteReader r, int depth)
+    {
+        var parts = ReadParts(ref r, areChunks: depth == 0, out var length);
+        return new Content(length, depth, parts);
+    }
+
+    internal static int ReadDepth(ref ByteReader r)
     {
         var depth = r.U8();
-        if (depth > DepthMax) throw r.Bad("a content is nested too deeply");
-        var parts = ReadParts(ref r, depth == 0 ? FrameDirectory.FrameBytesMax : long.MaxValue, out var length);
-        return new Content(length, depth, parts);
+        return depth <= DepthMax ? depth : throw r.Bad("a content is nested too deeply");
     }
 
     internal static void WriteParts(ByteWriter w, ReadOnlySpan<ContentPart> parts)
@@ -97,19 +104,13 @@ public sealed class Content
         }
     }
 
-    internal static ImmutableArray<ContentPart> ReadParts(ref ByteReader r, long partBytesMax, out long length)
+    internal static ImmutableArray<ContentPart> ReadParts(ref ByteReader r, bool areChunks, out long length)
     {
-        length = 0;
-        var count = r.Count(33);
-        var parts = ImmutableArray.CreateBuilder<ContentPart>(count);
-        for (; count > 0; count--)
-        {
-            var id = new ChunkId(r.Hash());
-            var partLength = r.VarUpTo(Math.Min(partBytesMax, long.MaxValue - length));
-            length += partLength;
-            parts.Add(new ContentPart(id, partLength));
-        }
-
+        var reader = new PartReader(r, areChunks);
+        var parts = ImmutableArray.CreateBuilder<ContentPart>(reader.Count);
+        while (reader.MoveNext()) parts.Add(reader.Current);
+        length = reader.LengthSoFar;
+        r = reader.Rest;
         return parts.MoveToImmutable();
     }
 }

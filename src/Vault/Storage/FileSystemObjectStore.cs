@@ -78,10 +78,10 @@ public sealed class FileSystemObjectStore : IObjectStore
     public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
     {
         var folder = Path.Combine(_root, ObjectName.FolderOf(kind));
-        for (var prefix = 0; prefix < 256; prefix++)
+        foreach (var prefix in await Task.Run(() => ListPrefixes(folder), cancel).ConfigureAwait(false))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (var found in await Task.Run(() => ListFolder(kind, Path.Combine(folder, $"{prefix:x2}")), cancel).ConfigureAwait(false))
+            foreach (var found in await Task.Run(() => ListFolder(kind, Path.Combine(folder, prefix)), cancel).ConfigureAwait(false))
                 yield return found;
         }
     }
@@ -200,6 +200,24 @@ public sealed class FileSystemObjectStore : IObjectStore
         if (OperatingSystem.IsWindows()) return;
         var error = Libc.SyncFolder(path);
         if (error != 0) throw new IOException($"Syncing folder {path} failed with error {error}.", error);
+    }
+
+    /// <summary>The two-digit folders that exist: of a kind with few objects most of the 256 do not.</summary>
+    private static List<string> ListPrefixes(string folder)
+    {
+        try
+        {
+            return [.. new DirectoryInfo(folder).EnumerateFileSystemInfos("??").Select(found => found.Name).Where(name => name.All(char.IsAsciiHexDigitLower)).Order(StringComparer.Ordinal)];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Made at the first object of its kind.
+            return [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Explain(e, null, "list");
+        }
     }
 
     private static List<StoreObject> ListFolder(ObjectKind kind, string folder)

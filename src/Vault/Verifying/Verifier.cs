@@ -164,11 +164,8 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
         foreach (var pack in idle) pack.Dispose();
     }
 
-    private async Task<List<MissingPiece>> WalkAsync(CancellationToken cancel)
-    {
-        using var reader = new VaultReader(store, vault!.Secrets, _index);
-        return await Reachability.CollectAsync(reader, _index, _snapshots, new ChunkSet(), cancel).ConfigureAwait(false);
-    }
+    private Task<IReadOnlyList<MissingPiece>> WalkAsync(CancellationToken cancel) =>
+        new Reachability(store, vault!.Secrets, _index, new ChunkSet()).CollectAsync(_snapshots.OrderBy(s => s.CommittedAt), cancel);
 
     private async Task<byte[]?> ReadAsync(ObjectName name, CancellationToken cancel)
     {
