@@ -11,6 +11,7 @@ internal sealed class FrameCodec : IDisposable
 {
     internal const int HeaderBytes = 9;
     private const byte Raw = 0, Zstd = 1;
+    private const int BufferBytesMin = 2 * 1024 * 1024;
     private const int TrialBytesMin = 64 * 1024, TrialBytesMax = 256 * 1024;
 
     /// <summary>A plane this long repays a Huffman table of its own; zstd cuts blocks without regard to where one kind of byte ends.</summary>
@@ -135,8 +136,9 @@ internal sealed class FrameCodec : IDisposable
         return shuffled > 0 && shuffled < plain - (plain / 32);
     }
 
-    private static void Reserve(ref byte[] buffer, int length)
+    /// <summary>Makes room for a frame's bytes; what the buffer held is lost. Of one that is larger than need be only the used pages take memory; growing step by step would leave garbage behind.</summary>
+    internal static void Reserve(ref byte[] buffer, int length)
     {
-        if (buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)length));
+        if (buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(length, BufferBytesMin)));
     }
 }

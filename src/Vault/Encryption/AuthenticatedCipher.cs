@@ -23,28 +23,39 @@ internal static class AuthenticatedCipher
     internal static byte[] SealOnce(ReadOnlySpan<byte> secret, string purpose, ReadOnlySpan<byte> plain, ReadOnlySpan<byte> bound)
     {
         var message = new byte[SaltBytes + plain.Length + TagBytes];
-        RandomNumberGenerator.Fill(message.AsSpan(0, SaltBytes));
-        Span<byte> key = stackalloc byte[KeyBytes];
-        Span<byte> nonce = stackalloc byte[NonceBytes];
-        nonce.Clear();
-        DeriveKey(secret, message.AsSpan(0, SaltBytes), purpose, key);
-        using var cipher = new AesGcm(key, TagBytes);
-        cipher.Encrypt(nonce, plain, message.AsSpan(SaltBytes, plain.Length), message.AsSpan(SaltBytes + plain.Length), bound);
-        CryptographicOperations.ZeroMemory(key);
+        SealOnce(secret, purpose, plain, bound, message);
         return message;
     }
 
-    /// <summary>Opens what <see cref="SealOnce"/> made, or null when it is not authentic under this secret.</summary>
+    /// <summary>The same into a span of exactly the length that salt, ciphertext and tag need.</summary>
+    internal static void SealOnce(ReadOnlySpan<byte> secret, string purpose, ReadOnlySpan<byte> plain, ReadOnlySpan<byte> bound, Span<byte> message)
+    {
+        RandomNumberGenerator.Fill(message[..SaltBytes]);
+        Span<byte> key = stackalloc byte[KeyBytes];
+        Span<byte> nonce = stackalloc byte[NonceBytes];
+        nonce.Clear();
+        DeriveKey(secret, message[..SaltBytes], purpose, key);
+        using var cipher = new AesGcm(key, TagBytes);
+        cipher.Encrypt(nonce, plain, message.Slice(SaltBytes, plain.Length), message[(SaltBytes + plain.Length)..], bound);
+        CryptographicOperations.ZeroMemory(key);
+    }
+
+    /// <summary>Opens what <see cref="SealOnce(ReadOnlySpan{byte}, string, ReadOnlySpan{byte}, ReadOnlySpan{byte})"/> made, or null when it is not authentic under this secret.</summary>
     internal static byte[]? OpenOnce(ReadOnlySpan<byte> secret, string purpose, ReadOnlySpan<byte> message, ReadOnlySpan<byte> bound)
     {
         if (message.Length < SaltBytes + TagBytes) return null;
+        var plain = new byte[message.Length - SaltBytes - TagBytes];
+        return TryOpenOnce(secret, purpose, message, bound, plain) ? plain : null;
+    }
+
+    /// <summary>The same into a span of exactly the plain length. False when it is not authentic.</summary>
+    internal static bool TryOpenOnce(ReadOnlySpan<byte> secret, string purpose, ReadOnlySpan<byte> message, ReadOnlySpan<byte> bound, Span<byte> plain)
+    {
         Span<byte> key = stackalloc byte[KeyBytes];
         DeriveKey(secret, message[..SaltBytes], purpose, key);
-        var sealedPart = message[SaltBytes..];
-        var plain = new byte[sealedPart.Length - TagBytes];
         using var cipher = new AesGcm(key, TagBytes);
         CryptographicOperations.ZeroMemory(key);
-        return TryDecrypt(cipher, 0, sealedPart, plain, bound) ? plain : null;
+        return TryDecrypt(cipher, 0, message[SaltBytes..], plain, bound);
     }
 
     /// <summary>Decrypts ciphertext ‖ tag into a span of exactly the plain length. False when not authentic.</summary>

@@ -11,15 +11,27 @@ internal static class Envelope
     internal static byte[] Seal(ObjectKind kind, VaultId vault, ReadOnlySpan<byte> key, string purpose, ByteWriter content)
     {
         content.Take(SizePadding.Pad(content.Length + OverheadBytes) - OverheadBytes - content.Length).Clear();
-        var prefix = new byte[ObjectPrefix.Length];
-        ObjectPrefix.Write(prefix, kind, vault);
-        return [.. prefix, .. AuthenticatedCipher.SealOnce(key, purpose, content.WrittenSpan, prefix)];
+        var stored = new byte[content.Length + OverheadBytes];
+        ObjectPrefix.Write(stored, kind, vault);
+        AuthenticatedCipher.SealOnce(key, purpose, content.WrittenSpan, stored.AsSpan(0, ObjectPrefix.Length), stored.AsSpan(ObjectPrefix.Length));
+        return stored;
     }
+
+    /// <summary>How many bytes <see cref="Open(ReadOnlySpan{byte}, ObjectKind, VaultId, ReadOnlySpan{byte}, string, string, Span{byte})"/> makes of so many stored ones.</summary>
+    internal static int PlainBytes(int storedBytes) => Math.Max(0, storedBytes - OverheadBytes);
 
     internal static byte[] Open(ReadOnlySpan<byte> stored, ObjectKind kind, VaultId vault, ReadOnlySpan<byte> key, string purpose, string what)
     {
+        var plain = new byte[PlainBytes(stored.Length)];
+        Open(stored, kind, vault, key, purpose, what, plain);
+        return plain;
+    }
+
+    /// <summary>Opens into a span of <see cref="PlainBytes"/>.</summary>
+    internal static void Open(ReadOnlySpan<byte> stored, ObjectKind kind, VaultId vault, ReadOnlySpan<byte> key, string purpose, string what, Span<byte> plain)
+    {
         ObjectPrefix.Check(stored, kind, vault, what);
-        return AuthenticatedCipher.OpenOnce(key, purpose, stored[ObjectPrefix.Length..], stored[..ObjectPrefix.Length])
-            ?? throw VaultException.Damaged(what, "it is not authentic");
+        if (stored.Length < OverheadBytes || !AuthenticatedCipher.TryOpenOnce(key, purpose, stored[ObjectPrefix.Length..], stored[..ObjectPrefix.Length], plain))
+            throw VaultException.Damaged(what, "it is not authentic");
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Backup.Vault.Storage;
 
 namespace Backup.Vault.Format;
@@ -27,6 +28,14 @@ internal sealed class FrameDirectory
         Chunks.AddRange(chunks);
     }
 
+    /// <summary>Length of all chunks together.</summary>
+    internal long PlainBytes()
+    {
+        long bytes = 0;
+        foreach (var chunk in CollectionsMarshal.AsSpan(Chunks)) bytes += chunk.Length;
+        return bytes;
+    }
+
     internal void Write(ByteWriter w)
     {
         w.VarUInt(FrameStoredBytes.Count);
@@ -44,16 +53,20 @@ internal sealed class FrameDirectory
     }
 
     /// <summary>Equal for equal directories: 32 bytes stand for a list that has as many per chunk.</summary>
-    internal ContentHash Digest()
+    /// <param name="scratch">Written over.</param>
+    internal ContentHash Digest(ByteWriter scratch)
     {
-        var w = new ByteWriter(64 + (Chunks.Count * 36) + (FrameStoredBytes.Count * 8));
-        Write(w);
-        return ContentHash.Of(w.WrittenSpan);
+        scratch.Clear();
+        Write(scratch);
+        return ContentHash.Of(scratch.WrittenSpan);
     }
 
-    internal static FrameDirectory Read(ref ByteReader r, uint packBytes)
+    /// <summary>Reads a directory in place of what this one held.</summary>
+    internal void Read(ref ByteReader r, uint packBytes)
     {
-        var directory = new FrameDirectory();
+        FrameStoredBytes.Clear();
+        FrameChunks.Clear();
+        Chunks.Clear();
         long offset = PackHeader.Length;
         for (var frames = r.Count(2); frames > 0; frames--)
         {
@@ -67,15 +80,13 @@ internal sealed class FrameDirectory
                 var id = new ChunkId(r.Hash());
                 var length = r.VarUpTo(FrameBytesMax);
                 raw += length;
-                directory.Chunks.Add(new ListedChunk(id, (uint)length));
+                Chunks.Add(new ListedChunk(id, (uint)length));
             }
 
             if (chunks == 0 || raw > FrameBytesMax) throw r.Bad("a frame is empty or over its limit");
-            directory.FrameStoredBytes.Add((uint)stored);
-            directory.FrameChunks.Add(chunks);
+            FrameStoredBytes.Add((uint)stored);
+            FrameChunks.Add(chunks);
         }
-
-        return directory;
     }
 }
 

@@ -184,25 +184,31 @@ internal sealed class ChunkIndex
         lock (_lock)
         {
             var liveBytes = new long[_packCount];
+            var liveChunks = new int[_packCount];
             for (uint number = 0; number < _recordCount; number++)
             {
                 ref var record = ref RecordAt(number);
-                if (record.Frame != PendingFrame && live.Contains(number)) liveBytes[PackOf(record.Frame)] += record.Length;
+                if (record.Frame == PendingFrame || !live.Contains(number)) continue;
+                var pack = PackOf(record.Frame);
+                liveBytes[pack] += record.Length;
+                liveChunks[pack]++;
             }
 
-            return [.. liveBytes.Select((live, n) => new PackUse(PackAt(n).Name, PackAt(n).StoredBytes, PackAt(n).PlainBytes, live))];
+            return [.. Enumerable.Range(0, _packCount).Select(n => new PackUse(PackAt(n).Name, PackAt(n).StoredBytes, PackAt(n).PlainBytes, liveBytes[n], liveChunks[n]))];
         }
     }
 
-    /// <summary>Whether a chunk is in the set and its place is this very pack (another pack may hold it too).</summary>
-    internal bool IsLiveIn(ChunkId id, ObjectName pack, ChunkSet live)
+    /// <summary>Whether a chunk is in the set and its place is this very one (other packs may hold it too).</summary>
+    internal bool IsLiveAt(ChunkId id, ObjectName pack, int frameOrdinal, uint offset, ChunkSet live)
     {
         lock (_lock)
         {
             var slot = Find(id.Hash);
             if (_slots[slot] == 0 || !live.Contains(_slots[slot] - 1)) return false;
-            var frame = RecordAt(_slots[slot] - 1).Frame;
-            return frame != PendingFrame && PackAt(PackOf(frame)).Name == pack;
+            ref var record = ref RecordAt(_slots[slot] - 1);
+            if (record.Frame == PendingFrame || record.Offset != offset) return false;
+            ref var place = ref PackAt(PackOf(record.Frame));
+            return place.Name == pack && record.Frame - place.FirstFrame == frameOrdinal;
         }
     }
 
@@ -293,7 +299,7 @@ internal sealed class ChunkIndex
             Name = pack.Name,
             StoredBytes = pack.StoredBytes,
             FirstFrame = _frameCount,
-            PlainBytes = pack.Frames.Chunks.Sum(c => (long)c.Length),
+            PlainBytes = pack.Frames.PlainBytes(),
             IsMarked = isMarked,
         };
         _packSlots[slot] = (uint)++_packCount;

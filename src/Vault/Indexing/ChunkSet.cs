@@ -26,4 +26,5 @@ internal sealed class ChunkSet
 /// <param name="StoredBytes">Its stored length.</param>
 /// <param name="PlainBytes">Plain bytes of all its chunks.</param>
 /// <param name="LiveBytes">Plain bytes of its chunks that some snapshot needs and that no other pack is used for.</param>
-internal readonly record struct PackUse(ObjectName Name, uint StoredBytes, long PlainBytes, long LiveBytes);
+/// <param name="LiveChunks">How many these are.</param>
+internal readonly record struct PackUse(ObjectName Name, uint StoredBytes, long PlainBytes, long LiveBytes, int LiveChunks);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
@@ -15,43 +16,66 @@ internal static class IndexLoader
     internal static async Task<ChunkIndex> LoadAsync(IObjectStore store, VaultSecrets secrets, MarkSet marks, CancellationToken cancel)
     {
         var index = new ChunkIndex();
-        await ReadAsync(store, secrets, (_, packs) => AddAll(index, packs, marks), cancel).ConfigureAwait(false);
+        var frames = new FrameDirectory();
+        await ReadAsync(
+            store, secrets,
+            (name, plain) =>
+            {
+                var packs = new IndexReader(plain.Span, frames, $"Index {name}");
+                while (packs.MoveNext()) index.AddPack(packs.Current, marks.IsMarked(packs.Current.Name));
+                return Task.CompletedTask;
+            },
+            cancel).ConfigureAwait(false);
         return index;
     }
 
-    private static void AddAll(ChunkIndex index, List<IndexedPack> packs, MarkSet marks)
-    {
-        foreach (var pack in packs) index.AddPack(pack, marks.IsMarked(pack.Name));
-    }
-
     /// <summary>
-    /// Hands every index object's packs to <paramref name="take"/>, one object at a time. Objects that prune replaced between listing and
-    /// reading are found again under their new names: a pack may be handed over more than once.
+    /// Hands every index object, decrypted, to <paramref name="take"/>, one object at a time. Objects that prune replaced between listing
+    /// and reading are found again under their new names: a pack may be handed over more than once.
     /// </summary>
-    internal static async Task<IReadOnlyCollection<ObjectName>> ReadAsync(IObjectStore store, VaultSecrets secrets, Action<ObjectName, List<IndexedPack>> take, CancellationToken cancel)
+    internal static async Task ReadAsync(IObjectStore store, VaultSecrets secrets, Func<ObjectName, ReadOnlyMemory<byte>, Task> take, CancellationToken cancel)
     {
-        var taking = new Lock();
+        using var taking = new SemaphoreSlim(1);
         var done = new ConcurrentDictionary<ObjectName, bool>();
         for (var attempt = 1; ; attempt++)
         {
-            var names = (await StoreReading.ListAllAsync(store, ObjectKind.ChunkMap, cancel).ConfigureAwait(false)).Select(o => o.Name).ToList();
+            var listed = await StoreReading.ListAllAsync(store, ObjectKind.ChunkMap, cancel).ConfigureAwait(false);
             var vanished = 0;
             var options = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel };
-            await Parallel.ForEachAsync(names.Where(n => !done.ContainsKey(n)), options, async (name, inner) =>
+            await Parallel.ForEachAsync(listed.Where(o => !done.ContainsKey(o.Name)), options, async (found, inner) =>
             {
                 try
                 {
-                    var content = await StoreReading.ReadVerifiedAsync(store, name, inner).ConfigureAwait(false);
-                    var packs = IndexDocument.Parse(content, secrets, $"Index {name}");
-                    lock (taking) take(name, packs);
-                    done.TryAdd(name, true);
+                    await ReadOneAsync(store, secrets, found, taking, take, inner).ConfigureAwait(false);
+                    done.TryAdd(found.Name, true);
                 }
                 catch (VaultException e) when (e.Fault == VaultFault.NotFound && attempt < AttemptsMax)
                 {
                     Interlocked.Increment(ref vanished);
                 }
             }).ConfigureAwait(false);
-            if (vanished == 0) return [.. done.Keys];
+            if (vanished == 0) return;
+        }
+    }
+
+    /// <summary>In borrowed memory: index objects have megabytes, and a large vault has many of them.</summary>
+    private static async Task ReadOneAsync(IObjectStore store, VaultSecrets secrets, StoreObject found, SemaphoreSlim taking, Func<ObjectName, ReadOnlyMemory<byte>, Task> take, CancellationToken cancel)
+    {
+        var what = $"Index {found.Name}";
+        var length = StoreReading.CheckedLength(found);
+        using var stored = MemoryPool<byte>.Shared.Rent(length);
+        await StoreReading.ReadVerifiedAsync(store, found.Name, stored.Memory[..length], cancel).ConfigureAwait(false);
+        using var plain = MemoryPool<byte>.Shared.Rent(Math.Max(1, Envelope.PlainBytes(length)));
+        var content = plain.Memory[..Envelope.PlainBytes(length)];
+        IndexDocument.Open(stored.Memory.Span[..length], secrets, what, content.Span);
+        await taking.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await take(found.Name, content).ConfigureAwait(false);
+        }
+        finally
+        {
+            taking.Release();
         }
     }
 }

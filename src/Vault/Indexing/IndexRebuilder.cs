@@ -28,32 +28,47 @@ public static class IndexRebuilder
         var old = (await StoreReading.ListAllAsync(vault.Store, ObjectKind.ChunkMap, cancel).ConfigureAwait(false)).Select(o => o.Name).ToList();
         var packs = await Pruning.Pruner.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
         var problems = new ConcurrentBag<ObjectProblem>();
-        var indexed = new ConcurrentBag<IndexedPack>();
+        var shards = new IndexShards(vault.Store, vault.Secrets);
+        var idle = new ConcurrentBag<PackDirectoryReader>();
+        using var adding = new SemaphoreSlim(1);
+        long packsIndexed = 0, chunksIndexed = 0;
         var counter = new ProgressCounter(progress, "reading pack directories", packs.Count, packs.Values.Sum());
         await Parallel.ForEachAsync(packs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (pack, inner) =>
         {
+            if (!idle.TryTake(out var reader)) reader = new PackDirectoryReader(vault.Store, vault.Secrets);
             try
             {
-                indexed.Add(new IndexedPack(pack.Key, (uint)pack.Value, await OpenPack.ReadDirectoryAsync(vault.Store, pack.Key, pack.Value, vault.Secrets, inner).ConfigureAwait(false)));
+                var directory = await reader.ReadAsync(pack.Key, pack.Value, inner).ConfigureAwait(false);
+                await AddAsync(new IndexedPack(pack.Key, (uint)pack.Value, directory), inner).ConfigureAwait(false);
             }
             catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat or VaultFault.NotFound)
             {
                 problems.Add(new ObjectProblem(pack.Key, e.Fault == VaultFault.NotFound ? ObjectProblemKind.Missing : ObjectProblemKind.WrongHash, e.Message));
             }
 
+            idle.Add(reader);
             counter.Done(pack.Value);
         }).ConfigureAwait(false);
 
-        var written = new HashSet<ObjectName>();
-        foreach (var content in IndexShards.Write(vault.Secrets, indexed.OrderBy(p => p.Name.Hash)))
-        {
-            var name = ObjectName.For(ObjectKind.ChunkMap, content);
-            await vault.Store.CreateAsync(name, content, cancel).ConfigureAwait(false);
-            written.Add(name);
-        }
-
-        var replaced = old.Where(n => !written.Contains(n)).ToList();
+        await shards.StoreAsync(cancel).ConfigureAwait(false);
+        var replaced = old.Where(n => !shards.Written.Contains(n)).ToList();
         foreach (var name in replaced) await vault.Store.DeleteAsync(name, cancel).ConfigureAwait(false);
-        return new RebuildReport(indexed.Count, indexed.Sum(p => (long)p.Frames.Chunks.Count), replaced.Count, [.. problems.OrderBy(p => p.Name.Hash)]);
+        return new RebuildReport(packsIndexed, chunksIndexed, replaced.Count, [.. problems.OrderBy(p => p.Name.Hash)]);
+
+        async Task AddAsync(IndexedPack pack, CancellationToken inner)
+        {
+            await adding.WaitAsync(inner).ConfigureAwait(false);
+            try
+            {
+                shards.Add(pack);
+                packsIndexed++;
+                chunksIndexed += pack.Frames.Chunks.Count;
+                await shards.StoreFullAsync(inner).ConfigureAwait(false);
+            }
+            finally
+            {
+                adding.Release();
+            }
+        }
     }
 }

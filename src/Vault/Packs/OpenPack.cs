@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
@@ -9,7 +10,7 @@ namespace Backup.Vault.Packs;
 /// <summary>A pack under construction in memory. One thread at a time. See FORMAT.md, "Packs".</summary>
 internal sealed class OpenPack : IDisposable
 {
-    private const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes;
+    internal const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes;
     private const int MediumBytes = 2 * 1024 * 1024;
     private const int ChunkEntryBytesMax = ContentHash.Length + 4, FrameEntryBytesMax = 10;
     private readonly WriteSession _session;
@@ -81,23 +82,9 @@ internal sealed class OpenPack : IDisposable
         if (content.Length < PackHeader.Length + TrailerBytes) throw VaultException.Damaged(what, "it is too short for a pack");
         var header = content[..PackHeader.Length];
         var (at, length) = ReadTrailer(header, content[^TrailerBytes..], content.Length, secrets, what);
-        return ReadDirectory(header, content.Slice(at, length), at, (uint)content.Length, secrets, what);
-    }
-
-    /// <summary>Reads only the header, the trailer and the directory of a stored pack; a backup key suffices.</summary>
-    internal static async Task<FrameDirectory> ReadDirectoryAsync(IObjectStore store, ObjectName name, long length, VaultSecrets secrets, CancellationToken cancel)
-    {
-        var what = name.ToString();
-        if (length is < PackHeader.Length + TrailerBytes or > IObjectStore.ObjectBytesMax) throw VaultException.Damaged(what, $"it has {length} bytes, which no pack has");
-        var header = new byte[PackHeader.Length];
-        await store.ReadRangeAsync(name, 0, header, cancel).ConfigureAwait(false);
-        ObjectPrefix.Check(header, name.Kind, secrets.Vault, what);
-        var trailer = new byte[TrailerBytes];
-        await store.ReadRangeAsync(name, length - TrailerBytes, trailer, cancel).ConfigureAwait(false);
-        var (at, bytes) = ReadTrailer(header, trailer, length, secrets, what);
-        var stored = new byte[bytes];
-        await store.ReadRangeAsync(name, at, stored, cancel).ConfigureAwait(false);
-        return ReadDirectory(header, stored, at, (uint)length, secrets, what);
+        var directory = new FrameDirectory();
+        ReadDirectory(header, content.Slice(at, length), at, (uint)content.Length, secrets, what, new byte[length], directory);
+        return directory;
     }
 
     /// <summary>Where the directory stands in a pack of this length.</summary>
@@ -112,15 +99,17 @@ internal sealed class OpenPack : IDisposable
         return ((int)at, (int)length);
     }
 
-    internal static FrameDirectory ReadDirectory(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, int at, uint packBytes, VaultSecrets secrets, string what)
+    /// <summary>Decrypts and reads a directory in place of what <paramref name="directory"/> held; <paramref name="plain"/> has room for it.</summary>
+    internal static void ReadDirectory(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, int at, uint packBytes, VaultSecrets secrets, string what, Span<byte> plain, FrameDirectory directory)
     {
         using var cipher = PackHeader.DirectoryCipher(header, secrets.IndexKey);
-        var plain = new byte[stored.Length - AuthenticatedCipher.TagBytes];
+        plain = plain[..(stored.Length - AuthenticatedCipher.TagBytes)];
         if (!AuthenticatedCipher.TryDecrypt(cipher, 1, stored, plain, header)) throw VaultException.Damaged(what, "its directory is not authentic");
         var r = new ByteReader(plain, what);
-        var directory = FrameDirectory.Read(ref r, packBytes);
-        if (PackHeader.Length + directory.FrameStoredBytes.Sum(b => (long)b) != at) throw VaultException.Damaged(what, "its frames do not end where its directory begins");
-        return directory;
+        directory.Read(ref r, packBytes);
+        long frames = 0;
+        foreach (var frame in CollectionsMarshal.AsSpan(directory.FrameStoredBytes)) frames += frame;
+        if (PackHeader.Length + frames != at) throw VaultException.Damaged(what, "its frames do not end where its directory begins");
     }
 
     public void Dispose() => _cipher.Dispose();

@@ -8,10 +8,10 @@ internal static class PruneDecider
 {
     internal static PackFate Decide(PackUse pack, PruneMark? mark, DateTimeOffset now, TimeSpan grace, double wasteShareMax) => (pack, mark) switch
     {
-        ({ LiveBytes: > 0 }, { }) => PackFate.Unmark,
-        ({ LiveBytes: 0 }, { } m) when now - m.MarkedAt >= grace => PackFate.Delete,
-        ({ LiveBytes: 0 }, { }) => PackFate.Wait,
-        ({ LiveBytes: 0 }, null) => PackFate.Mark,
+        ({ LiveChunks: > 0 }, { }) => PackFate.Unmark,
+        ({ LiveChunks: 0 }, { } m) when now - m.MarkedAt >= grace => PackFate.Delete,
+        ({ LiveChunks: 0 }, { }) => PackFate.Wait,
+        ({ LiveChunks: 0 }, null) => PackFate.Mark,
         _ when pack.LiveBytes < pack.PlainBytes * (1 - wasteShareMax) => PackFate.Repack,
         _ => PackFate.Keep,
     };
@@ -22,9 +22,9 @@ internal static class PruneDecider
         var known = indexed.ToDictionary(p => p.Name);
         return [.. stored.Select(s =>
         {
-            var use = known.TryGetValue(s.Key, out var u) ? u : new PackUse(s.Key, (uint)s.Value, 0, 0);
+            var use = known.TryGetValue(s.Key, out var u) ? u : new PackUse(s.Key, (uint)s.Value, 0, 0, 0);
             PruneMark? mark = marks.Marks.TryGetValue(s.Key, out var m) ? m : null;
-            return new PackDecision(s.Key, Decide(use, mark, now, request.Grace, request.WasteShareMax), s.Value, use.PlainBytes == 0 ? 0 : (double)use.LiveBytes / use.PlainBytes);
+            return new PackDecision(s.Key, Decide(use, mark, now, request.Grace, request.WasteShareMax), s.Value, use.PlainBytes == 0 ? 0 : (double)use.LiveBytes / use.PlainBytes) { LiveChunks = use.LiveChunks };
         })];
     }
 }

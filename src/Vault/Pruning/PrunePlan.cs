@@ -17,7 +17,7 @@ public sealed record PruneRequest
     /// <summary>The caller vouches that no writer runs now or has an uncommitted backup: permits a short grace.</summary>
     public bool NoWriterIsRunning { get; init; }
 
-    /// <summary>A pack with more than this share of dead bytes is repacked, 0 to 1. 1 never repacks.</summary>
+    /// <summary>A pack with more than this share of dead bytes is repacked, 0 to 1; frames with less of them move as they are. 1 never repacks.</summary>
     /// <value>0.3: what is kept is at most 1.43 times what is needed.</value>
     public double WasteShareMax { get; init; } = 0.3;
 
@@ -57,7 +57,11 @@ public enum PackFate
 /// <param name="Fate">What happens to it.</param>
 /// <param name="StoredBytes">Its stored length.</param>
 /// <param name="LiveShare">Share of its plain bytes that snapshots need, 0 to 1.</param>
-public readonly record struct PackDecision(ObjectName Pack, PackFate Fate, long StoredBytes, double LiveShare);
+public readonly record struct PackDecision(ObjectName Pack, PackFate Fate, long StoredBytes, double LiveShare)
+{
+    /// <summary>How many of its chunks snapshots need.</summary>
+    internal int LiveChunks { get; init; }
+}
 
 /// <summary>A prune that was decided and not yet executed. Show it, then hand it to <see cref="Pruner.ExecuteAsync"/>, once.</summary>
 public sealed class PrunePlan

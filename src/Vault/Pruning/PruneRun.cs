@@ -16,7 +16,7 @@ internal sealed class PruneRun(OpenVault vault, PrunePlan plan, IProgress<VaultP
     {
         foreach (var snapshot in plan.Dropped) await _store.DeleteAsync(snapshot.Id.Name, cancel).ConfigureAwait(false);                   // (1)
         var repack = plan.PacksTo(PackFate.Repack);
-        var bytesNew = await Repacker.RepackAsync(vault, plan, repack, progress, cancel).ConfigureAwait(false);                             // (2)
+        var bytesNew = await new Repacker(vault, plan, progress).RunAsync([.. plan.Decisions.Where(d => d.Fate == PackFate.Repack)], cancel).ConfigureAwait(false);   // (2)
         var now = vault.Time.GetUtcNow();
         List<ObjectName> toMark = [.. plan.PacksTo(PackFate.Mark), .. repack];
         var marks = NextMarks(toMark, now);
@@ -75,34 +75,46 @@ internal sealed class PruneRun(OpenVault vault, PrunePlan plan, IProgress<VaultP
         var missing = await new Reachability(_store, vault.Secrets, index, live).CollectAsync(late, cancel).ConfigureAwait(false);
         if (missing.Count > 0)
             throw new VaultException(VaultFault.Inconsistent, $"Prune deletes no packs: snapshot {missing[0].Snapshot}, committed meanwhile, needs what is missing: {missing[0].Problem}.", "Verify the vault, then prune again.");
-        return [.. index.MeasureUse(live).Where(u => u.LiveBytes > 0).Select(u => u.Name).Intersect(doomed)];
+        return [.. index.MeasureUse(live).Where(u => u.LiveChunks > 0).Select(u => u.Name).Intersect(doomed)];
     }
 
     /// <summary>Replaces index objects that list doomed or vanished packs, and gathers small ones. New objects are durable before old ones go.</summary>
     private async Task RewriteIndexAsync(HashSet<ObjectName> doomed, CancellationToken cancel)
     {
-        var affected = new Dictionary<ObjectName, List<IndexedPack>>();
-        var small = new Dictionary<ObjectName, List<IndexedPack>>();
+        var listed = await StoreReading.ListAllAsync(_store, ObjectKind.ChunkMap, cancel).ConfigureAwait(false);
+        var small = listed.Where(o => o.Length < IndexDocument.BytesTarget / 4).Select(o => o.Name).ToHashSet();
+        if (doomed.Count == 0 && small.Count <= SmallIndexObjectsMax) return;
+        var shards = new IndexShards(_store, vault.Secrets);
+        var frames = new FrameDirectory();
+        var moved = new HashSet<ObjectName>();
+        var replaced = new List<ObjectName>();
         await IndexLoader.ReadAsync(
             _store, vault.Secrets,
-            (name, packs) =>
+            async (name, plain) =>
             {
-                if (packs.Exists(p => doomed.Contains(p.Name))) affected[name] = packs;
-                else if (packs.Sum(p => (long)p.Frames.Chunks.Count) * 34 < IndexDocument.BytesTarget / 4) small[name] = packs;
+                if (!small.Contains(name) && !Lists(name, plain.Span)) return;
+                Move(name, plain.Span);
+                replaced.Add(name);
+                await shards.StoreFullAsync(cancel).ConfigureAwait(false);
             },
             cancel).ConfigureAwait(false);
-        if (small.Count > SmallIndexObjectsMax || affected.Count > 0) foreach (var (name, packs) in small) affected[name] = packs;
-        if (affected.Count == 0) return;
-        var kept = affected.Values.SelectMany(p => p).Where(p => !doomed.Contains(p.Name)).DistinctBy(p => p.Name).ToList();
-        var written = new HashSet<ObjectName>();
-        foreach (var content in IndexShards.Write(vault.Secrets, kept))
+        await shards.StoreAsync(cancel).ConfigureAwait(false);
+        foreach (var old in replaced.Where(n => !shards.Written.Contains(n))) await _store.DeleteAsync(old, cancel).ConfigureAwait(false);
+
+        bool Lists(ObjectName name, ReadOnlySpan<byte> plain)
         {
-            var name = ObjectName.For(ObjectKind.ChunkMap, content);
-            await _store.CreateAsync(name, content, cancel).ConfigureAwait(false);
-            written.Add(name);
+            var packs = new IndexReader(plain, frames, $"Index {name}");
+            while (packs.MoveNext())
+                if (doomed.Contains(packs.Current.Name)) return true;
+            return false;
         }
 
-        foreach (var old in affected.Keys.Where(n => !written.Contains(n))) await _store.DeleteAsync(old, cancel).ConfigureAwait(false);
+        void Move(ObjectName name, ReadOnlySpan<byte> plain)
+        {
+            var packs = new IndexReader(plain, frames, $"Index {name}");
+            while (packs.MoveNext())
+                if (!doomed.Contains(packs.Current.Name) && moved.Add(packs.Current.Name)) shards.Add(packs.Encoded);
+        }
     }
 
     private async Task<long> DeleteAsync(List<ObjectName> doomed, CancellationToken cancel)

@@ -33,7 +33,7 @@ public static class Pruner
 
         var uses = index.MeasureUse(live);
         var stored = await ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
-        foreach (var use in uses.Where(u => u.LiveBytes > 0))
+        foreach (var use in uses.Where(u => u.LiveChunks > 0))
         {
             if (!stored.TryGetValue(use.Name, out var length)) throw Refuse($"{use.Name}, which snapshots need, is missing");
             if (length != use.StoredBytes) throw Refuse($"{use.Name}, which snapshots need, has {length} bytes instead of {use.StoredBytes}");

@@ -42,7 +42,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     {
         var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
         if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
-        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>(length + (length / 8));
+        FrameCodec.Reserve(ref _plain, length);
         PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
         return _codec.Decode(_plain.AsSpan(0, length), _pack.ToString());
     }
@@ -55,7 +55,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     {
         var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
         if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
-        if (_plain.Length < length) _plain = GC.AllocateUninitializedArray<byte>(length + (length / 8));
+        FrameCodec.Reserve(ref _plain, length);
         PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
         return _plain.AsSpan(0, length);
     }

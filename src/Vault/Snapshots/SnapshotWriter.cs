@@ -242,8 +242,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         List<IndexedPack> packs = [.. _metaPacks.TakeStored(), .. _dataPacks.TakeStored()];
         try
         {
-            foreach (var content in IndexShards.Write(Secrets, packs))
-                await _store.CreateAsync(ObjectName.For(ObjectKind.ChunkMap, content), content, cancel).ConfigureAwait(false);
+            await IndexShards.StoreAllAsync(_store, Secrets, packs, cancel).ConfigureAwait(false);
         }
         catch (Exception e)
         {

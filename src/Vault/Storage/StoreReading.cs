@@ -12,6 +12,18 @@ internal static class StoreReading
         return name.Matches(content) ? content : throw VaultException.Damaged(name.ToString(), "its bytes do not have the hash in its name");
     }
 
+    /// <summary>The same for an object whose length was listed, into memory of that length.</summary>
+    internal static async Task ReadVerifiedAsync(IObjectStore store, ObjectName name, Memory<byte> content, CancellationToken cancel)
+    {
+        await store.ReadRangeAsync(name, 0, content, cancel).ConfigureAwait(false);
+        if (!name.Matches(content.Span)) throw VaultException.Damaged(name.ToString(), "its bytes do not have the hash in its name");
+    }
+
+    /// <summary>An object's listed length, so far as an object may have it.</summary>
+    internal static int CheckedLength(StoreObject found) => found.Length is > 0 and <= IObjectStore.ObjectBytesMax
+        ? (int)found.Length
+        : throw VaultException.Damaged(found.Name.ToString(), $"it has {found.Length} bytes, which no store object has");
+
     internal static async Task<List<StoreObject>> ListAllAsync(IObjectStore store, ObjectKind kind, CancellationToken cancel)
     {
         var all = new List<StoreObject>();

@@ -14,7 +14,9 @@ namespace Backup.Vault.Verifying;
 internal sealed class PackCheck(IObjectStore store, FrameCheckers? checkers) : IDisposable
 {
     private const int BlockBytes = 2 * 1024 * 1024;
+    private readonly PackDirectoryReader? _directories = checkers is null ? null : new PackDirectoryReader(store, checkers.Secrets);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly ByteWriter _scratch = new();
     private byte[] _window = [];
 
     /// <summary>Null when the pack is sound.</summary>
@@ -31,7 +33,7 @@ internal sealed class PackCheck(IObjectStore store, FrameCheckers? checkers) : I
             for (var at = 0; at < length;)
             {
                 var count = Math.Min(BlockBytes, length - at);
-                if (_window.Length < held + count) Array.Resize(ref _window, held + BlockBytes);
+                if (_window.Length < held + count) Grow(held, count);
                 var block = _window.AsMemory(held, count);
                 await store.ReadRangeAsync(name, at, block, cancel).ConfigureAwait(false);
                 _hash.AppendData(block.Span);
@@ -65,14 +67,22 @@ internal sealed class PackCheck(IObjectStore store, FrameCheckers? checkers) : I
     {
         try
         {
-            var directory = await OpenPack.ReadDirectoryAsync(store, name, length, checkers!.Secrets, cancel).ConfigureAwait(false);
-            if (indexed is { } digest && directory.Digest() != digest) throw VaultException.Damaged(name.ToString(), "its directory and the index differ");
+            var directory = await _directories!.ReadAsync(name, length, cancel).ConfigureAwait(false);
+            if (indexed is { } digest && directory.Digest(_scratch) != digest) throw VaultException.Damaged(name.ToString(), "its directory and the index differ");
             return new FrameWalk(name, directory, checkers!);
         }
         catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
         {
             return new FrameWalk(name, checkers!, e);
         }
+    }
+
+    /// <summary>At first there is room for a block behind a frame of usual length that is not whole yet.</summary>
+    private void Grow(int held, int count)
+    {
+        var larger = GC.AllocateUninitializedArray<byte>(Math.Max(BlockBytes * 5 / 2, held + count));
+        _window.AsSpan(0, held).CopyTo(larger);
+        _window = larger;
     }
 
     /// <summary>Moves what was not taken yet to the front.</summary>

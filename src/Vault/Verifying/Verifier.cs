@@ -47,7 +47,9 @@ public static class Verifier
 internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault, VerifyRequest request, TimeProvider time, IProgress<VaultProgress>? progress)
 {
     private readonly ConcurrentQueue<ObjectProblem> _problems = new();
-    private readonly ConcurrentDictionary<ObjectName, (uint StoredBytes, ContentHash Directory)> _indexed = new();
+    private readonly Dictionary<ObjectName, (uint StoredBytes, ContentHash Directory)> _indexed = [];
+    private readonly FrameDirectory _frames = new();
+    private readonly ByteWriter _scratch = new();
     private readonly ChunkIndex _index = new();
     private readonly ConcurrentBag<SnapshotInfo> _snapshots = [];
     private readonly ConcurrentBag<ObjectName> _verified = [];
@@ -110,7 +112,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             case ObjectKind.Keys: KeyringDocument.Parse(content, id, what); break;
             case ObjectKind.PruneMarks: MarkSet.Parse(content, id, what); break;
             case ObjectKind.ChunkMap when vault is not null:
-                foreach (var pack in IndexDocument.Parse(content, vault.Secrets, what)) Note(pack);
+                NoteIndex(content, what);
                 break;
             case ObjectKind.Snapshot when vault is not null: _snapshots.Add(SnapshotDocument.Parse(content, new SnapshotId(name.Hash), vault.Secrets)); break;
             default: ObjectPrefix.Check(content, name.Kind, id, what); break;
@@ -118,10 +120,20 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     }
 
     /// <summary>The chunks are needed for walking the snapshots only; of what a pack's directory must say, a digest is kept.</summary>
-    private void Note(IndexedPack pack)
+    private void NoteIndex(ReadOnlySpan<byte> content, string what)
     {
-        _indexed[pack.Name] = (pack.StoredBytes, request.Depth == VerifyDepth.Data ? pack.Frames.Digest() : default);
-        if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isMarked: false);
+        var plain = new byte[Envelope.PlainBytes(content.Length)];
+        IndexDocument.Open(content, vault!.Secrets, what, plain);
+        lock (_frames)
+        {
+            var packs = new IndexReader(plain, _frames, what);
+            while (packs.MoveNext())
+            {
+                var pack = packs.Current;
+                _indexed[pack.Name] = (pack.StoredBytes, request.Depth == VerifyDepth.Data ? pack.Frames.Digest(_scratch) : default);
+                if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isMarked: false);
+            }
+        }
     }
 
     private List<ObjectName> CompareWithIndex(Dictionary<ObjectName, long> packs)

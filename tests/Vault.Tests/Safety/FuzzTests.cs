@@ -67,6 +67,12 @@ public sealed class FuzzTests
         return random.Next(3) == 0 ? bytes[..random.Next(bytes.Length)] : bytes;
     }
 
+    private static void ReadIndex(ReadOnlySpan<byte> plain)
+    {
+        var packs = new IndexReader(plain, new FrameDirectory(), "it");
+        while (packs.MoveNext()) packs.Encoded.Length.ShouldBeGreaterThan(37);
+    }
+
     private static Dictionary<string, (byte[] Sample, Parser Parse)> Samples()
     {
         var signing = BoxKey.New();
@@ -109,11 +115,12 @@ public sealed class FuzzTests
         {
             ["config"] = (ConfigDocument.ToBytes(vault, now), b => ConfigDocument.Parse(b, "it")),
             ["keyring"] = (keyring, b => KeyringDocument.Parse(b, vault, "it")),
-            ["directory"] = (listed, b => { var r = new ByteReader(b, "it"); FrameDirectory.Read(ref r, 1 << 20); }),
-            ["index, sealed"] = (IndexDocument.ToBytes(secrets, [new IndexedPack(pack, 100_000, directory)]), b => IndexDocument.Parse(b, secrets, "it")),
-            ["index, plain"] = (index, b => IndexDocument.Parse(Envelope.Seal(ObjectKind.ChunkMap, vault, secrets.IndexKey, "index key: index", Copy(b)), secrets, "it")),
+            ["directory"] = (listed, b => { var r = new ByteReader(b, "it"); new FrameDirectory().Read(ref r, 1 << 20); }),
+            ["index, sealed"] = (IndexDocument.Seal(secrets, 1, Written(w => IndexDocument.WritePack(w, new IndexedPack(pack, 100_000, directory)))), b => { var plainIndex = new byte[Envelope.PlainBytes(b.Length)]; IndexDocument.Open(b, secrets, "it", plainIndex); ReadIndex(plainIndex); }),
+            ["index, plain"] = (index, b => ReadIndex(b)),
             ["snapshot"] = (snapshot, b => SnapshotDocument.Parse(b, new SnapshotId(hash), secrets)),
             ["tree leaf"] = (leaf, b => TreeDocument.ReadLeaf(b, "it")),
+            ["list"] = ([(byte)'L', 1, .. hash.ToArray(), 9], b => TreeDocument.ReadList(b, 1, 9, "it")),
             ["tree branch"] = ([(byte)'B', 1, .. hash.ToArray()], b => TreeDocument.ReadBranch(b, "it")),
             ["content"] = (new Content(9, 0, [new ContentPart(new ChunkId(hash), 9)]).ToBytes(), b => Content.FromBytes(b)),
             ["pack"] = (wholePack, b => OpenPack.ReadDirectory(b, ObjectKind.DataPack, secrets, "it")),
@@ -125,13 +132,6 @@ public sealed class FuzzTests
             ["restore key"] = (restoreKey.ToPayload(), b => RestoreKey.FromPayload(b)),
             ["recovery kit"] = (System.Text.Encoding.UTF8.GetBytes(RecoveryKit.Print(restoreKey, "p")), b => RecoveryKit.Parse(System.Text.Encoding.UTF8.GetString(b))),
         };
-    }
-
-    private static ByteWriter Copy(byte[] bytes)
-    {
-        var w = new ByteWriter();
-        w.Raw(bytes);
-        return w;
     }
 
     private static byte[] Written(Action<ByteWriter> write)
