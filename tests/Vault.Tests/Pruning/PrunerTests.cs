@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Backup.Vault.Format;
+using Backup.Vault.Indexing;
 using Backup.Vault.Pruning;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
@@ -157,6 +160,69 @@ public sealed class PrunerTests
 
         failures.ShouldBe(1, "one of the two snapshots needs the missing object");
         _store.Objects.Keys.ToHashSet().SetEquals(before).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Prune_OfLargeFoldersAndLongFiles_KeepsEveryLeafAndList()
+    {
+        var vault = await TestVault.CreateAsync(_store, _time);
+        var many = Enumerable.Range(0, 4000).ToDictionary(i => $"{i:D6}-{new string('n', 40)}", i => TestVault.Bytes(i, 20));
+        many.Add("long", TestVault.Bytes(-1, 90 << 20));
+        var gone = await vault.BackupAsync(many);
+        many["long"][45 << 20] ^= 1;
+        many.Remove(many.Keys.First());
+        var kept = await vault.BackupAsync(many);
+
+        await PruneAsync(vault, AtOnce with { Drop = [gone.Id], WasteShareMax = 0 });
+
+        (await Verifier.VerifyAsync(await vault.OpenAsync(), new VerifyRequest { Depth = VerifyDepth.Data }, null, Cancel)).IsSound.ShouldBeTrue();
+        TestVault.Same(many, await vault.ReadBackAsync(kept.Id)).ShouldBeTrue();
+        var next = await Pruner.PlanAsync(await vault.OpenAsync(), AtOnce with { WasteShareMax = 0 }, Cancel);
+        next.Decisions.ShouldAllBe(d => d.Fate == PackFate.Keep && d.LiveShare == 1, "with no waste allowed no dead chunk stays");
+    }
+
+    [Fact]
+    public async Task Repacking_OfAPackThatHoldsOtherChunksThanTheIndexSays_DeletesNoPack()
+    {
+        var vault = await TestVault.CreateAsync(_store, _time);
+        var many = Enumerable.Range(0, 40).ToDictionary(i => $"{i}", i => TestVault.Bytes(i, 50_000));
+        var all = await vault.BackupAsync(many);
+        await vault.BackupAsync(many.Where((_, i) => i % 5 == 0).ToDictionary());
+        var open = await vault.OpenAsync();
+        await ReverseChunksInIndexAsync(open);
+        var packs = Packs();
+
+        var plan = await Pruner.PlanAsync(open, AtOnce with { Drop = [all.Id] }, Cancel);
+        plan.CountOf(PackFate.Repack).ShouldBeGreaterThan(0);
+        (await Should.ThrowAsync<VaultException>(() => Pruner.ExecuteAsync(open, plan, null, Cancel))).Fault.ShouldBe(VaultFault.Inconsistent);
+        packs.IsSubsetOf(Packs()).ShouldBeTrue();
+    }
+
+    /// <summary>An index that is authentic and wrong: of data packs' frames it lists the chunks from last to first.</summary>
+    private async Task ReverseChunksInIndexAsync(OpenVault vault)
+    {
+        var wrong = new List<IndexedPack>();
+        await IndexLoader.ReadAsync(_store, vault.Secrets, (name, plain) =>
+        {
+            var packs = new IndexReader(plain.Span, new FrameDirectory(), name.ToString());
+            while (packs.MoveNext())
+            {
+                var directory = new FrameDirectory();
+                var at = 0;
+                for (var frame = 0; frame < packs.Current.Frames.FrameChunks.Count; at += packs.Current.Frames.FrameChunks[frame++])
+                {
+                    var chunks = packs.Current.Frames.Chunks.Slice(at, packs.Current.Frames.FrameChunks[frame]);
+                    if (packs.Current.Name.Kind == ObjectKind.DataPack) chunks.Reverse();
+                    directory.AddFrame(packs.Current.Frames.FrameStoredBytes[frame], CollectionsMarshal.AsSpan(chunks));
+                }
+
+                wrong.Add(packs.Current with { Frames = directory });
+            }
+
+            return Task.CompletedTask;
+        }, Cancel);
+        foreach (var old in _store.Objects.Keys.Where(n => n.Kind == ObjectKind.ChunkMap)) _store.Objects.TryRemove(old, out _);
+        await IndexShards.StoreAllAsync(_store, vault.Secrets, wrong, Cancel);
     }
 
     [Fact]
