@@ -6,7 +6,7 @@ using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Backing;
 
-/// <summary><c>backup-postgres</c>: a physical backup of a PostgreSQL server on this machine, while it works. A backup key is enough.</summary>
+/// <summary><c>backup-postgres</c>: a physical backup of a PostgreSQL server, while it works. A backup key is enough.</summary>
 internal static class BackupPostgresCommand
 {
     public static Command Create(CliContext context)
@@ -21,15 +21,17 @@ internal static class BackupPostgresCommand
         };
         var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
         var spread = new Option<bool>("--spread-checkpoint") { Description = "Let the server take its time for the checkpoint that begins the backup, instead of loading its disk at once." };
+        var remote = new Option<bool>("--remote") { Description = "Have the server send its files over the replication protocol, as is done anyway when its host is not this machine." };
         var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
         var noCache = new Option<bool>("--no-cache") { Description = "Read every file, and remember nothing." };
-        return context.Leaf("backup-postgres", "Back up a PostgreSQL server on this machine.", [.. vault.All, asset, connection, tags, spread, cache, noCache], async (invocation, cancel) =>
+        return context.Leaf("backup-postgres", "Back up a PostgreSQL server, on this machine or another.", [.. vault.All, asset, connection, tags, spread, remote, cache, noCache], async (invocation, cancel) =>
         {
             var request = new PostgresBackupRequest
             {
                 Asset = invocation.Require(asset),
                 ConnectionString = (await File.ReadAllTextAsync(invocation.Require(connection), cancel).ConfigureAwait(false)).Trim(),
                 SpreadCheckpoint = invocation.Get(spread),
+                Streamed = invocation.Get(remote) ? true : null,
                 CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
                 Tags = BackupCommand.ReadTags(invocation.Get(tags) ?? []),
             };

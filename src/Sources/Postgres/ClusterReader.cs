@@ -16,7 +16,6 @@ internal sealed class ClusterReader(
     private static readonly TimeSpan FreshAge = TimeSpan.FromSeconds(3);
 
     private const int ControlReadsMax = 100;
-    private const int DamagedBlocksNamedMax = 5;
 
     private readonly AccountNames _names = new();
 
@@ -142,17 +141,14 @@ internal sealed class ClusterReader(
 
     private Content ReadPages(ClusterFile clusterFile, Descriptor file, in FileStatus status, RelationFileName relation, CancellationToken cancel)
     {
-        using var stream = new PageStream(file, status.Size, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
+        using var stream = new FilePages(file, status.Size, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
         try
         {
             var content = writer.AddContent(stream, ContentHints.PagesOfWords(pageChunkBytes, status.Size), cancel);
             if (stream.DamagedBlocks.Count > 0)
             {
                 clusterFile.IsDamaged = true;
-                problems.Add(
-                    clusterFile.Path,
-                    ItemProblemKind.Unreadable,
-                    $"{stream.DamagedBlocks.Count} pages do not fit their checksums on the server's own disk, block {string.Join(", ", stream.DamagedBlocks.Take(DamagedBlocksNamedMax))}. They are in the backup as they are.");
+                DamagedPages.Report(problems, clusterFile.Path, stream.DamagedBlocks);
             }
 
             return content;

@@ -1,12 +1,21 @@
-using Backup.Sources.Posix;
-
 namespace Backup.Sources.Postgres;
 
+internal enum SecondReading
+{
+    Done,
+
+    /// <summary>What was read first is all there will be.</summary>
+    Impossible,
+
+    /// <summary>Ended or cut off meanwhile: then replay makes the page anew or drops it.</summary>
+    Gone,
+}
+
 /// <summary>
-/// A relation file as pages. A page whose checksum is wrong is read again, since the server may have been writing it; one that stays
-/// wrong is counted and passed on as it is, as the server's own base backup does.
+/// A relation file as pages. A page whose checksum is wrong is read again where that is possible, since the server may have been writing it; one that
+/// stays wrong is counted and passed on as it is, as the server's own base backup does.
 /// </summary>
-internal sealed class PageStream(Descriptor file, long length, uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : Stream
+internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : Stream
 {
     private const int BufferBytes = 32 * PageChecksum.PageBytes;
     private const int ReadsMax = 20;
@@ -16,9 +25,7 @@ internal sealed class PageStream(Descriptor file, long length, uint firstBlock, 
     private int _end;
     private long _offset;
 
-    internal Errno Error { get; private set; }
-
-    /// <summary>Block numbers within the relation, the first few.</summary>
+    /// <summary>Block numbers within the relation.</summary>
     internal List<uint> DamagedBlocks { get; } = [];
 
     public override bool CanRead => true;
@@ -58,15 +65,16 @@ internal sealed class PageStream(Descriptor file, long length, uint firstBlock, 
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
+    /// <summary>Fills the buffer, or as much of it as there is before the end.</summary>
+    protected abstract int ReadPages(Span<byte> buffer, long offset);
+
+    /// <summary>Reads one page once more, into the same place.</summary>
+    protected abstract SecondReading ReadAgain(Span<byte> page, long offset);
+
     private bool Fill()
     {
-        _start = _end = 0;
-        var wanted = (int)Math.Min(BufferBytes, length - _offset);
-        if (wanted <= 0)
-            return false;
-        Error = file.ReadFully(_pages.AsSpan(0, wanted), _offset, out _end);
-        if (Error.IsError)
-            throw new IOException(Error.ToString());
+        _start = 0;
+        _end = ReadPages(_pages, _offset);
         if (hasChecksums)
         {
             for (var at = 0; at + PageChecksum.PageBytes <= _end; at += PageChecksum.PageBytes)
@@ -82,15 +90,12 @@ internal sealed class PageStream(Descriptor file, long length, uint firstBlock, 
         var block = firstBlock + (uint)(offset / PageChecksum.PageBytes);
         for (var reads = 1; !PageChecksum.IsSound(page, block, backupStart); reads++)
         {
-            if (reads == ReadsMax)
-            {
+            var reading = reads < ReadsMax ? ReadAgain(page, offset) : SecondReading.Impossible;
+            if (reading == SecondReading.Done)
+                continue;
+            if (reading == SecondReading.Impossible)
                 DamagedBlocks.Add(block);
-                return;
-            }
-
-            // Ended or cut off meanwhile: then replay makes the page anew or drops it.
-            if (file.ReadFully(page, offset, out var count).IsError || count < page.Length)
-                return;
+            return;
         }
     }
 }

@@ -7,10 +7,17 @@ public sealed record PostgresBackupRequest
     public required string Asset { get; init; }
 
     /// <summary>
-    /// An Npgsql connection string to a server on this machine. The role must be a superuser, or may be one that can execute
-    /// pg_backup_start and pg_backup_stop and, better, has REPLICATION. Never written to logs, errors or the vault.
+    /// An Npgsql connection string. To read the files of a server on this machine the role must be a superuser, or may be one that can execute
+    /// pg_backup_start and pg_backup_stop and, better, has REPLICATION; to have them sent it needs REPLICATION alone. Never written to logs, errors or
+    /// the vault.
     /// </summary>
     public required string ConnectionString { get; init; }
+
+    /// <summary>
+    /// The server sends its files over the replication protocol (BASE_BACKUP), instead of their being read on this machine. Null: when the connection
+    /// string's host is not this machine. Whole files travel each time, and only one is taken at a time; what is stored is the same.
+    /// </summary>
+    public bool? Streamed { get; init; }
 
     /// <summary>
     /// A private folder that remembers files by size, times and inode, so that those the server did not write since the last backup are

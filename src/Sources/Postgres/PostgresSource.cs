@@ -3,8 +3,8 @@ using System.Text;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Sources.Postgres.Format;
+using Backup.Sources.Postgres.Streaming;
 using Backup.Vault;
-using Backup.Vault.Chunking;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Sources.Postgres;
@@ -35,7 +35,7 @@ public sealed class PostgresSource(TimeProvider clock)
     /// <param name="cancel">Gives up; then there is no snapshot.</param>
     /// <remarks>
     /// (1) check the server (2) reserve log (3) enter backup mode (4) read all files (5) leave backup mode (6) collect the log
-    /// (7) commit. Pages that the server's own disk holds damaged make the outcome partial and are named.
+    /// (7) commit. A server on another machine sends its files instead: <see cref="StreamedBackup"/>. Pages that the server's own disk holds damaged make the outcome partial and are named.
     /// </remarks>
     /// <exception cref="SourcesException">ServerUnavailable, ServerUnsuitable, WalMissing, or files that this user may not read.</exception>
     /// <exception cref="VaultException">The vault or its store failed; then there is no snapshot.</exception>
@@ -47,6 +47,9 @@ public sealed class PostgresSource(TimeProvider clock)
         ArgumentException.ThrowIfNullOrEmpty(request.Asset);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
+
+        if (request.Streamed ?? WireSettings.IsElsewhere(request.ConnectionString))
+            return await new StreamedBackup(clock).RunAsync(vault, request, options, progress, cancel);
 
         var started = clock.GetUtcNow();
         var problems = new ProblemList();
@@ -87,22 +90,10 @@ public sealed class PostgresSource(TimeProvider clock)
             var segments = wal.Collect(start, end.Stop, cancel);                                                     // (6)
             var point = new ConsistencyPoint(
                 start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
-            var root = StoreRoot(writer, reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)), cancel);
-            var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), root, cancel);   // (7)
+            var root = Root(reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)));
+            var outcome = await root.CommitAsync(writer, request, point, started, consistentAt, counters, problems, cancel);   // (7)
             remembered.Keep(data, listing.Tablespaces);
-            return new BackupOutcome
-            {
-                SnapshotId = snapshot.Id,
-                StartedAt = started,
-                EndedAt = snapshot.CommittedAt,
-                ConsistentAt = consistentAt,
-                BytesTotal = counters.BytesDone,
-                Statistics = writer.Statistics,
-                ItemsTotal = counters.ItemsDone,
-                ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
-                Problems = problems.Kept(),
-                ConsistencyPoint = point,
-            };
+            return outcome;
         }
         finally
         {
@@ -127,64 +118,19 @@ public sealed class PostgresSource(TimeProvider clock)
         }
     }
 
-    private static TreeId StoreRoot(
-        SnapshotWriter writer,
-        ClusterReader reader,
-        ClusterDirectory data,
-        ClusterListing listing,
-        TreeEntry control,
-        IReadOnlyList<TreeEntry> segments,
-        BackupEnd end,
-        FactsDocument facts,
-        CancellationToken cancel)
+    /// <summary>The control file, which is read last, joins the others.</summary>
+    private static SnapshotRoot Root(
+        ClusterReader reader, ClusterDirectory data, ClusterListing listing, TreeEntry control, IReadOnlyList<TreeEntry> segments, BackupEnd end, FactsDocument facts)
     {
+        var folder = reader.Describe(data.Status, [], EntryType.Directory);
+        var tablespaces = listing.Tablespaces.Select(tablespace =>
+            reader.Describe(tablespace.Files.Status, ByteText.Encode(tablespace.ObjectId.ToString(CultureInfo.InvariantCulture)), EntryType.Directory) with { Subtree = reader.Store(tablespace.Files) });
         data.Directories["global"].Files.Add(new ClusterFile(data.Directories["global"], control.Name.ToArray(), null, control.Size) { Entry = control });
-        var entries = new List<TreeEntry>
-        {
-            Folder(DataName, reader.Store(data)),
-            Folder(WalName, writer.AddTree(segments)),
-            Text(FactsName, facts.ToBytes()),
-            Text(LabelName, Encoding.UTF8.GetBytes(end.Label)),
-        };
-        if (listing.Tablespaces.Count > 0)
-        {
-            var tablespaces = listing.Tablespaces.Select(tablespace => reader.Describe(tablespace.Files.Status, ByteText.Encode(tablespace.ObjectId.ToString(CultureInfo.InvariantCulture)), EntryType.Directory) with { Subtree = reader.Store(tablespace.Files) });
-            entries.Add(Folder(TablespacesName, writer.AddTree([.. tablespaces.OrderBy(entry => Encoding.ASCII.GetString(entry.Name.Span), StringComparer.Ordinal)])));
-            entries.Add(Text(MapName, Encoding.UTF8.GetBytes(end.TablespaceMap)));
-        }
-
-        return writer.AddTree([.. entries.OrderBy(entry => Encoding.ASCII.GetString(entry.Name.Span), StringComparer.Ordinal)]);
-
-        TreeEntry Folder(string name, TreeId tree) => reader.Describe(data.Status, ByteText.Encode(name), EntryType.Directory) with { Subtree = tree };
-
-        TreeEntry Text(string name, byte[] content) => reader.Describe(data.Status, ByteText.Encode(name), EntryType.File) with
-        {
-            Mode = 0x180,
-            Size = content.Length,
-            Content = writer.AddContent(new MemoryStream(content), new ContentHints { LengthExpected = content.Length }, cancel),
-        };
+        return new SnapshotRoot(folder, reader.Store(data), segments, [.. tablespaces], end.Label, end.TablespaceMap, facts);
     }
 
     private static Dictionary<string, string> Locations(ClusterListing listing) =>
         listing.Tablespaces.ToDictionary(tablespace => tablespace.ObjectId.ToString(CultureInfo.InvariantCulture), tablespace => tablespace.Location);
 
-    private static SnapshotDescription Describe(PostgresBackupRequest request, ConsistencyPoint point, DateTimeOffset consistentAt, TransferCounters counters, ProblemList problems) => new()
-    {
-        Asset = request.Asset,
-        SourceKind = Kind,
-        ConsistentAt = consistentAt,
-        Tags = request.Tags,
-        SealedProperties = new Dictionary<string, string>
-        {
-            ["start-lsn"] = point.Start.ToString(),
-            ["stop-lsn"] = point.Stop.ToString(),
-            ["timeline"] = point.Timeline.ToString(CultureInfo.InvariantCulture),
-            ["system-identifier"] = point.SystemIdentifier.ToString(CultureInfo.InvariantCulture),
-            ["server-version"] = point.ServerVersion.ToString(CultureInfo.InvariantCulture),
-        },
-        ItemsTotal = counters.ItemsDone,
-        ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
-    };
-
-    private static string NameOf(TreeEntry segment) => Encoding.ASCII.GetString(segment.Name.Span);
+    internal static string NameOf(TreeEntry segment) => Encoding.ASCII.GetString(segment.Name.Span);
 }

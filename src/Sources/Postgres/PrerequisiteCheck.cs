@@ -83,7 +83,7 @@ internal static class PrerequisiteCheck
 
     private static void CheckPlace(ServerFacts facts, Problems problems)
     {
-        const string local = "Run the agent on the database server's machine, as root or as the user that owns the data directory.";
+        const string local = "Run the agent on the database server's machine, as root or as the user that owns the data directory, or have the server send its files (--remote).";
         var content = new byte[ControlFile.Bytes];
         var error = SafePath.OpenDirectory(facts.DataDirectory, out var data);
         using (data)

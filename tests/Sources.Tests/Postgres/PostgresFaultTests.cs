@@ -26,17 +26,35 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
     [InlineData("Nonsense=hidden", SourcesFault.ServerUnsuitable)]
     public async Task Backup_NoServer_IsAClearErrorWithoutThePassword(string connection, SourcesFault fault)
     {
-        var error = await Should.ThrowAsync<SourcesException>(() => cluster.BackupAsync(cluster.Request(connection)));
-        error.Fault.ShouldBe(fault);
+        foreach (var streamed in new bool?[] { null, true })
+        {
+            var error = await Should.ThrowAsync<SourcesException>(() => cluster.BackupAsync(cluster.Request(connection) with { Streamed = streamed }));
+            error.Fault.ShouldBe(fault);
+            error.ToString().ShouldNotContain("hidden");
+        }
+    }
+
+    [Theory]
+    [InlineData("no_replication", "right")]
+    [InlineData("postgres", "wrong-hidden")]
+    public async Task Backup_StreamedForARoleThatMayNot_IsAClearErrorWithoutThePassword(string role, string password)
+    {
+        await ClusterFixture.ExecuteAsync(cluster.Server.ConnectionString(), "DROP ROLE IF EXISTS no_replication", "CREATE ROLE no_replication LOGIN PASSWORD 'right'");
+        var connection = new NpgsqlConnectionStringBuilder(cluster.Server.ConnectionString()) { Username = role, Password = password };
+        var error = await Should.ThrowAsync<SourcesException>(() => cluster.BackupAsync(cluster.Request(connection.ConnectionString) with { Streamed = true }));
+        error.Fault.ShouldBe(SourcesFault.ServerUnsuitable);
+        error.Hint.ShouldContain("REPLICATION");
         error.ToString().ShouldNotContain("hidden");
     }
 
-    [Fact]
-    public async Task Backup_CancelledWhileCopying_ServerIsLeftAsItWas()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Backup_CancelledWhileCopying_ServerIsLeftAsItWas(bool streamed)
     {
         using var stop = new CancellationTokenSource();
         var progress = new WhenCopying(stop.Cancel);
-        await Should.ThrowAsync<OperationCanceledException>(() => cluster.BackupAsync(progress: progress, cancel: stop.Token));
+        await Should.ThrowAsync<OperationCanceledException>(() => cluster.BackupAsync(cluster.Request() with { Streamed = streamed }, progress, stop.Token));
         // The server notices a closed connection by itself; asking again gives it the time.
         var slots = 1L;
         for (var asked = 0; asked < 2000 && slots > 0; asked++)
@@ -44,8 +62,10 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
         slots.ShouldBe(0);
     }
 
-    [Fact]
-    public async Task Backup_DamagedPage_IsNamedAndMakesThePartialOutcome()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Backup_DamagedPage_IsNamedAndMakesThePartialOutcome(bool streamed)
     {
         await cluster.Server.CreateDatabaseAsync("damaged");
         var database = cluster.Server.ConnectionString("damaged");
@@ -58,7 +78,7 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
             file.WriteByte(0x55);
         }
 
-        var outcome = await cluster.BackupAsync();
+        var outcome = await cluster.BackupAsync(cluster.Request() with { Streamed = streamed });
         await ClusterFixture.ExecuteAsync(cluster.Server.ConnectionString(), "DROP DATABASE damaged");
         outcome.IsPartial.ShouldBeTrue();
         var problem = outcome.Problems.ShouldHaveSingleItem();

@@ -21,6 +21,13 @@ public sealed class PostgresRoundTripTests(ClusterFixture cluster)
         return cluster.Request(connection.ConnectionString);
     });
 
+    [Fact]
+    public async Task Backup_StreamedUnderWriteLoad_RestoredServerIsConsistent() => await RoundTripAsync("streamed", database =>
+    {
+        var connection = new NpgsqlConnectionStringBuilder(database) { Username = "streamer", Password = "stream" };
+        return cluster.Request(connection.ConnectionString) with { Streamed = true };
+    });
+
     private async Task RoundTripAsync(string name, Func<string, PostgresBackupRequest> request)
     {
         var database = await MakeDatabaseAsync(name);
@@ -75,6 +82,7 @@ public sealed class PostgresRoundTripTests(ClusterFixture cluster)
             "CREATE UNLOGGED TABLE scratch (n int)",
             "INSERT INTO scratch SELECT generate_series(1, 5000)",
             "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'plain_backup') THEN CREATE ROLE plain_backup LOGIN PASSWORD 'plain' IN ROLE pg_monitor; END IF; END $$",
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'streamer') THEN CREATE ROLE streamer LOGIN REPLICATION PASSWORD 'stream'; END IF; END $$",
             "GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean) TO plain_backup",
             "CHECKPOINT");
         return database;

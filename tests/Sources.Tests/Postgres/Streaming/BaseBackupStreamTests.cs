@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Streaming;
+using Npgsql;
+using Shouldly;
+
+namespace Backup.Sources.Tests.Postgres.Streaming;
+
+/// <summary>What versions that cannot be run here send, played by a server that knows its lines.</summary>
+public sealed class BaseBackupStreamTests
+{
+    [Fact]
+    public async Task Run_AServerOfBefore15_SendsOneCopyPerArchive()
+    {
+        var (command, sent, archives) = await PlayAsync(130000, [.. Opening(), .. Copy("tablespace"), .. Copy("da", "ta"), .. Closing()]);
+        command.ShouldBe("BASE_BACKUP LABEL 'it''s one' PROGRESS FAST WAL NOWAIT TABLESPACE_MAP");
+        archives.ShouldBe([(16400u, "tablespace"), (null, "data")]);
+        sent.Start.ShouldBe(new SentPosition(Lsn.Parse("0/2000028"), 1));
+        sent.End.ShouldBe(new SentPosition(Lsn.Parse("0/2000100"), 1));
+        sent.Tablespaces.Select(tablespace => tablespace.Bytes).ShouldBe([4096, 8192]);
+    }
+
+    [Fact]
+    public async Task Run_AServerSince15_SendsAllInOneCopy()
+    {
+        var (command, _, archives) = await PlayAsync(150000, [.. Opening(), .. Copy("n16400.tar\0/x\0", "dtable", "p\0\0\0\0\0\0\0\u0001", "dspace", "nbase.tar\0\0", "ddata"), .. Closing()]);
+        command.ShouldBe("BASE_BACKUP (LABEL 'it''s one', PROGRESS, CHECKPOINT 'fast', WAL, WAIT false, TABLESPACE_MAP, MANIFEST 'no')");
+        archives.ShouldBe([(16400u, "tablespace"), (null, "data")]);
+    }
+
+    [Fact]
+    public async Task Run_ConnectionThatBreaksOff_EndsWithoutAnEnd()
+    {
+        var error = await Should.ThrowAsync<EndOfStreamException>(() => PlayAsync(130000, [.. Opening(), .. Copy("tablespace")[..^20]]));
+        error.Message.ShouldContain("closed");
+    }
+
+    [Fact]
+    public async Task Run_DamageFound_IsTheServersErrorAfterTheEnd()
+    {
+        byte[] refusal = Message('E', "SERROR\0VERROR\0CXX001\0Mchecksum verification failure during base backup\0\0");
+        var error = await Should.ThrowAsync<ReplicationError>(() => PlayAsync(130000, [.. Opening(), .. Copy("a"), .. Copy("b"), .. Position("0/2000100"), .. refusal, .. Message('Z', "I")]));
+        error.State.ShouldBe("XX001");
+    }
+
+    private static async Task<(string Command, BaseBackupStream Sent, List<(uint?, string)> Archives)> PlayAsync(int version, byte[] lines)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var playing = ServeAsync(listener, lines);
+        var connection = new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = ((IPEndPoint)listener.LocalEndpoint).Port, Username = "u", SslMode = SslMode.Disable };
+        await using var session = await ReplicationSession.OpenAsync(WireSettings.Parse(connection.ConnectionString), TestContext.Current.CancellationToken);
+        var sent = new BaseBackupStream(session, version);
+        var archives = new List<(uint?, string)>();
+        await sent.RunAsync("it's one", isSpread: false, () => sent.Tablespaces.Count.ShouldBe(2), (tablespace, content) => archives.Add((tablespace.ObjectId, new StreamReader(content).ReadToEnd())), TestContext.Current.CancellationToken);
+        return (await playing, sent, archives);
+    }
+
+    /// <summary>Lets anybody in, reads one command, says its lines and hangs up. Answers the command.</summary>
+    private static async Task<string> ServeAsync(TcpListener listener, byte[] lines)
+    {
+        using var client = await listener.AcceptTcpClientAsync();
+        var stream = client.GetStream();
+        _ = await ReadAsync(stream, hasType: false);
+        await stream.WriteAsync((byte[])[.. Message('R', "\0\0\0\0"), .. Message('S', "server_version\013.1\0"), .. Message('Z', "I")]);
+        var command = await ReadAsync(stream, hasType: true);
+        await stream.WriteAsync(lines);
+        return Encoding.UTF8.GetString(command).TrimEnd('\0');
+    }
+
+    private static async Task<byte[]> ReadAsync(NetworkStream stream, bool hasType)
+    {
+        var head = new byte[hasType ? 5 : 4];
+        await stream.ReadExactlyAsync(head);
+        var body = new byte[BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(head.Length - 4)) - 4];
+        await stream.ReadExactlyAsync(body);
+        return body;
+    }
+
+    private static byte[] Opening() => [.. Position("0/2000028"), .. Message('T', "\0\u0003"), .. Row("16400", "/x", "4"), .. Row(null, null, "8"), .. Message('C', "SELECT\0")];
+
+    private static byte[] Closing() => [.. Position("0/2000100"), .. Message('C', "SELECT\0"), .. Message('Z', "I")];
+
+    private static byte[] Position(string lsn) => [.. Message('T', "\0\u0002"), .. Row(lsn, "1"), .. Message('C', "SELECT\0")];
+
+    private static byte[] Copy(params string[] pieces) => [.. Message('H', "\0\0\0"), .. pieces.SelectMany(piece => Message('d', piece)), .. Message('c', "")];
+
+    private static byte[] Row(params string?[] fields) =>
+        Message('D', $"\0{(char)fields.Length}" + string.Concat(fields.Select(field => field is null ? "\u00ff\u00ff\u00ff\u00ff" : $"\0\0\0{(char)field.Length}{field}")));
+
+    /// <summary>A character is a byte here.</summary>
+    private static byte[] Message(char type, string body)
+    {
+        var message = new byte[5 + body.Length];
+        message[0] = (byte)type;
+        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), 4 + body.Length);
+        Encoding.Latin1.GetBytes(body, message.AsSpan(5));
+        return message;
+    }
+}
