@@ -76,6 +76,20 @@ public sealed class VaultCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Snapshots_OfOneAsset_NameTheOneBefore()
+    {
+        var first = await _bench.BackUpAsync();
+        var other = await _bench.BackUpAsync("other");
+        var second = await _bench.BackUpAsync();
+
+        var lines = (await _bench.AsAgentAsync("snapshots", "--json")).ShouldEnd(ExitCode.Success).Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var parents = lines.Select(line => JsonDocument.Parse(line).RootElement).ToDictionary(s => s.GetProperty("id").GetString()!, s => s.TryGetProperty("parent", out var parent) ? parent.GetString() : null);
+        parents[first].ShouldBeNull();
+        parents[other].ShouldBeNull();
+        parents[second].ShouldBe(first);
+    }
+
+    [Fact]
     public async Task Cat_SparseFile_HoldsItsHolesAsZeros()
     {
         using (var file = new FileStream(_bench["data/sparse"], FileMode.Create))

@@ -47,8 +47,8 @@ public sealed class FilesSource(TimeProvider clock)
         var root = await EstimateWhileAsync(request, counters, () => scan.RunAsync(cache.Before.Root, cancel));
 
         counters.Enter(TransferPhase.Finishing);
-        var snapshot = await writer.CommitAsync(Describe(request, started, counters, problems), root, cancel);
-        cache.Next?.TryKeep(scan.RootRecordOffset);
+        var snapshot = await writer.CommitAsync(Describe(request, cache.Before.Snapshot, started, counters, problems), root, cancel);
+        cache.Next?.TryKeep(scan.RootRecordOffset, snapshot.Id);
         return new BackupOutcome
         {
             SnapshotId = snapshot.Id,
@@ -106,9 +106,10 @@ public sealed class FilesSource(TimeProvider clock)
             return !error.IsError && (components.Count == 0 || !parent!.Status(components[^1], out _).IsError);
     }
 
-    private static SnapshotDescription Describe(FilesBackupRequest request, DateTimeOffset started, TransferCounters counters, ProblemList problems) => new()
+    private static SnapshotDescription Describe(FilesBackupRequest request, SnapshotId? parent, DateTimeOffset started, TransferCounters counters, ProblemList problems) => new()
     {
         Asset = request.Asset,
+        Parent = parent,
         SourceKind = Kind,
         ConsistentAt = started,
         Tags = request.Tags,

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
+using Backup.Vault;
 
 namespace Backup.Sources.Postgres;
 
@@ -26,14 +27,14 @@ internal sealed class ClusterCache(UnchangedCache cache)
     }
 
     /// <summary>Writes down what this backup found, and lets it take effect. Only after the commit: the cache vouches for stored content.</summary>
-    internal void Keep(ClusterDirectory data, IReadOnlyList<Tablespace> tablespaces)
+    internal void Keep(ClusterDirectory data, IReadOnlyList<Tablespace> tablespaces, SnapshotId snapshot)
     {
         if (cache.Next is not { } writer)
             return;
         var root = new CacheRecordBuilder();
         foreach (var (name, directory) in Tops(data, tablespaces))
             root.AddDirectory(name, Write(directory, writer));
-        writer.TryKeep(root.Finish(writer));
+        writer.TryKeep(root.Finish(writer), snapshot);
     }
 
     /// <summary>In ascending order of names, as the cache has them.</summary>

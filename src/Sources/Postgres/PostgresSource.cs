@@ -92,7 +92,7 @@ public sealed class PostgresSource(TimeProvider clock)
                 start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
             var root = Root(reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)));
             var outcome = await root.CommitAsync(writer, request, point, started, consistentAt, counters, problems, cancel);   // (7)
-            remembered.Keep(data, listing.Tablespaces);
+            remembered.Keep(data, listing.Tablespaces, outcome.SnapshotId);
             return outcome;
         }
         finally

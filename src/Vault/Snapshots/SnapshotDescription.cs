@@ -18,7 +18,7 @@ public sealed record SnapshotDescription
     /// <summary>The instant whose state the snapshot shows (the recovery point's time); the commit's time when null. Readable with a backup key.</summary>
     public DateTimeOffset? ConsistentAt { get; init; }
 
-    /// <summary>The snapshot this one followed, if any. Readable with a backup key.</summary>
+    /// <summary>The snapshot whose unchanged files this one took over, if any; it may have been dropped since. Readable with a backup key.</summary>
     public SnapshotId? Parent { get; init; }
 
     /// <summary>Names and values that a catalog needs without a restore key (run id, host, class). Readable with a backup key.</summary>

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
 using System.Security.Cryptography;
+using Backup.Vault;
+using Backup.Vault.Storage;
 
 namespace Backup.Sources.Files.Unchanged;
 
@@ -29,6 +31,9 @@ internal sealed unsafe class CacheReader : IDisposable
 
     /// <summary>The top directory.</summary>
     internal CachedDirectory Root => _length == 0 ? default : Directory(BinaryPrimitives.ReadInt64LittleEndian(Bytes(_length - CacheFormat.TrailerBytes, 8)));
+
+    /// <summary>The snapshot that was made of what this holds; null when it holds nothing.</summary>
+    internal SnapshotId? Snapshot => _length == 0 ? null : new SnapshotId(new ContentHash(Bytes(_length - CacheFormat.TrailerBytes + 8, ContentHash.Length)));
 
     internal static CacheReader Empty { get; } = new();
 

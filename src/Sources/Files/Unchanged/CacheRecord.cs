@@ -31,17 +31,17 @@ internal readonly record struct FileStamp(long Size, long ModifiedNanoseconds, l
 }
 
 /// <summary>
-/// The cache file, version 1: <c>magic[8] vault[16] scope[32] record* root[8] sha256[32]</c>, little-endian. The records are directories,
+/// The cache file, version 2: <c>magic[8] vault[16] scope[32] record* root[8] snapshot[32] sha256[32]</c>, little-endian. The records are directories,
 /// children before parents, each <c>count[4]</c> and then its entries by name: <c>kind[1] nameLength[2] payloadLength[4] name payload</c>.
 /// A directory's payload is the offset of its record; a file's is its stamp and then the rest of what a tree entry needs.
 /// </summary>
 internal static class CacheFormat
 {
     internal const int HeaderBytes = 8 + 16 + 32;
-    internal const int TrailerBytes = 8 + 32;
+    internal const int TrailerBytes = 8 + 32 + 32;
     internal const int EntryHeaderBytes = 7;
     internal const byte DirectoryKind = 1;
     internal const byte FileKind = 2;
 
-    internal static ReadOnlySpan<byte> Magic => "BkUnch\x00\x01"u8;
+    internal static ReadOnlySpan<byte> Magic => "BkUnch\x00\x02"u8;
 }

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Backup.Vault;
+using Backup.Vault.Storage;
 
 namespace Backup.Sources.Files.Unchanged;
 
@@ -76,11 +78,12 @@ internal sealed class CacheWriter : IDisposable
     }
 
     /// <summary>Replaces the old cache. False when it could not be written, which costs time at the next backup and nothing else.</summary>
-    internal bool TryKeep(long rootOffset)
+    internal bool TryKeep(long rootOffset, SnapshotId snapshot)
     {
-        Span<byte> root = stackalloc byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64LittleEndian(root, rootOffset);
-        Append(root);
+        Span<byte> end = stackalloc byte[sizeof(long) + ContentHash.Length];
+        BinaryPrimitives.WriteInt64LittleEndian(end, rootOffset);
+        snapshot.Hash.CopyTo(end[sizeof(long)..]);
+        Append(end);
         lock (_gate)
         {
             if (_isFailed)
