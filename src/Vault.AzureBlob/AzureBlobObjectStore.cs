@@ -41,6 +41,9 @@ public sealed class AzureBlobObjectStore : IObjectStore
     /// <inheritdoc/>
     public string Description => Location.ToString();
 
+    /// <inheritdoc/>
+    public int WritesAtOnce => 2;
+
     /// <summary>Creates the container when it does not exist. Needs more rights than any other member.</summary>
     /// <exception cref="VaultException">AccessDenied or StoreUnavailable.</exception>
     public Task EnsureContainerAsync(CancellationToken cancel) => GuardAsync(

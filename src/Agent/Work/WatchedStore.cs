@@ -13,6 +13,8 @@ internal sealed class WatchedStore(IObjectStore inner) : IObjectStore
 
     public string Description => inner.Description;
 
+    public int WritesAtOnce => inner.WritesAtOnce;
+
     public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => WatchAsync(inner.CreateAsync(name, content, cancel));
 
     public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => WatchAsync(inner.ReadAsync(name, cancel));

@@ -24,7 +24,7 @@ internal static class IndexDocument
     /// <summary>An object of so many packs, which stand in <paramref name="packs"/> one after another.</summary>
     internal static byte[] Seal(VaultSecrets secrets, int count, ReadOnlySpan<byte> packs)
     {
-        var w = new ByteWriter(packs.Length + 64);
+        var w = new ByteWriter(packs.Length + (packs.Length / 64) + 1024);
         w.VarUInt(count);
         w.Raw(packs);
         return Envelope.Seal(ObjectKind.ChunkMap, secrets.Vault, secrets.IndexKey, Purpose, w);

@@ -70,7 +70,6 @@ internal sealed class FrameBuilder : IDisposable
     /// <summary>A frame that is still open.</summary>
     private sealed class Gathered
     {
-        private const int BytesFirst = 128 * 1024;
         private byte[] _content = [];
 
         internal List<ListedChunk> Chunks { get; } = [];
@@ -88,7 +87,8 @@ internal sealed class FrameBuilder : IDisposable
 
         internal void Add(ChunkId id, ReadOnlySpan<byte> data, int bytesMax)
         {
-            if (Length + data.Length > _content.Length) Array.Resize(ref _content, Math.Min(bytesMax, Math.Max(Length + data.Length, Math.Max(BytesFirst, _content.Length * 4))));
+            // At its full size at once: what is never written to takes no memory.
+            if (_content.Length == 0) _content = GC.AllocateUninitializedArray<byte>(bytesMax);
             data.CopyTo(_content.AsSpan(Length));
             Length += data.Length;
             Chunks.Add(new ListedChunk(id, (uint)data.Length));

@@ -11,19 +11,16 @@ namespace Backup.Vault.Packs;
 internal sealed class OpenPack : IDisposable
 {
     internal const int TrailerBytes = 8 + AuthenticatedCipher.TagBytes;
-    private const int MediumBytes = 2 * 1024 * 1024;
     private const int ChunkEntryBytesMax = ContentHash.Length + 4, FrameEntryBytesMax = 10;
     private readonly WriteSession _session;
     private readonly ObjectKind _kind;
-    private readonly int _bytesMax;
     private readonly AesGcm _cipher;
     private readonly FrameDirectory _directory = new();
     private byte[] _buffer;
     private int _length = PackHeader.Length;
 
-    internal OpenPack(WriteSession session, ObjectKind kind, byte[] buffer, int bytesMax)
+    internal OpenPack(WriteSession session, ObjectKind kind, byte[] buffer)
     {
-        _bytesMax = bytesMax;
         _session = session;
         _kind = kind;
         _buffer = buffer;
@@ -39,7 +36,7 @@ internal sealed class OpenPack : IDisposable
     {
         long directory = ((_directory.Chunks.Count + chunks) * (long)ChunkEntryBytesMax) + ((_directory.FrameChunks.Count + 1) * FrameEntryBytesMax);
         var total = _length + encodedBytes + AuthenticatedCipher.TagBytes + directory + 64 + TrailerBytes;
-        return total + (total / 64) < _bytesMax;
+        return total + (total / 64) < _buffer.Length;
     }
 
     internal int Append(ReadOnlySpan<byte> encoded, ReadOnlySpan<ListedChunk> chunks)
@@ -114,13 +111,10 @@ internal sealed class OpenPack : IDisposable
 
     public void Dispose() => _cipher.Dispose();
 
-    /// <summary>Small packs, as a backup with few changes makes them, take little memory; others go to full size in two steps, leaving little garbage.</summary>
+    /// <summary>The buffer is as large as packs get, and what is never written to takes no memory; only the directory of a great many tiny chunks outgrows it.</summary>
     private void Reserve(int count)
     {
-        if (_buffer.Length - _length >= count) return;
-        var larger = GC.AllocateUninitializedArray<byte>(_length + count <= MediumBytes && _buffer.Length < MediumBytes ? MediumBytes : Math.Max(_length + count, _bytesMax));
-        _buffer.AsSpan(0, _length).CopyTo(larger);
-        _buffer = larger;
+        if (_buffer.Length - _length < count) Array.Resize(ref _buffer, _length + count);
     }
 
     private void Encrypt(AesGcm cipher, ulong counter, ReadOnlySpan<byte> plain)

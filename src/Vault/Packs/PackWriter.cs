@@ -8,18 +8,17 @@ namespace Backup.Vault.Packs;
 
 /// <summary>
 /// Collects frames of one kind into packs and stores full packs in the background. Any number of threads may append; when the store
-/// is slower than they are, they wait: at most <see cref="PacksInFlightMax"/> packs are in memory besides the open one.
+/// is slower than they are, they wait: at most <see cref="IObjectStore.WritesAtOnce"/> packs are in memory besides the open one.
 /// </summary>
 internal sealed class PackWriter : IAsyncDisposable
 {
-    private const int PacksInFlightMax = 2, BufferBytesFirst = 256 * 1024;
     private readonly IObjectStore _store;
     private readonly WriteSession _session;
     private readonly ObjectKind _kind;
     private readonly int _targetBytes, _packBytesMax;
     private readonly CancellationToken _cancel;
     private readonly Lock _lock = new();
-    private readonly SemaphoreSlim _places = new(PacksInFlightMax);
+    private readonly SemaphoreSlim _places;
     private readonly ConcurrentBag<byte[]> _buffers = [];
     private readonly ConcurrentDictionary<Task, bool> _storing = new();
     private readonly ConcurrentQueue<IndexedPack> _stored = new();
@@ -39,6 +38,7 @@ internal sealed class PackWriter : IAsyncDisposable
         _session = session;
         _kind = kind;
         _targetBytes = targetBytes;
+        _places = new SemaphoreSlim(store.WritesAtOnce);
         _packBytesMax = (targetBytes / 4 * 5) + FrameDirectory.FrameBytesMax + (1024 * 1024);
         _cancel = cancel;
     }
@@ -62,11 +62,11 @@ internal sealed class PackWriter : IAsyncDisposable
         lock (_lock)
         {
             Volatile.Read(ref _failure)?.Throw();
-            if (_open is not null && (_open.Length >= _openTarget || !_open.HasRoomFor(encoded.Length, chunks.Length))) CloseOpenPack();
+            if (_open is not null && (_open.Length + encoded.Length > _openTarget || !_open.HasRoomFor(encoded.Length, chunks.Length))) CloseOpenPack();
             if (_open is null)
             {
-                if (!_buffers.TryTake(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(BufferBytesFirst);
-                _open = new OpenPack(_session, _kind, buffer, _packBytesMax);
+                if (!_buffers.TryTake(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(_packBytesMax);
+                _open = new OpenPack(_session, _kind, buffer);
                 _openTarget = (_targetBytes / 4 * 3) + RandomNumberGenerator.GetInt32((_targetBytes / 2) + 1);
             }
 

@@ -17,11 +17,13 @@ internal interface IByteSource
 /// </summary>
 internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int level) : IDisposable
 {
-    private const int InputBytesFirst = 128 * 1024, InputBytesMedium = 2 * 1024 * 1024, InputBytesMax = 5 * 1024 * 1024;
+    private const int InputBytes = 2 * 1024 * 1024, InputBytesMax = 4 * 1024 * 1024;
     private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.ContentBytesTarget);
     private readonly ChunkHasher _ids = new(writer.Secrets.DataIdKey);
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
-    private byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesFirst);
+
+    // At its full size from the start: what is never written to takes no memory, what is outgrown would until it is collected.
+    private readonly byte[] _input = GC.AllocateUninitializedArray<byte>(InputBytesMax);
 
     internal void Flush() => _frames.Flush();
 
@@ -73,11 +75,10 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int l
             start = 0;
         }
 
+        var limit = wanted <= InputBytes ? InputBytes : InputBytesMax;
         while (end < wanted)
         {
-            // Grows as files turn out to be larger: most lanes of most backups see small files only.
-            if (end == _input.Length) Array.Resize(ref _input, end < InputBytesMedium / 4 ? end * 4 : end < InputBytesMedium ? InputBytesMedium : InputBytesMax);
-            var count = source.Read(_input.AsSpan(end));
+            var count = source.Read(_input.AsSpan(end, limit - end));
             if (count == 0) return true;
             end += count;
         }

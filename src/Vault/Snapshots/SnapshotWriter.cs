@@ -18,7 +18,7 @@ namespace Backup.Vault.Snapshots;
 /// <remarks>
 /// <see cref="AddContent(Stream, ContentHints, CancellationToken)"/>, its overloads, <see cref="AddTree"/> and <see cref="TryReuse"/> may be
 /// called from any number of threads at once. They do their work (chunking, hashing, compressing) on the calling thread: use about as many
-/// threads as there are cores. Memory is bounded: about 8 MiB per calling thread plus four data packs.
+/// threads as there are cores. Memory is bounded: about 8 MiB per calling thread, plus one data pack and one for each write that the store wants at once.
 /// After any call has thrown a <see cref="VaultException"/> the writer is spent: dispose it.
 /// </remarks>
 public sealed class SnapshotWriter : IAsyncDisposable

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Backup.Vault.Format;
@@ -14,12 +15,26 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
     private const int ListPartsMin = 128, ListPartsMax = 2048, ListCutMask = 0xFF, EntryBytesMax = 4 * 1024 * 1024;
     private readonly Lock _lock = new();
     private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.MetaBytesTarget);
+    private readonly ConcurrentStack<Scratch> _idle = [];
 
     internal TreeId Add(IReadOnlyList<TreeEntry> entries)
     {
-        var leaves = new List<ChunkId>();
-        var body = new ByteWriter(4096);
-        var names = new List<string>();
+        if (!_idle.TryPop(out var scratch)) scratch = new Scratch();
+        try
+        {
+            return Add(entries, scratch);
+        }
+        finally
+        {
+            _idle.Push(scratch);
+        }
+    }
+
+    private TreeId Add(IReadOnlyList<TreeEntry> entries, Scratch scratch)
+    {
+        var (body, names, leaves) = (scratch.Body, scratch.Names, new List<ChunkId>());
+        body.Clear();
+        names.Clear();
         long lastModified = 0;
         var count = 0;
         ReadOnlyMemory<byte> before = default;
@@ -33,13 +48,13 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
                 throw new VaultException(VaultFault.LimitExceeded, $"A tree entry takes {body.Length - from} bytes, more than {EntryBytesMax}.", "Its extended attributes or sparse stretches are too many to record.");
             count++;
             if (body.Length < TreeDocument.LeafBytesMin || (body.Length < TreeDocument.LeafBytesMax && !IsCut(entry.Name.Span))) continue;
-            leaves.Add(StoreLeaf(body, count));
+            leaves.Add(StoreLeaf(scratch, count));
             body.Clear();
             names.Clear();
             (count, lastModified) = (0, 0);
         }
 
-        if (count > 0 || leaves.Count == 0) leaves.Add(StoreLeaf(body, count));
+        if (count > 0 || leaves.Count == 0) leaves.Add(StoreLeaf(scratch, count));
         if (leaves.Count == 1) return new TreeId(leaves[0]);
         var branch = new ByteWriter(16 + (leaves.Count * ContentHash.Length));
         branch.U8(TreeDocument.BranchMark);
@@ -88,12 +103,13 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
         return new Content(content.Length, depth, parts);
     }
 
-    private ChunkId StoreLeaf(ByteWriter body, int count)
+    private ChunkId StoreLeaf(Scratch scratch, int count)
     {
-        var node = new ByteWriter(body.Length + 6);
+        var node = scratch.Node;
+        node.Clear();
         node.U8(TreeDocument.LeafMark);
         node.VarUInt(count);
-        node.Raw(body.WrittenSpan);
+        node.Raw(scratch.Body.WrittenSpan);
         return Store(node.WrittenSpan);
     }
 
@@ -121,5 +137,15 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
         if (entry.Type != EntryType.File || entry.Content is not { } content) return;
         if (entry.Extents is { } extents ? extents.Sum(e => e.Length) != content.Length : content.Length != entry.Size && (entry.Notes & EntryNotes.ChangedWhileRead) == 0)
             throw new ArgumentException("A file's size (or its sparse stretches) and its content must agree unless it changed while it was read.");
+    }
+
+    /// <summary>What one call builds leaves in: there are as many directories as there are calls, and most are small.</summary>
+    private sealed class Scratch
+    {
+        internal ByteWriter Body { get; } = new(4096);
+
+        internal ByteWriter Node { get; } = new(4096);
+
+        internal List<string> Names { get; } = [];
     }
 }

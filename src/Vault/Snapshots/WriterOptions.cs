@@ -9,7 +9,7 @@ public sealed record WriterOptions
     /// <value>1.</value>
     public int CompressionLevel { get; init; } = 1;
 
-    /// <summary>Mean size of data packs in bytes, 1 MiB to 32 MiB. Up to four of them are in memory.</summary>
+    /// <summary>Mean size of data packs in bytes, 1 MiB to 32 MiB. One is in memory, and one more for each write that the store wants at once.</summary>
     /// <value>16 MiB.</value>
     public int DataPackBytes { get; init; } = 16 << 20;
 

@@ -33,6 +33,9 @@ public interface IObjectStore
     /// <summary>A short description for messages: a path or URL without credentials.</summary>
     string Description { get; }
 
+    /// <summary>How many large objects a writer should have under way at a time, 1 to 8. More than one only where writes wait for a network: each costs its size in memory.</summary>
+    int WritesAtOnce => 1;
+
     /// <summary>Writes a new object. Never overwrites: an existing name keeps its first content and answers so.</summary>
     /// <remarks>
     /// On return the object is durable (survives power loss) and visible to every later read and listing of any process.

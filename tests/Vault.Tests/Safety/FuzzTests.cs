@@ -101,7 +101,7 @@ public sealed class FuzzTests
             vault, 1, now, signing.Public, [KeyringCrypto.NewKeyFileSlot(vault, 1, "l", now, BoxKey.New(), root), KeyringCrypto.NewPassphraseSlot(vault, 2, "p", now, "pp", new PassphraseCost(8, 1, 1), signing.Public, root)],
             [KeyringCrypto.NewEpoch(vault, 1, now, epoch, root)], KeyringCrypto.SealSecrets(vault, root, secrets, signing.Private!)).ToBytes(signer);
         var snapshot = SnapshotDocument.ToBytes(secrets, new SnapshotDescription { Asset = "a", SourceKind = "s", Tags = new Dictionary<string, string> { ["t"] = "v" } }, new TreeId(new ChunkId(hash)), now, now, default);
-        using var open = new OpenPack(new WriteSession(secrets), ObjectKind.DataPack, new byte[4096], 1 << 20);
+        using var open = new OpenPack(new WriteSession(secrets), ObjectKind.DataPack, new byte[1 << 20]);
         using var codec = new Backup.Vault.Compression.FrameCodec();
         var plain = TestVault.Bytes(1, 3000);
         var encoded = codec.Encode(plain, 1, 8, 3).ToArray();

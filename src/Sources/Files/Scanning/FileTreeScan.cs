@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
@@ -24,6 +25,7 @@ internal sealed class FileTreeScan
     private readonly ExcludeRules _excludes;
     private readonly EntryReader _reader;
     private readonly CacheWriter? _cacheWriter;
+    private readonly ConcurrentStack<CacheRecordBuilder> _idleRecords = [];
     private readonly long _freshFrom;
     private readonly JobPool _jobs = new();
     private readonly CancellationTokenSource _stop;
@@ -272,7 +274,8 @@ internal sealed class FileTreeScan
     {
         if (_cacheWriter is null)
             return 0;
-        var record = new CacheRecordBuilder();
+        if (!_idleRecords.TryPop(out var record))
+            record = new CacheRecordBuilder();
         for (var i = 0; i < job.Entries.Count; i++)
         {
             if (job.RecordOffsets[i] > 0)
@@ -281,7 +284,9 @@ internal sealed class FileTreeScan
                 record.AddFile(job.Entries[i].Name, stamp, Remember(job, i, result, stamp));
         }
 
-        return record.Finish(_cacheWriter);
+        var offset = record.Finish(_cacheWriter);
+        _idleRecords.Push(record);
+        return offset;
     }
 
     private static ReadOnlySpan<byte> Remember(DirectoryJob job, int index, TreeEntry result, in FileStamp stamp) =>

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Backup.Vault;
@@ -112,13 +111,12 @@ internal sealed class CacheWriter : IDisposable
     }
 }
 
-/// <summary>Collects one directory's record.</summary>
+/// <summary>Collects one directory's record after another.</summary>
 internal sealed class CacheRecordBuilder
 {
-    private readonly ArrayBufferWriter<byte> _record = new();
+    private byte[] _record = new byte[1024];
+    private int _length = sizeof(uint);
     private uint _count;
-
-    internal CacheRecordBuilder() => _record.Advance(Clear(_record.GetSpan(sizeof(uint))[..sizeof(uint)]));
 
     internal void AddDirectory(ReadOnlySpan<byte> name, long recordOffset)
     {
@@ -134,31 +132,28 @@ internal sealed class CacheRecordBuilder
         Add(CacheFormat.FileKind, name, payload, content);
     }
 
-    /// <summary>Appends the record and answers where it is.</summary>
+    /// <summary>Appends the record, answers where it is, and begins the next.</summary>
     internal long Finish(CacheWriter writer)
     {
-        var record = _record.WrittenSpan.ToArray();
-        BinaryPrimitives.WriteUInt32LittleEndian(record, _count);
-        return writer.Append(record);
+        BinaryPrimitives.WriteUInt32LittleEndian(_record, _count);
+        var offset = writer.Append(_record.AsSpan(0, _length));
+        (_length, _count) = (sizeof(uint), 0);
+        return offset;
     }
 
     private void Add(byte kind, ReadOnlySpan<byte> name, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
     {
         var length = CacheFormat.EntryHeaderBytes + name.Length + first.Length + second.Length;
-        var entry = _record.GetSpan(length)[..length];
+        if (_record.Length - _length < length)
+            Array.Resize(ref _record, Math.Max(_record.Length * 2, _length + length));
+        var entry = _record.AsSpan(_length, length);
         entry[0] = kind;
         BinaryPrimitives.WriteUInt16LittleEndian(entry[1..], checked((ushort)name.Length));
         BinaryPrimitives.WriteInt32LittleEndian(entry[3..], first.Length + second.Length);
         name.CopyTo(entry[7..]);
         first.CopyTo(entry[(7 + name.Length)..]);
         second.CopyTo(entry[(7 + name.Length + first.Length)..]);
-        _record.Advance(length);
+        _length += length;
         _count++;
-    }
-
-    private static int Clear(Span<byte> bytes)
-    {
-        bytes.Clear();
-        return bytes.Length;
     }
 }
