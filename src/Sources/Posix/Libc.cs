@@ -5,6 +5,8 @@ namespace Backup.Sources.Posix;
 /// <summary>The C library calls of this project, for Linux on x64 and arm64 with a 64-bit file offset. Paths are NUL-terminated bytes.</summary>
 internal static unsafe partial class Libc
 {
+    internal const int SignalInterrupt = 2, SignalQuit = 3, SignalKill = 9;
+
     internal const int AtFdCwd = -100;
     internal const int AtSymlinkNoFollow = 0x100;
     internal const int AtRemoveDir = 0x200;
@@ -40,6 +42,10 @@ internal static unsafe partial class Libc
         Architecture.Arm64 => true,
         var other => throw new PlatformNotSupportedException($"File sources run on Linux x64 and arm64, not on {other}."),
     };
+
+    /// <summary>To a process, or with a negative number to its group.</summary>
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    internal static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     internal static partial int OpenAt(int directory, byte* path, int flags, uint mode);

@@ -31,6 +31,13 @@ public sealed record PostgresBackupRequest
     /// </summary>
     public bool SpreadCheckpoint { get; init; }
 
+    /// <summary>
+    /// How much of each table is read, in MiB, to record how many rows it has and a hash of them: smaller tables wholly, larger ones in evenly spread parts.
+    /// Proofs of restores compare with it. 0 records nothing.
+    /// </summary>
+    /// <value>0 to 1048576, by default 16.</value>
+    public int RecordMebibytes { get; init; } = Proving.ContentRecorder.SampleMebibytesDefault;
+
     /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
 

@@ -3,6 +3,7 @@ using System.Text;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Posix;
 using Backup.Sources.Postgres.Format;
+using Backup.Sources.Postgres.Proving;
 using Backup.Sources.Postgres.Streaming;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
@@ -26,6 +27,7 @@ public sealed class PostgresSource(TimeProvider clock)
     internal const string LabelName = "backup_label";
     internal const string MapName = "tablespace_map";
     internal const string FactsName = "backup.json";
+    internal const string ContentName = "content.json";
 
     /// <summary>Backs up and commits.</summary>
     /// <param name="vault">Where to; a backup key is enough.</param>
@@ -47,6 +49,8 @@ public sealed class PostgresSource(TimeProvider clock)
         ArgumentException.ThrowIfNullOrEmpty(request.Asset);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.RecordMebibytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.RecordMebibytes, ContentRecorder.SampleMebibytesMax);
 
         if (request.Streamed ?? WireSettings.IsElsewhere(request.ConnectionString))
             return await new StreamedBackup(clock).RunAsync(vault, request, options, progress, cancel);
@@ -72,10 +76,13 @@ public sealed class PostgresSource(TimeProvider clock)
         var reader = new ClusterReader(server, start, pageChunkBytes, writer, problems, counters, clock);
         var remembered = new ClusterCache(cache);
         remembered.Recall(data, listing.Tablespaces);
+        await using var recording = new ContentRecording(request, clock, cancel);
+        recording.Start();
         try
         {
             await ReadAsync(reader, wal, files, start, isLogKept, request.Workers, cancel);                          // (4)
             var control = reader.ReadControlFile(data.Directories["global"], cancel);
+            await recording.Done;
             var end = await session.StopAsync(cancel);                                                               // (5)
             var consistentAt = clock.GetUtcNow();
 
@@ -90,7 +97,7 @@ public sealed class PostgresSource(TimeProvider clock)
             var segments = wal.Collect(start, end.Stop, cancel);                                                     // (6)
             var point = new ConsistencyPoint(
                 start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
-            var root = Root(reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing)));
+            var root = Root(reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing))) with { Content = await recording.FinishAsync(end.Stop, problems) };
             var outcome = await root.CommitAsync(writer, request, point, started, consistentAt, counters, problems, cancel);   // (7)
             remembered.Keep(data, listing.Tablespaces, outcome.SnapshotId);
             return outcome;

@@ -22,7 +22,8 @@ internal static class PrerequisiteCheck
                has_function_privilege($1, 'EXECUTE') AND has_function_privilege($2, 'EXECUTE'),
                current_setting('max_replication_slots')::int > (SELECT count(*) FROM pg_replication_slots),
                current_user::text,
-               current_setting('block_size')::int
+               current_setting('block_size')::int,
+               (SELECT rolname::text FROM pg_roles WHERE oid = 10)
         """;
 
     internal static async Task<ServerFacts> RunAsync(NpgsqlConnection connection, CancellationToken cancel)
@@ -78,7 +79,10 @@ internal static class PrerequisiteCheck
             checked((int)row.GetInt64(5)),
             row.GetBoolean(4),
             row.GetBoolean(6) && row.GetBoolean(8),
-            row.GetBoolean(1));
+            row.GetBoolean(1))
+        {
+            Superuser = row.IsDBNull(11) ? null : row.GetString(11),
+        };
     }
 
     private static void CheckPlace(ServerFacts facts, Problems problems)

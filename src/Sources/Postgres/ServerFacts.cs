@@ -21,5 +21,8 @@ internal sealed record ServerFacts(
     bool CanUseSlot,
     bool IsStandby)
 {
+    /// <summary>The superuser that initdb made.</summary>
+    internal string? Superuser { get; init; }
+
     internal string VersionText => $"{VersionNumber / 10000}.{VersionNumber % 10000}";
 }

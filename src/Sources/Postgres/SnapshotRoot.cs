@@ -19,6 +19,9 @@ namespace Backup.Sources.Postgres;
 internal sealed record SnapshotRoot(
     TreeEntry Folder, TreeId Data, IReadOnlyList<TreeEntry> Segments, IReadOnlyList<TreeEntry> Tablespaces, string Label, string TablespaceMap, FactsDocument Facts)
 {
+    /// <summary>The file content.json; null for none.</summary>
+    internal ContentDocument? Content { get; init; }
+
     /// <summary>Stores it and commits the snapshot; answers what there is to say of the backup.</summary>
     internal async Task<BackupOutcome> CommitAsync(
         SnapshotWriter writer, PostgresBackupRequest request, ConsistencyPoint point, DateTimeOffset started, DateTimeOffset consistentAt,
@@ -49,6 +52,8 @@ internal sealed record SnapshotRoot(
             Text(PostgresSource.FactsName, Facts.ToBytes()),
             Text(PostgresSource.LabelName, Encoding.UTF8.GetBytes(Label)),
         };
+        if (Content is not null)
+            entries.Add(Text(PostgresSource.ContentName, Content.ToBytes()));
         if (Tablespaces.Count > 0)
         {
             entries.Add(Directory(PostgresSource.TablespacesName, writer.AddTree([.. Tablespaces.OrderBy(entry => Encoding.ASCII.GetString(entry.Name.Span), StringComparer.Ordinal)])));

@@ -38,6 +38,10 @@ internal sealed record FactsDocument
     [JsonPropertyName("tablespaces")]
     public required IReadOnlyDictionary<string, string> Tablespaces { get; init; }
 
+    /// <summary>The superuser that initdb made: a role that exists in every copy of the cluster. Null in snapshots of before it was noted.</summary>
+    [JsonPropertyName("superuser")]
+    public string? Superuser { get; init; }
+
     internal static FactsDocument Of(ServerFacts server, ConsistencyPoint point, IReadOnlyDictionary<string, string> tablespaces) => new()
     {
         Version = 1,
@@ -50,6 +54,7 @@ internal sealed record FactsDocument
         DataChecksums = server.HasChecksums,
         DataDirectory = server.DataDirectory,
         Tablespaces = tablespaces,
+        Superuser = server.Superuser,
     };
 
     internal byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, FactsJson.Default.FactsDocument);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Backup.Sources.Postgres.Format;
+using Backup.Sources.Postgres.Proving;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
 using Npgsql;
@@ -33,6 +34,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
         session.WhenNoticed = warnings.Add;
         var sent = new BaseBackupStream(session, server.VersionNumber);
         var pageChunkBytes = 0;
+        await using var recording = new ContentRecording(request, clock, cancel);
         var cluster = new ReceivedCluster(writer, problems, counters) { Facts = () => (server, sent.Start.Position, pageChunkBytes) };
         await ReceiveAsync(                                                                                          // (3)
             sent,
@@ -40,6 +42,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
             () =>
             {
                 server = server with { Timeline = sent.Start.Timeline };
+                recording.Start();
                 counters.BytesTotal = sent.Tablespaces.Sum(tablespace => tablespace.Bytes);
                 pageChunkBytes = PageChunks.BytesFor(counters.BytesTotal.Value);
             },
@@ -56,7 +59,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
             sent.Start.Position, end, server.Timeline, server.SystemIdentifier, server.VersionNumber, PostgresSource.NameOf(segments[0]), PostgresSource.NameOf(segments[^1]));
         var tablespaces = cluster.Tablespaces.Select(tablespace => tablespace.Value.Own with { Subtree = tablespace.Value.Store(writer) });
         var locations = sent.Tablespaces.Where(tablespace => tablespace.ObjectId is not null).ToDictionary(tablespace => tablespace.ObjectId!.Value.ToString(CultureInfo.InvariantCulture), tablespace => tablespace.Location);
-        var root = new SnapshotRoot(cluster.Data.Own, cluster.Data.Store(writer), segments, [.. tablespaces], label, cluster.TablespaceMap, FactsDocument.Of(server, point, locations));
+        var root = new SnapshotRoot(cluster.Data.Own, cluster.Data.Store(writer), segments, [.. tablespaces], label, cluster.TablespaceMap, FactsDocument.Of(server, point, locations)) { Content = await recording.FinishAsync(end, problems) };
         return await root.CommitAsync(writer, request, point, started, consistentAt, counters, problems, cancel);                                // (5)
     }
 

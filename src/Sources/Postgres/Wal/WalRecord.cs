@@ -13,6 +13,11 @@ internal enum WalRecordKind
     Switch,
 }
 
+/// <summary>A relation as the log names it.</summary>
+/// <param name="Database">The database's object id.</param>
+/// <param name="FileNode">The number of its files.</param>
+internal readonly record struct RelationFile(uint Database, uint FileNode);
+
 /// <summary>A whole record whose checksum is right.</summary>
 /// <param name="Start">Its first byte.</param>
 /// <param name="End">Where the next one may begin.</param>
@@ -20,7 +25,8 @@ internal enum WalRecordKind
 /// <param name="TransactionId">The transaction it belongs to, or 0. Of a prepared transaction's commit, the one that was prepared.</param>
 /// <param name="Time">When, for commits, aborts and restore points.</param>
 /// <param name="Name">A restore point's name.</param>
-internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind, uint TransactionId, DateTimeOffset? Time, string? Name)
+/// <param name="Changed">The table whose rows it changes; null for what leaves all rows as they were (vacuum, locks) or is no change of a table.</param>
+internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind, uint TransactionId, DateTimeOffset? Time, string? Name, RelationFile? Changed = null)
 {
     internal const int HeaderBytes = 24;
 
@@ -29,6 +35,8 @@ internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind
 
     private const int XlogManager = 0;
     private const int TransactionManager = 1;
+    private const int Heap2Manager = 9;
+    private const int HeapManager = 10;
     private const int RestorePointBytes = 72;
 
     /// <summary>Times are counted in microseconds from here.</summary>
@@ -38,7 +46,8 @@ internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind
     /// <param name="end">Where the next one may begin.</param>
     /// <param name="header">The record's 24 bytes.</param>
     /// <param name="content">The beginning of what follows them.</param>
-    internal static WalRecord Read(Lsn start, Lsn end, ReadOnlySpan<byte> header, ReadOnlySpan<byte> content)
+    /// <param name="majorVersion">Of the server that wrote it.</param>
+    internal static WalRecord Read(Lsn start, Lsn end, ReadOnlySpan<byte> header, ReadOnlySpan<byte> content, int majorVersion)
     {
         var transaction = BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
         var (manager, info) = (header[17], header[16]);
@@ -58,6 +67,8 @@ internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind
             },
             _ => WalRecordKind.Other,
         };
+        if (ChangesRows(manager, info))
+            return new WalRecord(start, end, kind, transaction, null, null, FirstRelation(content, majorVersion));
         if (kind is WalRecordKind.Other or WalRecordKind.Switch || MainData(content) is not { Length: >= sizeof(long) } data)
             return new WalRecord(start, end, kind, transaction, null, null);
         var time = ReadTime(data);
@@ -65,6 +76,40 @@ internal readonly record struct WalRecord(Lsn Start, Lsn End, WalRecordKind Kind
         if (manager == TransactionManager && (info & 0x70) is 0x30 or 0x40)
             transaction = PreparedTransaction(data, info) ?? transaction;
         return new WalRecord(start, end, kind, transaction, time, name);
+    }
+
+    private static bool ChangesRows(byte manager, byte info)
+    {
+        const int insert = 0x00, delete = 0x10, update = 0x20, truncate = 0x30, hotUpdate = 0x40, multiInsert = 0x50;
+        var operation = info & 0x70;
+        return manager switch
+        {
+            HeapManager => operation is insert or delete or update or truncate or hotUpdate,
+            Heap2Manager => operation == multiInsert,
+            _ => false,
+        };
+    }
+
+    /// <summary>The relation of the first page that a record refers to; all pages of a change of rows are of one. Null when none is named.</summary>
+    private static RelationFile? FirstRelation(ReadOnlySpan<byte> content, int majorVersion)
+    {
+        const int pageIdMax = 32, headerBytes = 4, imageHeaderBytes = 5, imageInfoOffset = 4, hasImage = 0x10, hasHole = 0x01;
+        // The flags for compressed images moved when there came to be several methods.
+        var isCompressed = majorVersion < 15 ? 0x02 : 0x1C;
+        var at = headerBytes;
+        if (content.Length <= at || content[0] > pageIdMax)
+            return null;
+        if ((content[1] & hasImage) != 0)
+        {
+            if (content.Length < at + imageHeaderBytes)
+                return null;
+            var image = content[at + imageInfoOffset];
+            at += imageHeaderBytes + ((image & hasHole) != 0 && (image & isCompressed) != 0 ? sizeof(ushort) : 0);
+        }
+
+        return content.Length < at + 12
+            ? null
+            : new RelationFile(BinaryPrimitives.ReadUInt32LittleEndian(content[(at + 4)..]), BinaryPrimitives.ReadUInt32LittleEndian(content[(at + 8)..]));
     }
 
     /// <summary>The part that the record's manager wrote, which stands behind what all records may have; empty when it cannot be found.</summary>

@@ -255,7 +255,7 @@ internal sealed class WalScanner
 
         var kept = (int)Math.Min(_recordBytes - WalRecord.HeaderBytes, (uint)_content.Length);
         var end = (Position.Value + RecordAlignment - 1) & ~(ulong)(RecordAlignment - 1);
-        var record = WalRecord.Read(_recordStart, new Lsn(end), _recordHeader, _content.AsSpan(0, kept));
+        var record = WalRecord.Read(_recordStart, new Lsn(end), _recordHeader, _content.AsSpan(0, kept), MajorVersion ?? 0);
         _isInRecord = false;
         _previousRecord = _recordStart;
         if (record.Kind == WalRecordKind.Switch && Position.Value % (ulong)_segmentBytes != 0)

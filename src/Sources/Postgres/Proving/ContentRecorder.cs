@@ -1,0 +1,201 @@
+using System.Globalization;
+using Backup.Sources.Postgres.Format;
+using Npgsql;
+
+namespace Backup.Sources.Postgres.Proving;
+
+/// <summary>
+/// Notes what a server's tables hold while it is backed up. Reads only, and in bounds: a large table is sampled, a table is locked (against being dropped)
+/// only while it is read, and after a time the rest is left out. Whatever fails here is a note in the record, never the failure of a backup.
+/// </summary>
+/// <remarks>Each database is read in one snapshot of its own; PostgreSQL has none that spans databases.</remarks>
+internal sealed class ContentRecorder(string connectionString, int sampleMebibytes, TimeProvider clock)
+{
+    /// <summary>A table's own share when nobody says otherwise.</summary>
+    internal const int SampleMebibytesDefault = 16;
+
+    internal const int SampleMebibytesMax = 1 << 20;
+
+    private const int TablesMax = 10_000;
+
+    /// <summary>The server's oldest snapshot holds its vacuum back; so does a backup, but not for ever.</summary>
+    private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(5);
+
+    private readonly List<string> _notes = [];
+    private string? _superuser;
+    private int _tables;
+
+    internal async Task<ContentDocument> RunAsync(CancellationToken cancel)
+    {
+        using var limit = new CancellationTokenSource(TimeMax, clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        var databases = new List<DatabaseContent>();
+        try
+        {
+            foreach (var name in await ListDatabasesAsync(stop.Token))
+                await AddAsync(databases, name, stop.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            _notes.Add($"the time of {TimeMax.TotalMinutes} minutes was up");
+        }
+        catch (Exception failure) when (failure is NpgsqlException or SourcesException or TimeoutException or IOException)
+        {
+            _notes.Add(Reason(failure));
+        }
+
+        return new ContentDocument
+        {
+            Version = ContentDocument.CurrentVersion,
+            Hash = TableContent.Method,
+            Superuser = _superuser,
+            Databases = databases,
+            Note = _notes.Count == 0 ? null : string.Join("; ", _notes),
+        };
+    }
+
+    private async Task<List<string>> ListDatabasesAsync(CancellationToken cancel)
+    {
+        await using var connection = await OpenAsync(null, cancel);
+        await using var query = new NpgsqlCommand(
+            "SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", connection);
+        await using var rows = await query.ExecuteReaderAsync(cancel);
+        var names = new List<string>();
+        while (await rows.ReadAsync(cancel))
+        {
+            _superuser = rows.IsDBNull(2) ? null : rows.GetString(2);
+            if (rows.GetBoolean(1))
+            {
+                // Who writes on the primary cannot be seen from here, so nothing could be compared with certainty.
+                _notes.Add("the server is a standby");
+                return [];
+            }
+
+            names.Add(rows.GetString(0));
+        }
+
+        return names;
+    }
+
+    private async Task AddAsync(List<DatabaseContent> databases, string name, CancellationToken cancel)
+    {
+        try
+        {
+            await using var connection = await OpenAsync(name, cancel);
+            databases.Add(await ReadAsync(connection, name, cancel));
+        }
+        catch (PostgresException refused)
+        {
+            _notes.Add($"database \"{name}\": {refused.MessageText}");
+        }
+    }
+
+    private async Task<DatabaseContent> ReadAsync(NpgsqlConnection connection, string name, CancellationToken cancel)
+    {
+        // The order matters: whoever wrote before the position and is not in the snapshot still holds its table in between.
+        const string where = "SELECT pg_current_wal_insert_lsn()::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), pg_relation_filenode('pg_catalog.pg_class')::bigint";
+        await ExecuteAsync(connection, TableContent.SessionSettings, cancel);
+        string lsn;
+        uint objectId, catalog;
+        await using (var query = new NpgsqlCommand(where, connection))
+        await using (var row = await query.ExecuteReaderAsync(cancel))
+        {
+            await row.ReadAsync(cancel);
+            (lsn, objectId, catalog) = (row.GetString(0), (uint)row.GetInt64(1), (uint)row.GetInt64(2));
+        }
+
+        var tables = await TableList.ReadAsync(connection, cancel);
+        await ExecuteAsync(connection, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", cancel);
+        // The statement takes the snapshot before it asks: whoever is in it committed before this position.
+        string until;
+        await using (var first = new NpgsqlCommand("SELECT pg_current_wal_insert_lsn()::text", connection))
+            until = (string)(await first.ExecuteScalarAsync(cancel))!;
+        var read = new List<TableRecord>();
+        var leftOut = 0;
+        foreach (var table in tables.Where(table => !table.IsBusy))
+        {
+            if (_tables >= TablesMax || await ReadAsync(connection, table, cancel) is not { } content)
+            {
+                leftOut++;
+                continue;
+            }
+
+            _tables++;
+            read.Add(content);
+        }
+
+        return new DatabaseContent
+        {
+            Name = name,
+            ObjectId = objectId,
+            Lsn = lsn,
+            UntilLsn = until,
+            CatalogFileNode = catalog,
+            Tables = read,
+            TablesBusy = tables.Count(table => table.IsBusy),
+            TablesLeftOut = leftOut,
+        };
+    }
+
+    /// <summary>Null, with a note, for a table that cannot be read: dropped meanwhile, locked, or forbidden.</summary>
+    private async Task<TableRecord?> ReadAsync(NpgsqlConnection connection, TableFacts table, CancellationToken cancel)
+    {
+        var ranges = BlockSample.Of(table.Blocks, sampleMebibytes * BlockSample.RunBlocks);
+        await ExecuteAsync(connection, "SAVEPOINT one", cancel);
+        try
+        {
+            var content = await TableContent.ReadAsync(connection, table.Schema, table.Name, ranges, cancel);
+            return new TableRecord
+            {
+                Schema = table.Schema,
+                Name = table.Name,
+                FileNode = table.FileNode,
+                Columns = table.Columns,
+                BlocksTotal = table.Blocks,
+                Ranges = ranges,
+                Rows = content.Rows,
+                Sum = content.Sum,
+            };
+        }
+        catch (PostgresException refused) when (!refused.SqlState.StartsWith("57", StringComparison.Ordinal))
+        {
+            if (_notes.Count < 20)
+                _notes.Add($"{table.Schema}.{table.Name}: {refused.MessageText}");
+            return null;
+        }
+        finally
+        {
+            // Lets go of the table too.
+            if (connection.State == System.Data.ConnectionState.Open && !cancel.IsCancellationRequested)
+                await ExecuteAsync(connection, "ROLLBACK TO SAVEPOINT one", cancel);
+        }
+    }
+
+    private async Task<NpgsqlConnection> OpenAsync(string? database, CancellationToken cancel)
+    {
+        var settings = ServerConnection.Settings(connectionString, "backup content record");
+        if (database is not null)
+            settings.Database = database;
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancel);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string text, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(text, connection);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    private static string Reason(Exception failure) => failure is PostgresException refused
+        ? string.Create(CultureInfo.InvariantCulture, $"{refused.MessageText} ({refused.SqlState})")
+        : failure.Message.Split('\n')[0];
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Backup.Sources.Postgres.Proving;
+
+/// <summary>A question to a restored database that somebody who knows its content asks.</summary>
+public sealed record ProofCheck
+{
+    /// <summary>How long a question may take unless it says otherwise.</summary>
+    public static readonly TimeSpan TimeLimitDefault = TimeSpan.FromMinutes(1);
+
+    /// <summary>What people call it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The database that is asked.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>One statement. The first value of its first row counts.</summary>
+    public required string Sql { get; init; }
+
+    /// <summary>That value as text (true and false for booleans); null: there is a row, and its value is neither null, false nor empty.</summary>
+    public string? Expect { get; init; }
+
+    /// <summary>How long the question may take.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeLimitDefault;
+}
+
+/// <summary>How a check went.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Passed">The answer is as it should be.</param>
+/// <param name="Answer">The answer, or why there was none; at most 200 characters.</param>
+/// <param name="Duration">How long it took.</param>
+public sealed record ProofCheckResult(string Name, bool Passed, string Answer, TimeSpan Duration);
+
+/// <summary>Asks checks. Their text comes from elsewhere, so they run as a role that may read all tables and nothing more, in a transaction that may not write.</summary>
+internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeProvider clock)
+{
+    private const string Role = "backup_prover";
+    private const int AnswerCharsMax = 200;
+
+    /// <summary>The first version with a role that may read everything.</summary>
+    private const int VersionMin = 14;
+
+    internal async Task<IReadOnlyList<ProofCheckResult>> RunAsync(IReadOnlyList<ProofCheck> checks, CancellationToken cancel)
+    {
+        if (checks.Count == 0)
+            return [];
+        if (majorVersion < VersionMin)
+            return [.. checks.Select(check => new ProofCheckResult(check.Name, Passed: false, $"checks need PostgreSQL {VersionMin} or newer", TimeSpan.Zero))];
+        await using var connection = await server.OpenAsync(PostgresProof.AnyDatabase, cancel);
+        await ExecuteAsync(connection, $"DROP ROLE IF EXISTS {Role}; CREATE ROLE {Role} LOGIN NOSUPERUSER IN ROLE pg_read_all_data", cancel);
+        var results = new List<ProofCheckResult>();
+        foreach (var check in checks)
+            results.Add(await AskAsync(check, cancel));
+        await ExecuteAsync(connection, $"DROP ROLE {Role}", cancel);
+        return results;
+    }
+
+    private async Task<ProofCheckResult> AskAsync(ProofCheck check, CancellationToken cancel)
+    {
+        var started = clock.GetTimestamp();
+        using var limit = new CancellationTokenSource(check.TimeLimit, clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        try
+        {
+            await using var connection = await server.OpenAsync(check.Database, stop.Token, Role);
+            await ExecuteAsync(connection, "SET default_transaction_read_only = on; BEGIN TRANSACTION READ ONLY", stop.Token);
+            // A batch's command is sent as it is: more than one statement is an error.
+            await using var batch = new NpgsqlBatch(connection) { BatchCommands = { new NpgsqlBatchCommand(check.Sql) } };
+            await using var row = await batch.ExecuteReaderAsync(stop.Token);
+            if (!await row.ReadAsync(stop.Token) || row.FieldCount == 0)
+                return Result(passed: false, "no row");
+            return Text(row) is { } answer
+                ? Result(check.Expect is { } expected ? answer == expected : answer is not ("" or "false"), answer)
+                : Result(passed: false, "null");
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return Result(passed: false, string.Create(CultureInfo.InvariantCulture, $"no answer within {check.TimeLimit.TotalSeconds} s"));
+        }
+        catch (Exception failure) when (failure is NpgsqlException or InvalidCastException or NotSupportedException or OverflowException && !cancel.IsCancellationRequested)
+        {
+            return Result(passed: false, limit.IsCancellationRequested
+                ? string.Create(CultureInfo.InvariantCulture, $"no answer within {check.TimeLimit.TotalSeconds} s")
+                : failure is PostgresException refused ? refused.MessageText : failure.Message);
+        }
+
+        ProofCheckResult Result(bool passed, string answer) =>
+            new(check.Name, passed, answer.Length <= AnswerCharsMax ? answer : answer[..AnswerCharsMax], clock.GetElapsedTime(started));
+    }
+
+    private static string? Text(NpgsqlDataReader row) => row.GetValue(0) switch
+    {
+        DBNull => null,
+        bool flag => flag ? "true" : "false",
+        DateTime time => time.ToString("O", CultureInfo.InvariantCulture),
+        IFormattable value => value.ToString(null, CultureInfo.InvariantCulture),
+        var other => other.ToString(),
+    };
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string text, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(text, connection);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+}
