@@ -78,6 +78,7 @@ internal static class Backupctl
             BrowseCommands.Cat(context),
             RestoreCommand.Create(context),
             RestorePostgresCommand.Create(context),
+            ProvePostgresCommand.Create(context),
             WalCommands.Create(context),
             ProbeCommand.Create(context),
             IdentityCommands.Create(context),

@@ -194,6 +194,9 @@ public sealed record Asset(
     BackupWindow? Window,
     bool Enabled)
 {
+    /// <summary>Postgres only: what is recorded when it is backed up, and how restores are proven by it.</summary>
+    public ProofRule Proof { get; init; } = ProofRule.Standard;
+
     /// <summary>True: none of its recovery points is deleted as long as this stands in the policy.</summary>
     public bool LegalHold { get; init; }
 }

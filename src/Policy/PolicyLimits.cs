@@ -33,6 +33,15 @@ public static class PolicyLimits
     /// <summary>The most a tier may be said to hold, in units of 10^9 bytes.</summary>
     public const int TierGigabytesMax = 100_000_000;
 
+    /// <summary>The most of a table that is read to record its rows, in MiB: 1 TiB.</summary>
+    public const int RecordMebibytesMax = 1 << 20;
+
+    /// <summary>Characters of a check's statement: what an order carries.</summary>
+    public const int SqlCharsMax = 4096;
+
+    /// <summary>The longest that a proof or a check may take.</summary>
+    public static readonly TimeSpan ProofTimeMax = TimeSpan.FromDays(1);
+
     /// <summary>The highest price.</summary>
     public const decimal PriceMax = 1_000_000;
 

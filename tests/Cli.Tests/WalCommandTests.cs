@@ -53,9 +53,35 @@ public sealed class WalCommandTests
         Directory.Exists(Path.Combine(target, "pg_wal", ".backup-prefetch")).ShouldBeFalse();
         await restored.StopAsync();
 
+        await ProveAsync(bench, server, scratch.Combine("third"));
         (await bench.OnVaultAsync("wal", "check", "--asset", "db")).ShouldEnd(ExitCode.Success).Out.ShouldContain("restore point \"two\"");
         (await bench.OnVaultAsync("wal", "prune", "--asset", "db", "--dry-run")).ShouldEnd(ExitCode.Success).Out.ShouldContain("Would drop 0");
         await PushAndGetAsync(bench, scratch, last);
+    }
+
+    /// <summary>Recovered by the written restore_command, in isolation, and checked; once more by hand; and with a check that fails.</summary>
+    private static async Task ProveAsync(CliBench bench, PostgresServer server, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        server.Account?.TakeOwnership(folder);
+        var target = Path.Combine(folder, "data");
+        var programs = (await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms;
+        (await bench.OnVaultAsync("restore-postgres", "--asset", "db", "--target", target, "--to-name", "two", "--action", "pause", "--prove")).ShouldEnd(ExitCode.Usage);
+
+        var proven = (await bench.OnVaultAsync(
+            "restore-postgres", "--asset", "db", "--target", target, "--to-name", "two", "--prove", "--postgres-bin", programs, "--check", "postgres=SELECT count(*) = 2 FROM kept", "--json")).ShouldEnd(ExitCode.Success);
+
+        var line = JsonDocument.Parse(proven.Out.Trim().Split('\n')[^1]).RootElement;
+        line.GetProperty("isProven").GetBoolean().ShouldBeTrue();
+        line.GetProperty("tablesChanged").GetInt32().ShouldBe(1);
+        line.GetProperty("pagesChecked").GetInt64().ShouldBeGreaterThan(1000);
+        var text = (await bench.OnVaultAsync("prove-postgres", "--asset", "db", "--target", target, "--log", "1", "--postgres-bin", programs)).ShouldEnd(ExitCode.Success).Out;
+        text.ShouldStartWith($"Proven: {target}, PostgreSQL 18");
+        text.ShouldContain("B-trees checked by amcheck");
+        var failed = (await bench.OnVaultAsync(
+            "prove-postgres", "--asset", "db", "--target", target, "--log", "1", "--postgres-bin", programs, "--check", "postgres=SELECT count(*) = 3 FROM kept")).ShouldEnd(ExitCode.Findings).Out;
+        failed.ShouldStartWith("NOT proven");
+        failed.ShouldContain("check FAILED");
     }
 
     [Fact]

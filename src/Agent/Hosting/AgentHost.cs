@@ -55,8 +55,10 @@ internal static class AgentHost
         builder.Services.AddSingleton(services => new OrderOpener(services.GetRequiredService<IKeyRing>(), time));
         builder.Services.AddSingleton(_ => new PathGuard(settings.AllowedSources, settings.RestoreRoots));
         builder.Services.AddSingleton<VaultShelf>();
+        builder.Services.AddSingleton<RpoBoard>();
         builder.Services.AddSingleton<IAgentFacts, AgentFacts>();
         builder.Services.AddSingleton<RestoreNotes>();
+        builder.Services.AddSingleton<RestoreProof>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
         builder.Services.AddSingleton<ReplicateWork>();

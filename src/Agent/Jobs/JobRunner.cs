@@ -42,7 +42,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
         JobOutcome outcome;
         try
         {
-            outcome = await work.RunAsync(job.OrderId, started.Payload, new ProgressNote(book, job, time), started.Stop).ConfigureAwait(false);
+            outcome = await work.RunAsync(job.OrderId, job.AcceptedAt, started.Payload, new ProgressNote(book, job, time), started.Stop).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (job.IsCancelRequested)
         {

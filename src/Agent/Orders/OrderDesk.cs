@@ -24,6 +24,8 @@ internal interface IAgentFacts
     /// <summary>A page of what prune has deleted from a vault, or why there is none.</summary>
     Task<(DeletionPage? Page, Failure? Refusal)> DeletionsAsync(DeletionsQuery query, CancellationToken cancel);
 
+    RpoReadings Rpo();
+
     /// <summary>A page of a vault's snapshots, or why there is none.</summary>
     Task<(SnapshotPage? Page, Failure? Refusal)> SnapshotsAsync(SnapshotsQuery query, CancellationToken cancel);
 }
@@ -83,6 +85,8 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
                 return opener.SealAnswer(order, await facts.HealthAsync(cancel).ConfigureAwait(false));
             case InventoryQuery:
                 return opener.SealAnswer(order, facts.Inventory());
+            case RpoQuery:
+                return opener.SealAnswer(order, facts.Rpo());
             case LogQuery query:
                 return opener.SealAnswer(order, facts.Log(query));
             case SnapshotsQuery query:

@@ -26,6 +26,9 @@ internal sealed record AgentSettings
     /// <summary>Files holding database connection strings, by the name orders use: an order never carries a secret.</summary>
     public required IReadOnlyDictionary<string, string> ConnectionStringFiles { get; init; }
 
+    /// <summary>Folders with PostgreSQL's programs by major version, where they are not where packages put them. Proofs of restores start them.</summary>
+    public IReadOnlyDictionary<int, string> PostgresPrograms { get; init; } = new Dictionary<int, string>();
+
     /// <summary>Connections whose server's log is received continuously.</summary>
     public IReadOnlyList<WalSettings> WalReceivers { get; init; } = [];
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Backup.Relay;
 using Backup.Sources.Postgres.Wal;
 using YamlDotNet.Core;
@@ -81,6 +82,7 @@ internal static class AgentSettingsFile
             ConnectionStringFiles = reader.NamedSections("connections")
                 .ToDictionary(c => c.Name, c => ReadConnection(c.Name, c.Section, wals), StringComparer.Ordinal),
             WalReceivers = wals,
+            PostgresPrograms = ReadPrograms(reader),
             AllowedSources = reader.AbsolutePaths("allowedSources"),
             RestoreRoots = reader.AbsolutePaths("restoreRoots"),
             ConcurrentJobs = reader.Number("concurrentJobs", 1, AgentSettings.ConcurrentJobsMax, AgentSettings.ConcurrentJobsDefault),
@@ -194,6 +196,28 @@ internal static class AgentSettingsFile
 
         reader.RefuseTheRest();
         return file;
+    }
+
+    private static Dictionary<int, string> ReadPrograms(SettingsReader parent)
+    {
+        var programs = new Dictionary<int, string>();
+        foreach (var (name, folder) in parent.NamedPaths("postgresPrograms"))
+        {
+            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var version) || version is < 13 or > 99)
+            {
+                parent.Refuse("postgresPrograms", $"has major versions as keys, such as 18, not '{name}'");
+            }
+            else if (!Directory.Exists(folder))
+            {
+                parent.Refuse("postgresPrograms", $"names {folder}, which is no folder");
+            }
+            else
+            {
+                programs[version] = folder;
+            }
+        }
+
+        return programs;
     }
 
     private static WalSettings ReadWal(string connection, SettingsReader reader)

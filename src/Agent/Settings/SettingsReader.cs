@@ -143,6 +143,23 @@ internal sealed class SettingsReader
         }
     }
 
+    /// <summary>A mapping from free names to absolute paths; an absent key is an empty one.</summary>
+    public IEnumerable<(string Name, string Path)> NamedPaths(string key)
+    {
+        if (OptionalSection(key) is not { } names)
+        {
+            yield break;
+        }
+
+        foreach (var nameNode in names._node.Children.Keys.OfType<YamlScalarNode>())
+        {
+            if (names.OptionalAbsolutePath(nameNode.Value!) is { Length: > 0 } path)
+            {
+                yield return (nameNode.Value!, path);
+            }
+        }
+    }
+
     /// <summary>Notes that a value read before is not acceptable.</summary>
     public void Refuse(string key, string why) => Note(Find(key) ?? _node, $"'{Full(key)}' {why}");
 

@@ -4,6 +4,7 @@ using Backup.Agent.Jobs;
 using Backup.Agent.Logs;
 using Backup.Agent.Orders;
 using Backup.Agent.Settings;
+using Backup.Agent.Wal;
 using Backup.Agent.Work;
 using Backup.AgentApi;
 using Backup.Vault;
@@ -14,7 +15,7 @@ using Backup.Vault.Snapshots;
 namespace Backup.Agent.Vaults;
 
 /// <summary>What the agent tells about itself and its vaults.</summary>
-internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, IKeyRing keys, RecentLines log, TimeProvider time) : IAgentFacts
+internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, IKeyRing keys, RecentLines log, RpoBoard rpo, TimeProvider time) : IAgentFacts
 {
     /// <summary>The tag that ties a snapshot to the run that made it.</summary>
     public const string RunTag = "run";
@@ -57,6 +58,8 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         KeyIds = [.. keys.Own.Select(k => k.Public.KeyId.ToString())],
         TrustedKeyIds = [.. keys.Trusted.Select(k => k.KeyId.ToString())],
     };
+
+    public RpoReadings Rpo() => rpo.Read();
 
     public LogTail Log(LogQuery query) => log.Tail(query);
 

@@ -3,8 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Backup.Agent.Wal;
 
-/// <summary>Hears one receiver: writes what happens into the agent's log, and how old the newest restorable moment is once a minute.</summary>
-internal sealed class WalDesk(string asset, TimeProvider time, ILogger log) : IWalObserver, IDisposable
+/// <summary>
+/// Hears one receiver: keeps the RPO board current, and writes what happens into the agent's log, how old the newest restorable moment is once a minute.
+/// </summary>
+internal sealed class WalDesk(string asset, RpoBoard board, TimeProvider time, ILogger log) : IWalObserver, IDisposable
 {
     private static readonly TimeSpan StatusInterval = TimeSpan.FromMinutes(1);
 
@@ -15,6 +17,7 @@ internal sealed class WalDesk(string asset, TimeProvider time, ILogger log) : IW
 
     public void Report(WalStatus status)
     {
+        board.Take(asset, status);
         if (_statusTold is { } told && time.GetElapsedTime(told) < StatusInterval)
         {
             return;
@@ -28,9 +31,18 @@ internal sealed class WalDesk(string asset, TimeProvider time, ILogger log) : IW
     {
         var level = alert.Kind is WalAlertKind.VaultAvailable or WalAlertKind.ServerAvailable or WalAlertKind.TimelineSwitched ? LogLevel.Information : LogLevel.Warning;
         WalReceivingLog.Alert(log, level, asset, alert.Kind, alert.Message);
-        if (alert.Kind == WalAlertKind.BaseBackupNeeded)
+        switch (alert.Kind)
         {
-            BaseBackupNeeded.Release();
+            case WalAlertKind.BaseBackupNeeded:
+                board.LacksBaseBackup(asset, lacks: true);
+                BaseBackupNeeded.Release();
+                break;
+            case WalAlertKind.VaultUnavailable or WalAlertKind.ServerUnavailable or WalAlertKind.SlotBehind:
+                board.SetProblem(asset, alert.Message);
+                break;
+            case WalAlertKind.VaultAvailable or WalAlertKind.ServerAvailable:
+                board.SetProblem(asset, null);
+                break;
         }
     }
 

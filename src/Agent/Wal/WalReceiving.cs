@@ -12,7 +12,7 @@ namespace Backup.Agent.Wal;
 
 /// <summary>Receives the log of every PostgreSQL server that the configuration says so of, as long as the agent runs.</summary>
 /// <remarks>When a base backup is needed that leads into the log (at the start, and after a gap), it is taken at once, without an order.</remarks>
-internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, TimeProvider time, ILogger<WalReceiving> log) : BackgroundService
+internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, RpoBoard board, TimeProvider time, ILogger<WalReceiving> log) : BackgroundService
 {
     /// <summary>The wait after what only a person can mend, or a stop by policy.</summary>
     internal static readonly TimeSpan RetryDelay = TimeSpan.FromMinutes(1);
@@ -38,6 +38,7 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Ti
             catch (Exception e) when (e is SourcesException or VaultException or AgentException or IOException or UnauthorizedAccessException)
             {
                 WalReceivingLog.Stopped(log, one.Asset, RetryDelay.TotalSeconds, e.Message);
+                board.SetProblem(one.Asset, e.Message.Split('\n')[0]);
                 await Task.Delay(RetryDelay, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -56,7 +57,7 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Ti
             WhenSlotBehind = one.WhenSlotBehind,
             Tags = new Dictionary<string, string> { [AgentFacts.HostTag] = Environment.MachineName },
         };
-        using var desk = new WalDesk(one.Asset, time, log);
+        using var desk = new WalDesk(one.Asset, board, time, log);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var backups = BackUpAsync(vault, request, desk, stop.Token);
         try
@@ -84,6 +85,7 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Ti
                     Tags = new Dictionary<string, string>(request.Tags) { [ReasonTag] = "log-needs-base-backup" },
                 };
                 var outcome = await new PostgresSource(time).BackupAsync(vault, backup, new WriterOptions(), null, stop).ConfigureAwait(false);
+                board.LacksBaseBackup(request.Asset, lacks: false);
                 WalReceivingLog.BaseBackupTaken(log, request.Asset, outcome.SnapshotId.ToString());
             }
             catch (Exception e) when (e is SourcesException or VaultException)

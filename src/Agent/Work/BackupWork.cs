@@ -66,6 +66,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
                 ConnectionString = ReadConnection(order.Postgres!.Connection),
                 CacheFolder = state.CacheFolder,
                 Tags = tags,
+                RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
             return new PostgresSource(time).BackupAsync(vault, cluster, new WriterOptions(), progress, cancel);
         }

@@ -29,5 +29,10 @@ internal sealed record JobOutcome
 /// </remarks>
 internal interface IOrderWork
 {
-    Task<JobOutcome> RunAsync(OrderId id, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel);
+    /// <param name="id">The job.</param>
+    /// <param name="acceptedAt">When the order was accepted: what takes time is measured from here, restarts included.</param>
+    /// <param name="order">What to do.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancel">Somebody asked to stop, or the agent stops.</param>
+    Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel);
 }

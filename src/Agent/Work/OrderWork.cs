@@ -5,7 +5,7 @@ namespace Backup.Agent.Work;
 /// <summary>Hands each job order to the work for its operation and turns expected exceptions into outcomes.</summary>
 internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune) : IOrderWork
 {
-    public async Task<JobOutcome> RunAsync(OrderId id, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
+    public async Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
         var side = order is RestoreOrder { From.Kind: RestoreOriginKind.Replica } ? JobSide.Replica : JobSide.Vault;
         try
@@ -13,7 +13,7 @@ internal sealed class OrderWork(BackupWork backup, RestoreWork restore, Replicat
             return order switch
             {
                 BackupOrder o => await backup.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
-                RestoreOrder o => await restore.RunAsync(id, o, progress, cancel).ConfigureAwait(false),
+                RestoreOrder o => await restore.RunAsync(id, acceptedAt, o, progress, cancel).ConfigureAwait(false),
                 ReplicateOrder o => await replicate.RunAsync(o, progress, cancel).ConfigureAwait(false),
                 PruneOrder o => await prune.RunAsync(o, progress, cancel).ConfigureAwait(false),
                 _ => throw new ArgumentException($"{order.Operation} is no job.", nameof(order)),

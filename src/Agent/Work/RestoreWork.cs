@@ -11,27 +11,30 @@ using Backup.Vault.Snapshots;
 namespace Backup.Agent.Work;
 
 /// <summary>Brings a snapshot back, from a vault or a replica, to a place its owner allows.</summary>
-/// <remarks>(1) is it allowed (2) open the vault with the restore key (3) find the snapshot (4) write and verify (5) report.</remarks>
-internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNotes notes, TimeProvider time)
+/// <remarks>
+/// (1) is it allowed (2) open the vault with the restore key (3) find the snapshot (4) write and verify (5) prove (6) remove, for a drill (7) report.
+/// </remarks>
+internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNotes notes, RestoreProof proofs, TimeProvider time)
 {
     private const int ProblemsTold = 5;
 
-    public async Task<JobOutcome> RunAsync(OrderId id, RestoreOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
+    public async Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, RestoreOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
         if (Refuse(order) is { } refusal)                                                                         // (1)
         {
             return JobOutcome.Failed(refusal);
         }
 
-        if (notes.FindResult(id) is { } done)
+        var done = notes.FindResult(id);
+        if (done is not null && order.SourceKind == SourceKind.Postgres)
         {
-            if (order.SourceKind == SourceKind.Postgres)
-            {
-                // A mark left behind would let another order write into this cluster.
-                PostgresRestore.Unmark(order.Target);
-            }
+            // A mark left behind would let another order write into this cluster.
+            PostgresRestore.Unmark(order.Target);
+        }
 
-            return new JobOutcome { State = JobState.Succeeded, Restore = done };
+        if (done is not null && (order.Proof is null || done.Proof is not null))
+        {
+            return Finish(order, Report(done));
         }
 
         var vault = await OpenAsync(order.From, cancel).ConfigureAwait(false);                                    // (2)
@@ -41,15 +44,69 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return JobOutcome.Failed(missing!);
         }
 
-        var overwrite = notes.OwnsTarget(id, order.Target) || order.Overwrite;
-        var outcome = await RestoreAsync(id, vault, snapshot, order, overwrite, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
-        var report = Report(outcome);                                                                             // (5)
-        if (outcome.IsComplete)
+        try
         {
-            notes.KeepResult(id, report.Restore!);
+            var report = done is not null ? Report(done) : await RestoreAsync(id, vault, snapshot, order, new TransferNote(progress), cancel).ConfigureAwait(false);   // (4)
+            if (order.Proof is { } wanted && report.State == JobState.Succeeded)
+            {
+                report = await ProveAsync(id, acceptedAt, vault, snapshot.Id, wanted, report.Restore!, progress, cancel).ConfigureAwait(false);   // (5)
+            }
+
+            return Finish(order, report);                                                                         // (6), (7)
+        }
+        catch (Exception e) when (order.Discard && !cancel.IsCancellationRequested && e is VaultException or SourcesException)
+        {
+            Discard(order);
+            throw;
+        }
+    }
+
+    private async Task<JobOutcome> ProveAsync(
+        OrderId id, DateTimeOffset acceptedAt, OpenVault vault, SnapshotId snapshot, ProofSettings wanted, RestoreResult restored, IProgress<JobProgress> progress, CancellationToken cancel)
+    {
+        try
+        {
+            var proven = restored with { Proof = await proofs.RunAsync(vault, snapshot, wanted, restored, acceptedAt, progress, cancel).ConfigureAwait(false) };
+            notes.KeepResult(id, proven);
+            return Report(proven);
+        }
+        catch (SourcesException e) when (!cancel.IsCancellationRequested)
+        {
+            return Report(restored) with
+            {
+                State = JobState.Partial,
+                Failure = new Failure { Code = FailureCode.ProofFailed, Message = $"What was restored could not be proven: {e.Message.Split('\n')[0]}", Hint = e.Hint },
+            };
+        }
+    }
+
+    private static JobOutcome Report(RestoreResult result) => new()
+    {
+        State = result.Proof is { IsProven: false } ? JobState.Partial : JobState.Succeeded,
+        Restore = result,
+        Failure = result.Proof is { IsProven: false } failed ? RestoreProof.FailureOf(failed) : null,
+    };
+
+    private static JobOutcome Finish(RestoreOrder order, JobOutcome report)
+    {
+        if (order.Discard && report.Restore is not null)
+        {
+            Discard(order);
         }
 
         return report;
+    }
+
+    /// <summary>A drill leaves nothing behind. Its target was empty before: <see cref="RestoreNotes.OwnsTarget"/> saw to it.</summary>
+    private static void Discard(RestoreOrder order)
+    {
+        foreach (var place in (string[])[order.Target.TrimEnd('/'), order.Target.TrimEnd('/') + ".tablespaces"])
+        {
+            if (Directory.Exists(place))
+            {
+                Directory.Delete(place, recursive: true);
+            }
+        }
     }
 
     // A cluster's tablespaces go beside its data directory, which must be allowed too.
@@ -93,6 +150,24 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
         {
             return (null, missing);
         }
+    }
+
+    private async Task<JobOutcome> RestoreAsync(OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, TransferNote progress, CancellationToken cancel)
+    {
+        var isOurs = notes.OwnsTarget(id, order.Target);
+        if (order.Discard && !isOurs)
+        {
+            return JobOutcome.Failed(new Failure { Code = FailureCode.TargetUnusable, Message = $"{order.Target} holds something, which a drill would remove.", Hint = "Name an empty folder, or one that does not exist yet." });
+        }
+
+        var outcome = await RestoreAsync(id, vault, snapshot, order, isOurs || order.Overwrite, progress, cancel).ConfigureAwait(false);
+        var report = Report(outcome);
+        if (outcome.IsComplete)
+        {
+            notes.KeepResult(id, report.Restore!);
+        }
+
+        return report;
     }
 
     private Task<RestoreOutcome> RestoreAsync(

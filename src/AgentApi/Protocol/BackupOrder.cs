@@ -31,6 +31,12 @@ public sealed record PostgresSettings
 {
     /// <summary>A name in the agent's own configuration: credentials never travel in orders.</summary>
     [JsonPropertyName("connection")] public required string Connection { get; init; }
+
+    /// <summary>How much of each table is recorded for later comparison, in MiB, 0 to <see cref="RecordMebibytesMax"/>; null for the agent's default.</summary>
+    [JsonPropertyName("recordMiB")] public int? RecordMebibytes { get; init; }
+
+    /// <summary>The most of a table that can be recorded: 1 TiB.</summary>
+    public const int RecordMebibytesMax = 1 << 20;
 }
 
 /// <summary>Back up one asset into a vault.</summary>
@@ -74,7 +80,12 @@ public sealed record BackupOrder : JobOrder
             check.Items(Files.Paths, "files.paths", path => check.Path(path, "files.paths[]"));
             check.Items(Files.Excludes, "files.excludes", pattern => check.Path(pattern, "files.excludes[]"));
         }
-        if (Postgres is not null) check.Name(Postgres.Connection, "postgres.connection");
+        if (Postgres is not null)
+        {
+            check.Name(Postgres.Connection, "postgres.connection");
+            check.That(Postgres.RecordMebibytes is null or (>= 0 and <= PostgresSettings.RecordMebibytesMax), $"'postgres.recordMiB' must be 0 to {PostgresSettings.RecordMebibytesMax}");
+        }
+
         check.Items(Tags, "tags", tag =>
         {
             check.Name(tag.Key, "tags key");

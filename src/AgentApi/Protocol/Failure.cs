@@ -60,6 +60,9 @@ public enum FailureCode
     /// <summary>The target holds something and overwriting was not ordered, or cannot be written.</summary>
     [JsonStringEnumMemberName("target-unusable")] TargetUnusable,
 
+    /// <summary>What was restored is in place, but the proof found something wrong with it, or could not be made.</summary>
+    [JsonStringEnumMemberName("proof-failed")] ProofFailed,
+
     /// <summary>Somebody stopped the job.</summary>
     [JsonStringEnumMemberName("cancelled")] Cancelled,
 

@@ -39,6 +39,9 @@ public enum Operation
     /// <summary>The newest lines of the agent's log. A query.</summary>
     [JsonStringEnumMemberName("log")] Log,
 
+    /// <summary>How much of each database would be lost now. A query.</summary>
+    [JsonStringEnumMemberName("rpo")] Rpo,
+
     /// <summary>Make a new key pair. A query: repeating it gives the same pair.</summary>
     [JsonStringEnumMemberName("rotate-agent-key")] RotateAgentKey,
 

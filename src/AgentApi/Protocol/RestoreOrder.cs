@@ -76,6 +76,12 @@ public sealed record RestoreOrder : JobOrder
     /// <summary>True: existing files may be replaced.</summary>
     [JsonPropertyName("overwrite")] public bool Overwrite { get; init; }
 
+    /// <summary>For databases: prove what was restored. What fails makes the job partial.</summary>
+    [JsonPropertyName("proof")] public ProofSettings? Proof { get; init; }
+
+    /// <summary>True: remove what was restored at the end. A drill.</summary>
+    [JsonPropertyName("discard")] public bool Discard { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Restore;
 
@@ -90,6 +96,9 @@ public sealed record RestoreOrder : JobOrder
         check.Path(Target, "target");
         check.That(Target is ['/', ..], "'target' must be an absolute path");
         check.Items(Include, "include", pattern => check.Path(pattern, "include[]"));
+        check.That(Proof is null || SourceKind == SourceKind.Postgres, "'proof' is for the kind postgres only");
+        check.That(!Discard || !Overwrite, "'discard' and 'overwrite' exclude each other");
+        Proof?.Check(check);
         check.That(From is not null, "'from' must be present");
         From?.Check(check);
     }
@@ -115,4 +124,7 @@ public sealed record RestoreResult
 
     /// <summary>When the last byte was durable.</summary>
     [JsonPropertyName("endedAt")] public required DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>The proof, when one was ordered and could be begun.</summary>
+    [JsonPropertyName("proof")] public ProofResult? Proof { get; init; }
 }

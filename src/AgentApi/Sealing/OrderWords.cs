@@ -19,6 +19,7 @@ internal static class OrderWords
         (Operation.Deletions, "deletions", WireJson.Default.DeletionsQuery),
         (Operation.Inventory, "inventory", WireJson.Default.InventoryQuery),
         (Operation.Log, "log", WireJson.Default.LogQuery),
+        (Operation.Rpo, "rpo", WireJson.Default.RpoQuery),
         (Operation.RotateAgentKey, "rotate-agent-key", WireJson.Default.RotateAgentKey),
         (Operation.TrustControlPlaneKey, "trust-control-plane-key", WireJson.Default.TrustControlPlaneKey),
         (Operation.RevokeControlPlaneKey, "revoke-control-plane-key", WireJson.Default.RevokeControlPlaneKey),

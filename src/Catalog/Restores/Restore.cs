@@ -35,7 +35,22 @@ public sealed record Restore(
     DateTimeOffset? OrderedAt,
     DateTimeOffset? EndedAt,
     OutcomeReason? Reason,
-    RestoredAmount? Result);
+    RestoredAmount? Result)
+{
+    /// <summary>What was restored is removed again at the end.</summary>
+    public bool IsDrill { get; init; }
+
+    /// <summary>What proving it showed; null when it was not proven.</summary>
+    public ProofRecord? Proof { get; init; }
+}
+
+/// <summary>What proving a restored database showed. Times are of the agent's clock.</summary>
+/// <param name="AcceptedAt">When the agent accepted the order.</param>
+/// <param name="ConsistentAt">When the server had reached consistency and answered; null when it never did.</param>
+/// <param name="CheckedAt">When everything was checked.</param>
+/// <param name="IsProven">Nothing was found wrong.</param>
+/// <param name="Document">All that the agent told, as JSON.</param>
+public sealed record ProofRecord(DateTimeOffset AcceptedAt, DateTimeOffset? ConsistentAt, DateTimeOffset CheckedAt, bool IsProven, string Document);
 
 /// <summary>What a restore brought back.</summary>
 /// <param name="Files">Files and other entries.</param>
@@ -46,9 +61,13 @@ public sealed record RestoredAmount(long Files, long Bytes, long BytesWritten, l
 
 /// <summary>A restore to record.</summary>
 public sealed record NewRestore(
-    RestoreId Id, AssetName Asset, RecoveryPointId RecoveryPoint, AgentName Agent, TierName? Tier, string Target, IReadOnlyList<string> Include, bool Overwrite, string RequestedBy);
+    RestoreId Id, AssetName Asset, RecoveryPointId RecoveryPoint, AgentName Agent, TierName? Tier, string Target, IReadOnlyList<string> Include, bool Overwrite, string RequestedBy)
+{
+    /// <summary>What is restored is removed again at the end.</summary>
+    public bool IsDrill { get; init; }
+}
 
 /// <summary>What an asset's restores have shown.</summary>
 /// <param name="ProvenAt">When one last succeeded; null when never.</param>
-/// <param name="FailedSince">How many have failed since, or ever when none has succeeded.</param>
+/// <param name="FailedSince">How many have failed, or were proven wrong, since, or ever when none has succeeded.</param>
 public sealed record RestoreProof(DateTimeOffset? ProvenAt, int FailedSince);

@@ -15,7 +15,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
     private const string Columns =
         """
         id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at, ordered_at, ended_at, reason_code, reason, hint,
-        files_restored, bytes_restored, bytes_written, bytes_verified
+        files_restored, bytes_restored, bytes_written, bytes_verified, is_drill, proof, is_proven, accepted_at, consistent_at, checked_at
         """;
 
     /// <summary>Records a restore, unless the id is known. Answers the restore as it is.</summary>
@@ -25,8 +25,8 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
         {
             var inserted = await session.ExecuteAsync(
                 """
-                insert into restore (id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at)
-                values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, 'queued', $10) on conflict (id) do nothing
+                insert into restore (id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at, is_drill)
+                values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, 'queued', $10, $11) on conflict (id) do nothing
                 """,
                 cancel,
                 restore.Id.Value,
@@ -38,7 +38,8 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                 JsonSerializer.Serialize(restore.Include),
                 restore.Overwrite,
                 restore.RequestedBy,
-                clock.GetUtcNow()).ConfigureAwait(false);
+                clock.GetUtcNow(),
+                restore.IsDrill).ConfigureAwait(false);
             if (inserted == 1)
             {
                 await audit.AppendAsync(
@@ -68,7 +69,12 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>Ends a restore. One that has ended keeps its first outcome.</summary>
     /// <exception cref="CatalogException">There is no such restore, the state machine forbids it, or the database failed.</exception>
-    public Task<Restore> CloseAsync(RestoreId id, RunState state, OutcomeReason? reason, RestoredAmount? result, CancellationToken cancel)
+    public Task<Restore> CloseAsync(RestoreId id, RunState state, OutcomeReason? reason, RestoredAmount? result, CancellationToken cancel) =>
+        CloseAsync(id, state, reason, result, null, cancel);
+
+    /// <summary>Ends a restore that was proven. One that has ended keeps its first outcome.</summary>
+    /// <exception cref="CatalogException">There is no such restore, the state machine forbids it, or the database failed.</exception>
+    public Task<Restore> CloseAsync(RestoreId id, RunState state, OutcomeReason? reason, RestoredAmount? result, ProofRecord? proof, CancellationToken cancel)
     {
         if (!RunStates.IsFinal(state) || (reason is null && state is not RunState.Succeeded) || (result is null && state is RunState.Succeeded))
         {
@@ -92,7 +98,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                 await session.ExecuteAsync(
                     """
                     update restore set state = $2, ended_at = $3, reason_code = $4, reason = $5, hint = $6, files_restored = $7, bytes_restored = $8,
-                        bytes_written = $9, bytes_verified = $10 where id = $1
+                        bytes_written = $9, bytes_verified = $10, proof = $11::jsonb, is_proven = $12, accepted_at = $13, consistent_at = $14, checked_at = $15 where id = $1
                     """,
                     cancel,
                     id.Value,
@@ -104,8 +110,14 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                     result?.Files,
                     result?.Bytes,
                     result?.BytesWritten,
-                    result?.BytesVerified).ConfigureAwait(false);
-                await audit.AppendAsync(session, restore.RequestedBy, "restore.closed", id.Value, $"{state.ToString().ToLowerInvariant()} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
+                    result?.BytesVerified,
+                    proof?.Document,
+                    proof?.IsProven,
+                    proof?.AcceptedAt.ToUniversalTime(),
+                    proof?.ConsistentAt?.ToUniversalTime(),
+                    proof?.CheckedAt.ToUniversalTime()).ConfigureAwait(false);
+                await audit.AppendAsync(
+                    session, restore.RequestedBy, "restore.closed", id.Value, $"{state.ToString().ToLowerInvariant()}{(proof is { IsProven: true } ? ", proven" : "")} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
                 return (await FindAsync(session, id, cancel).ConfigureAwait(false))!;
             },
             cancel);
@@ -119,7 +131,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
         async session => (await session.QueryAsync(
             """
             select good.at as proven_at, (select count(*) from restore f
-                where f.asset = $1 and f.state = 'failed' and f.ended_at > coalesce(good.at, '-infinity')) as failed
+                where f.asset = $1 and (f.state = 'failed' or not f.is_proven) and f.ended_at > coalesce(good.at, '-infinity')) as failed
             from (select max(ended_at) as at from restore where asset = $1 and state = 'succeeded') good
             """,
             row => new RestoreProof(row.InstantOrNull("proven_at"), (int)row.Number("failed")),
@@ -129,14 +141,18 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>Restores, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Restore>> ListAsync(string? continuation, int limit, CancellationToken cancel)
+    public Task<CatalogPage<Restore>> ListAsync(string? continuation, int limit, CancellationToken cancel) => ListAsync(onlyDrills: false, continuation, limit, cancel);
+
+    /// <summary>Restores, or only drills, newest first.</summary>
+    /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
+    public Task<CatalogPage<Restore>> ListAsync(bool onlyDrills, string? continuation, int limit, CancellationToken cancel)
     {
         var cursor = PageCursor.Read(continuation);
         PageCursor.CheckLimit(limit);
         return database.ReadAsync(
             async session => PageCursor.Page(
                 await session.QueryAsync(
-                    $"select {Columns} from restore where (opened_at, id) < ($1, $2) order by opened_at desc, id desc limit $3", Read, cancel, cursor.Before, cursor.Id, limit + 1).ConfigureAwait(false),
+                    $"select {Columns} from restore where (opened_at, id) < ($1, $2) and (is_drill or not $4) order by opened_at desc, id desc limit $3", Read, cancel, cursor.Before, cursor.Id, limit + 1, onlyDrills).ConfigureAwait(false),
                 limit,
                 restore => new PageCursor(restore.OpenedAt, restore.Id.Value)),
             cancel);
@@ -174,5 +190,11 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
         row.TextOrNull("reason") is { } reason ? new OutcomeReason(row.TextOrNull("reason_code") ?? "", reason, row.TextOrNull("hint") ?? "") : null,
         row.NumberOrNull("files_restored") is { } files
             ? new RestoredAmount(files, row.Number("bytes_restored"), row.Number("bytes_written"), row.Number("bytes_verified"))
-            : null);
+            : null)
+    {
+        IsDrill = row.Flag("is_drill"),
+        Proof = row.TextOrNull("proof") is { } document
+            ? new ProofRecord(row.Instant("accepted_at"), row.InstantOrNull("consistent_at"), row.Instant("checked_at"), row.Flag("is_proven"), document)
+            : null,
+    };
 }

@@ -24,7 +24,13 @@ internal static class BackupPostgresCommand
         var remote = new Option<bool>("--remote") { Description = "Have the server send its files over the replication protocol, as is done anyway when its host is not this machine." };
         var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
         var noCache = new Option<bool>("--no-cache") { Description = "Read every file, and remember nothing." };
-        return context.Leaf("backup-postgres", "Back up a PostgreSQL server, on this machine or another.", [.. vault.All, asset, connection, tags, spread, remote, cache, noCache], async (invocation, cancel) =>
+        var record = new Option<int>("--record-mib")
+        {
+            Description = "How much of each table is read to record its rows, which proofs of restores compare with; 0 records nothing.",
+            HelpName = "N",
+            DefaultValueFactory = _ => PostgresBackupRequest.RecordMebibytesDefault,
+        };
+        return context.Leaf("backup-postgres", "Back up a PostgreSQL server, on this machine or another.", [.. vault.All, asset, connection, tags, spread, remote, cache, noCache, record], async (invocation, cancel) =>
         {
             var request = new PostgresBackupRequest
             {
@@ -34,6 +40,7 @@ internal static class BackupPostgresCommand
                 Streamed = invocation.Get(remote) ? true : null,
                 CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
                 Tags = BackupCommand.ReadTags(invocation.Get(tags) ?? []),
+                RecordMebibytes = invocation.Get(record),
             };
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var outcome = await ProgressView.RunAsync(

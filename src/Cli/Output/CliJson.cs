@@ -30,6 +30,7 @@ internal sealed record ErrorLine(string Error, int ExitCode, string Message, str
 [JsonSerializable(typeof(Backing.BackupLine))]
 [JsonSerializable(typeof(Restoring.RestoreLine))]
 [JsonSerializable(typeof(Restoring.RecoveryLine))]
+[JsonSerializable(typeof(Restoring.ProofLine))]
 [JsonSerializable(typeof(Log.WalPushLine))]
 [JsonSerializable(typeof(Log.WalPruneLine))]
 [JsonSerializable(typeof(Log.WalReceiveLine))]

@@ -41,17 +41,25 @@ internal static class RestorePostgresCommand
         private readonly Option<string> _command = new("--restore-command") { Description = "How the server fetches log; by default 'backupctl wal get' with this vault and key file.", HelpName = "COMMAND" };
         private readonly Option<bool> _dryRun = new("--dry-run", "-n") { Description = "Say what would be restored from where, how much it is and how long it takes; write nothing." };
 
+        private readonly Option<bool> _prove = new("--prove") { Description = "Then start it in isolation, check it, and stop it again." };
+        private readonly ProofArguments _proof = new();
+
         internal Command Create(CliContext context)
         {
             _action.AcceptOnlyFromAmong("promote", "pause", "shutdown");
             return context.Leaf(
                 "restore-postgres", "Restore a database cluster to a point in time.",
-                [.. _vault.All, _asset, _target, _latest, _immediate, _time, _lsn, _name, _xid, _exclusive, _timeline, _base, _action, _tablespaces, _owner, _delta, _command, _dryRun], RunAsync);
+                [.. _vault.All, _asset, _target, _latest, _immediate, _time, _lsn, _name, _xid, _exclusive, _timeline, _base, _action, _tablespaces, _owner, _delta, _command, _dryRun, _prove, .. _proof.All], RunAsync);
         }
 
         private async Task<ExitCode> RunAsync(Invocation invocation, CancellationToken cancel)
         {
             var request = ReadRequest(invocation);
+            if (invocation.Get(_prove) && request.Action != RecoveryAction.Promote)
+            {
+                throw Wrong("--prove brings the server up for good; it does not go with --action pause or shutdown.");
+            }
+
             var time = invocation.Terminal.Time;
             var isDryRun = invocation.Get(_dryRun);
             var vault = await _vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
@@ -82,10 +90,15 @@ internal static class RestorePostgresCommand
             else if (outcome is not null)
             {
                 invocation.Out.WriteLine($"Restored {Figures.Bytes(outcome.BytesRestored)}, wrote {Figures.Bytes(outcome.BytesWritten)} in {Figures.Duration(time.GetElapsedTime(started))}.");
-                invocation.Out.WriteLine($"Now start PostgreSQL {plan.MajorVersion} on {request.Files.Target}: it fetches the log itself. Its account must be able to run the restore_command and read the key file.");
+                if (!invocation.Get(_prove))
+                {
+                    invocation.Out.WriteLine($"Now start PostgreSQL {plan.MajorVersion} on {request.Files.Target}: it fetches the log itself. Its account must be able to run the restore_command and read the key file.");
+                }
             }
 
-            return ExitCode.Success;
+            return outcome is not null && invocation.Get(_prove)
+                ? await _proof.RunAsync(invocation, vault, plan.BaseBackup, request.Files.Target, plan.Timeline, cancel).ConfigureAwait(false)
+                : ExitCode.Success;
         }
 
         private RecoveryRequest ReadRequest(Invocation invocation)

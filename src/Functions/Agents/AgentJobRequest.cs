@@ -98,6 +98,9 @@ public sealed record BackupTask
 
     /// <summary>Postgres only.</summary>
     public string? Connection { get; init; }
+
+    /// <summary>Postgres only: how much of each table is recorded for later comparison, in MiB; null for the agent's default.</summary>
+    public int? RecordMebibytes { get; init; }
 }
 
 /// <summary>A replication order without its envelope and without its SAS, which is made when the order is sent.</summary>
@@ -162,6 +165,12 @@ public sealed record RestoreTask
 
     /// <summary>Existing files may be replaced.</summary>
     public bool Overwrite { get; init; }
+
+    /// <summary>How the restored database is proven; null: not at all.</summary>
+    public AgentApi.ProofSettings? Proof { get; init; }
+
+    /// <summary>What was restored is removed again at the end.</summary>
+    public bool Discard { get; init; }
 }
 
 /// <summary>How a job ended: with a report that has a result, or with a failure.</summary>

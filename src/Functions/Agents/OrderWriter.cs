@@ -31,7 +31,7 @@ public sealed class OrderWriter(IOffsiteStore offsite)
         SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
         Vault = task.Vault,
         Files = task.Connection is null ? new FilesSettings { Paths = task.Paths, Excludes = task.Excludes, OneFileSystem = task.OneFileSystem } : null,
-        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection },
+        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes },
     };
 
     private async Task<ReplicateOrder> ReplicateAsync(ReplicateTask task, CancellationToken cancel)
@@ -70,6 +70,8 @@ public sealed class OrderWriter(IOffsiteStore offsite)
             Target = task.Target,
             Include = task.Include,
             Overwrite = task.Overwrite,
+            Proof = task.Proof,
+            Discard = task.Discard,
         };
     }
 }

@@ -57,6 +57,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             Excludes = [.. asset.Excludes],
             OneFileSystem = asset.OneFileSystem,
             Connection = asset.Kind is SourceKind.Postgres ? asset.Connection : null,
+            RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },
         Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, tier.ContainerOf(asset)))],
         Patience = settings.Patience,

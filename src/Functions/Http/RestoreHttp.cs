@@ -23,9 +23,10 @@ namespace Backup.Functions.Http;
 /// <param name="Agent">Another agent than the one that backed the asset up; it needs the vault's restore key, and the replica's tier or the vault itself.</param>
 /// <param name="Include">Patterns of what to bring back; everything unless given.</param>
 /// <param name="Overwrite">Existing files may be replaced.</param>
+/// <param name="Prove">Databases only: start what was restored in isolation and check it.</param>
 /// <param name="Slot">Names the request: the same request and slot are the same restore. The present minute unless given.</param>
 public sealed record RestoreBody(
-    string Asset, string Target, string? RecoveryPoint = null, DateTimeOffset? At = null, string? From = null, string? Agent = null, string[]? Include = null, bool Overwrite = false, string? Slot = null);
+    string Asset, string Target, string? RecoveryPoint = null, DateTimeOffset? At = null, string? From = null, string? Agent = null, string[]? Include = null, bool Overwrite = false, bool Prove = false, string? Slot = null);
 
 /// <summary>Restores over HTTP.</summary>
 /// <param name="policy">Knows agents and tiers.</param>
@@ -47,66 +48,120 @@ public sealed class RestoreHttp(
     [Function(nameof(PostRestore))]
     public Task<IResult> PostRestore(
         [HttpTrigger(AuthorizationLevel.Function, "post", Route = "restores")] HttpRequest request, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
-        HttpAnswer.GuardAsync(request, logger, async () =>
-        {
-            var body = await HttpInput.BodyAsync<RestoreBody>(request, cancel).ConfigureAwait(false);
-            CheckForm(body);
-            var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
-            var point = await FindPointAsync(body, cancel).ConfigureAwait(false);
-            var place = await FindPlaceAsync(body, point, cancel).ConfigureAwait(false);
-            var agent = FindAgent(body.Agent ?? point.Agent.Value);
-            var id = InstanceIds.Restore(
-                body.Asset, slot, point.Id.Value, place?.Tier ?? FromVault, agent.Value, body.Target, body.Overwrite ? "overwrite" : "keep", string.Join('\n', body.Include ?? []));
-            var input = new RestoreRequest
-            {
-                RecoveryPoint = point.Id.Value,
-                Agent = agent.Value,
-                RequestedBy = "api",
-                Patience = settings.Patience,
-                Task = new RestoreTask
-                {
-                    Restore = id,
-                    Asset = body.Asset,
-                    Kind = point.Snapshot.Kind.ToString().ToLowerInvariant(),
-                    Vault = point.Vault.Value,
-                    VaultId = point.Snapshot.VaultId,
-                    SnapshotId = point.Snapshot.SnapshotId,
-                    From = place,
-                    Target = body.Target,
-                    Include = body.Include ?? [],
-                    Overwrite = body.Overwrite,
-                },
-            };
-            var isNew = await client.StartOnceAsync(RestoreAsset.FunctionName, id, input, cancel).ConfigureAwait(false);
-            return HttpAnswer.Accepted($"/api/restores/{id}", new StartedView(id, $"/api/restores/{id}", isNew));
-        });
+        HttpAnswer.GuardAsync(request, logger, () => StartAsync(request, "restores", isDrill: false, client, cancel));
+
+    /// <summary>Starts a drill, or answers the one that is the same: restores, proves databases, and removes what was restored.</summary>
+    [Function(nameof(PostDrill))]
+    public Task<IResult> PostDrill(
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "drills")] HttpRequest request, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, () => StartAsync(request, "drills", isDrill: true, client, cancel));
 
     /// <summary>One restore; also one that was only just asked for.</summary>
     [Function(nameof(GetRestore))]
     public Task<IResult> GetRestore(
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "restores/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
-        HttpAnswer.GuardAsync(request, logger, async () =>
-        {
-            if (await restores.FindAsync(new(id), cancel).ConfigureAwait(false) is { } restore)
-            {
-                return HttpAnswer.Ok(RestoreView.Of(restore));
-            }
+        HttpAnswer.GuardAsync(request, logger, () => FindAsync(id, client, cancel));
 
-            return await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no restore \"{id}\".", "GET /api/restores lists them.");
-        });
+    /// <summary>One drill; also one that was only just asked for.</summary>
+    [Function(nameof(GetDrill))]
+    public Task<IResult> GetDrill(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "drills/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, () => FindAsync(id, client, cancel));
 
     /// <summary>Restores, newest first; <c>?limit=&amp;continuation=</c>.</summary>
     [Function(nameof(GetRestores))]
     public Task<IResult> GetRestores([HttpTrigger(AuthorizationLevel.Function, "get", Route = "restores")] HttpRequest request, CancellationToken cancel) =>
-        HttpAnswer.GuardAsync(request, logger, async () =>
-        {
-            var (limit, continuation) = HttpInput.Page(request);
-            var page = await restores.ListAsync(continuation, limit, cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<RestoreView>([.. page.Items.Select(RestoreView.Of)], page.Next));
-        });
+        HttpAnswer.GuardAsync(request, logger, () => ListAsync(request, onlyDrills: false, cancel));
 
-    private static void CheckForm(RestoreBody body)
+    /// <summary>Drills, newest first; <c>?limit=&amp;continuation=</c>.</summary>
+    [Function(nameof(GetDrills))]
+    public Task<IResult> GetDrills([HttpTrigger(AuthorizationLevel.Function, "get", Route = "drills")] HttpRequest request, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, () => ListAsync(request, onlyDrills: true, cancel));
+
+    private async Task<HttpAnswer> StartAsync(HttpRequest request, string route, bool isDrill, DurableTaskClient client, CancellationToken cancel)
     {
+        var body = await HttpInput.BodyAsync<RestoreBody>(request, cancel).ConfigureAwait(false);
+        CheckForm(body, isDrill);
+        var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
+        var point = await FindPointAsync(body, cancel).ConfigureAwait(false);
+        var place = await FindPlaceAsync(body, point, cancel).ConfigureAwait(false);
+        var agent = FindAgent(body.Agent ?? point.Agent.Value);
+        var isDatabase = point.Snapshot.Kind is SourceKind.Postgres;
+        if (body.Prove && !isDatabase)
+        {
+            throw HttpInput.Bad($"\"prove\" is for databases; \"{body.Asset}\" is none.", "Leave it out: every byte of a file is checked while it is restored.");
+        }
+
+        var id = InstanceIds.Restore(
+            body.Asset, slot, point.Id.Value, place?.Tier ?? FromVault, agent.Value, body.Target, (isDrill, body.Prove, body.Overwrite) switch
+            {
+                (true, _, _) => "drill",
+                (_, true, _) => "prove",
+                (_, _, true) => "overwrite",
+                _ => "keep",
+            },
+            string.Join('\n', body.Include ?? []));
+        var input = new RestoreRequest
+        {
+            RecoveryPoint = point.Id.Value,
+            Agent = agent.Value,
+            RequestedBy = "api",
+            Patience = settings.Patience,
+            Task = new RestoreTask
+            {
+                Restore = id,
+                Asset = body.Asset,
+                Kind = point.Snapshot.Kind.ToString().ToLowerInvariant(),
+                Vault = point.Vault.Value,
+                VaultId = point.Snapshot.VaultId,
+                SnapshotId = point.Snapshot.SnapshotId,
+                From = place,
+                Target = body.Target,
+                Include = body.Include ?? [],
+                Overwrite = body.Overwrite,
+                Proof = body.Prove || (isDrill && isDatabase) ? Proof(policy.FindAsset(new AssetName(body.Asset))?.Proof ?? ProofRule.Standard) : null,
+                Discard = isDrill,
+            },
+        };
+        var isNew = await client.StartOnceAsync(RestoreAsset.FunctionName, id, input, cancel).ConfigureAwait(false);
+        return HttpAnswer.Accepted($"/api/{route}/{id}", new StartedView(id, $"/api/{route}/{id}", isNew));
+    }
+
+    private async Task<HttpAnswer> FindAsync(string id, DurableTaskClient client, CancellationToken cancel) =>
+        await restores.FindAsync(new(id), cancel).ConfigureAwait(false) is { } restore
+            ? HttpAnswer.Ok(View(restore))
+            : await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no restore \"{id}\".", "GET /api/restores lists them.");
+
+    private async Task<HttpAnswer> ListAsync(HttpRequest request, bool onlyDrills, CancellationToken cancel)
+    {
+        var (limit, continuation) = HttpInput.Page(request);
+        var page = await restores.ListAsync(onlyDrills, continuation, limit, cancel).ConfigureAwait(false);
+        return HttpAnswer.Ok(new PageView<RestoreView>([.. page.Items.Select(View)], page.Next));
+    }
+
+    private RestoreView View(Restore restore) =>
+        RestoreView.Of(restore, policy.FindAsset(restore.Asset) is { } asset ? policy.ServiceClassOf(asset).Rto : null);
+
+    private static AgentApi.ProofSettings Proof(ProofRule rule) => new()
+    {
+        TimeLimitSeconds = (int)rule.TimeLimit.TotalSeconds,
+        Checks = [.. rule.Checks.Select(check => new AgentApi.ProofQuestion
+        {
+            Name = check.Name,
+            Database = check.Database,
+            Sql = check.Sql,
+            Expect = check.Expect,
+            TimeLimitSeconds = (int)check.TimeLimit.TotalSeconds,
+        })],
+    };
+
+    private static void CheckForm(RestoreBody body, bool isDrill)
+    {
+        if (isDrill && (body.Overwrite || body.Include is { Length: > 0 }))
+        {
+            throw HttpInput.Bad("A drill takes neither \"overwrite\" nor \"include\".", "It restores everything to an empty place, and removes it again.");
+        }
+
         if (body.Target is not ['/', ..] || body.Target.Length > PathCharsMax || body.Target.Contains('\0', StringComparison.Ordinal) || body.Target.Split('/').Contains(".."))
         {
             throw HttpInput.Bad("\"target\" is not an absolute path without \"..\".", $"Give a path on the agent's machine, of at most {PathCharsMax} characters.");

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
@@ -45,11 +46,23 @@ internal sealed record RecoveryPointView(
 
 internal sealed record RestoreView(
     string Id, string Asset, string RecoveryPoint, string Agent, string From, string Target, IReadOnlyList<string> Include, bool Overwrite, string State, string RequestedBy,
-    DateTimeOffset OpenedAt, DateTimeOffset? OrderedAt, DateTimeOffset? EndedAt, ReasonView? Reason, long? FilesRestored, long? BytesRestored, long? BytesWritten, long? BytesVerified)
+    DateTimeOffset OpenedAt, DateTimeOffset? OrderedAt, DateTimeOffset? EndedAt, ReasonView? Reason, long? FilesRestored, long? BytesRestored, long? BytesWritten, long? BytesVerified,
+    bool IsDrill, RtoView? Rto, JsonElement? Proof)
 {
-    public static RestoreView Of(Restore r) => new(
+    public static RestoreView Of(Restore r, TimeSpan? rto) => new(
         r.Id.Value, r.Asset.Value, r.RecoveryPoint.Value, r.Agent.Value, r.Tier?.Value ?? "vault", r.Target, r.Include, r.Overwrite, r.State.ToString().ToLowerInvariant(), r.RequestedBy,
-        r.OpenedAt, r.OrderedAt, r.EndedAt, ReasonView.Of(r.Reason), r.Result?.Files, r.Result?.Bytes, r.Result?.BytesWritten, r.Result?.BytesVerified);
+        r.OpenedAt, r.OrderedAt, r.EndedAt, ReasonView.Of(r.Reason), r.Result?.Files, r.Result?.Bytes, r.Result?.BytesWritten, r.Result?.BytesVerified,
+        r.IsDrill, r.Proof is { } proof ? RtoView.Of(proof, rto) : null, r.Proof is { } told ? JsonSerializer.Deserialize<JsonElement>(told.Document) : null);
+}
+
+/// <summary>The recovery time that a proof measured, from the order's acceptance, beside what the asset's class allows.</summary>
+internal sealed record RtoView(double? SecondsToConsistent, double SecondsToChecked, double? LimitSeconds, bool IsProven, bool? IsWithinLimit)
+{
+    public static RtoView Of(ProofRecord proof, TimeSpan? limit)
+    {
+        var consistent = proof.ConsistentAt - proof.AcceptedAt;
+        return new(consistent?.TotalSeconds, (proof.CheckedAt - proof.AcceptedAt).TotalSeconds, limit?.TotalSeconds, proof.IsProven, limit is null ? null : proof.IsProven && consistent <= limit);
+    }
 }
 
 internal sealed record AssetView(

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backup.Catalog;
 using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
@@ -28,7 +29,8 @@ public sealed class OpenRestore(RestoreStore restores)
                 task.Target,
                 task.Include,
                 task.Overwrite,
-                request.RequestedBy),
+                request.RequestedBy)
+            { IsDrill = task.Discard },
             cancel).ConfigureAwait(false);
         return CloseRestore.OutcomeOf(await restores.MarkOrderedAsync(id, cancel).ConfigureAwait(false));
     }
@@ -46,6 +48,7 @@ public sealed class CloseRestore(RestoreStore restores)
             Enum.Parse<RunState>(ending.State, ignoreCase: true),
             ending.Reason is { } reason ? new OutcomeReason(reason.Code, reason.Text, reason.Hint) : null,
             ending.Result is { } r ? new RestoredAmount(r.FilesRestored, r.BytesRestored, r.BytesWritten, r.VerifiedBytes) : null,
+            ending.Result?.Proof is { } p ? new ProofRecord(p.AcceptedAt, p.ConsistentAt, p.CheckedAt, p.IsProven, JsonSerializer.Serialize(p)) : null,
             cancel).ConfigureAwait(false));
 
     internal static RestoreOutcome OutcomeOf(Restore restore) => new()

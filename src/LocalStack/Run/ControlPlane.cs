@@ -23,13 +23,26 @@ internal sealed record RecoveryPointInfo(string Id, string Asset, string Run, Da
 internal sealed record ReplicaInfo(string Tier, string State, long? BytesTotal, long? BytesCopied);
 
 /// <summary>A restore as the Functions app tells of it.</summary>
-internal sealed record RestoreInfo(string Id, string State, DateTimeOffset? EndedAt, ReasonInfo? Reason)
+internal sealed record RestoreInfo(string Id, string State, DateTimeOffset? EndedAt, ReasonInfo? Reason, RtoInfo? Rto = null, ProofInfo? Proof = null)
 {
-    public bool HasEnded => State is "succeeded" or "failed" or "cancelled" or "ended";
+    public bool HasEnded => State is "succeeded" or "partial" or "failed" or "cancelled" or "ended";
 }
 
+/// <summary>The recovery time that a proof measured.</summary>
+internal sealed record RtoInfo(double? SecondsToConsistent, double SecondsToChecked, double? LimitSeconds, bool? IsWithinLimit);
+
+/// <summary>What proving a restored database showed.</summary>
+internal sealed record ProofInfo(bool IsProven, int TablesEqual, int TablesSampled, int TablesChanged, long RowsCompared, int? IndexesChecked, long? PagesChecked,
+    IReadOnlyList<ProofAnswerInfo> Checks, IReadOnlyList<ProofFindingInfo> Findings);
+
+/// <summary>How a check of the policy was answered.</summary>
+internal sealed record ProofAnswerInfo(string Name, bool Passed, string Answer);
+
+/// <summary>Something that a proof found wrong.</summary>
+internal sealed record ProofFindingInfo(string Step, string Text);
+
 /// <summary>What to restore where.</summary>
-internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null);
+internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From, bool Prove);
 
 /// <summary>The HTTP interface of the Functions app, as an administrator's script would use it.</summary>
 internal sealed class ControlPlane(Uri address, string functionKey) : IDisposable

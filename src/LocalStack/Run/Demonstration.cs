@@ -3,7 +3,6 @@ using Backup.LocalStack.Comparison;
 using Backup.LocalStack.Progress;
 using Backup.LocalStack.SampleData;
 using Backup.LocalStack.Services;
-using Npgsql;
 
 namespace Backup.LocalStack.Run;
 
@@ -30,25 +29,23 @@ internal sealed class Demonstration : IAsyncDisposable
     private readonly Board _board;
     private readonly TimeProvider _time;
     private readonly ObservationWriter _writer;
-    private readonly CatalogueFingerprint _before;
     private readonly DateTimeOffset _began;
     private readonly ControlPlane _control;
 
-    private Demonstration(Stack stack, Board board, TimeProvider time, ObservationWriter writer, CatalogueFingerprint before, string functionKey)
+    private Demonstration(Stack stack, Board board, TimeProvider time, ObservationWriter writer, string functionKey)
     {
-        (_stack, _board, _time, _writer, _before) = (stack, board, time, writer, before);
+        (_stack, _board, _time, _writer) = (stack, board, time, writer);
         _control = new ControlPlane(stack.FunctionsAddress, functionKey);
         _began = time.GetUtcNow();
     }
 
-    /// <summary>Starts writing to the sample database and notes what it holds. To be called before the schedule can fire.</summary>
+    /// <summary>Starts writing to the sample database. To be called before the schedule can fire.</summary>
     public static async Task<Demonstration> PrepareAsync(Stack stack, Board board, TimeProvider time, CancellationToken cancel)
     {
         var writer = await ObservationWriter.StartAsync(stack.SampleConnection, time, cancel).ConfigureAwait(false);
         try
         {
-            var before = await CatalogueFingerprint.ReadAsync(stack.SampleConnection, cancel).ConfigureAwait(false);
-            return new Demonstration(stack, board, time, writer, before, await File.ReadAllTextAsync(stack.Secrets.FunctionKey, cancel).ConfigureAwait(false));
+            return new Demonstration(stack, board, time, writer, await File.ReadAllTextAsync(stack.Secrets.FunctionKey, cancel).ConfigureAwait(false));
         }
         catch
         {
@@ -160,7 +157,7 @@ internal sealed class Demonstration : IAsyncDisposable
             }
 
             var asked = _time.GetTimestamp();
-            var id = await _control.StartRestoreAsync(new RestoreWish(asset.Name, point.Id, target, tier), cancel).ConfigureAwait(false);
+            var id = await _control.StartRestoreAsync(new RestoreWish(asset.Name, point.Id, target, tier, Prove: asset.IsDatabase), cancel).ConfigureAwait(false);
             var restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
             while (!restore.HasEnded)
             {
@@ -170,14 +167,17 @@ internal sealed class Demonstration : IAsyncDisposable
             }
 
             var duration = _time.GetElapsedTime(asked);
-            if (restore.State != "succeeded")
+            // A database whose proof failed is restored in part: what the proof says tells more.
+            if (restore.State != "succeeded" && restore.Proof is null)
             {
                 step.Fail($"{restore.State}: {restore.Reason?.Text}");
                 return new RestoreResult(from, duration, new RestoreVerdict("nothing", [$"the restore {restore.State}: {restore.Reason?.Text}"]));
             }
 
             step.Say("comparing");
-            var verdict = await JudgeAsync(asset, point, target, cancel).ConfigureAwait(false);
+            var verdict = asset.IsDatabase
+                ? RestoreVerdict.OfProof(restore)
+                : await Task.Run(() => RestoreVerdict.OfTree(asset.Original!, RestoredFolder(target, asset), asset.IsSample ? null : point.ReadingBeganAt), cancel).ConfigureAwait(false);
             if (verdict.IsVerified)
             {
                 step.Conclude(verdict.Proof);
@@ -189,19 +189,6 @@ internal sealed class Demonstration : IAsyncDisposable
 
             return new RestoreResult(from, duration, verdict);
         });
-    }
-
-    private Task<RestoreVerdict> JudgeAsync(ProtectedAsset asset, RecoveryPointInfo point, string target, CancellationToken cancel)
-    {
-        var log = Path.Combine(_stack.Folders.Logs, string.Create(CultureInfo.InvariantCulture, $"restored-{Path.GetFileName(target)}.log"));
-        if (!asset.IsDatabase)
-        {
-            return Task.Run(() => RestoreVerdict.OfTree(asset.Original!, RestoredFolder(target, asset), asset.IsSample ? null : point.ReadingBeganAt), cancel);
-        }
-
-        return asset.IsSample
-            ? RestoreVerdict.OfSampleClusterAsync(_stack.Packages, target, _before, log, cancel)
-            : RestoreVerdict.OfUserClusterAsync(_stack.Packages, target, new NpgsqlConnectionStringBuilder(_stack.Options.Postgres).Username ?? PostgresServer.Superuser, log, cancel);
     }
 
     private static string RestoredFolder(string target, ProtectedAsset asset) => target + asset.Original;

@@ -14,7 +14,7 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
 
     public string Emulator => Path.Combine(folders.Settings, "relay-emulator.json");
 
-    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, IReadOnlyDictionary<string, VaultPlace> extraVaults, CancellationToken cancel)
+    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, IReadOnlyDictionary<string, VaultPlace> extraVaults, string postgresPrograms, CancellationToken cancel)
     {
         var sample = await File.ReadAllTextAsync(Path.Combine(Checkout.LocalInfrastructure, "policy.yaml"), cancel).ConfigureAwait(false);
         await File.WriteAllTextAsync(Policy, ProtectedAssets.Policy(sample, folders, assets), cancel).ConfigureAwait(false);
@@ -25,10 +25,10 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
 
         await File.WriteAllTextAsync(Emulator, EmulatorSettings(relayPort), cancel).ConfigureAwait(false);
         Dictionary<string, VaultPlace> vaults = new(extraVaults) { ["main"] = new VaultPlace(folders.Vault, secrets.BackupKey, secrets.RestoreKey) };
-        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults), cancel).ConfigureAwait(false);
+        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults, postgresPrograms), cancel).ConfigureAwait(false);
     }
 
-    private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections, IReadOnlyDictionary<string, VaultPlace> vaults) =>
+    private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections, IReadOnlyDictionary<string, VaultPlace> vaults, string postgresPrograms) =>
         $"""
         name: {Stack.AgentName}
         site: lab
@@ -43,6 +43,7 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}\n    pruneKeyFile: {Q(v.Value.RestoreKey)}"))}
         connections:
         {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}"))}
+        postgresPrograms: {{ 18: {Q(postgresPrograms)} }}
         allowedSources: [ {string.Join(", ", assets.Where(a => !a.IsDatabase).Select(a => Q(a.Original!)))} ]
         restoreRoots: [ {Q(folders.Restores)} ]
 

@@ -99,7 +99,7 @@ internal sealed class Stack : IAsyncDisposable
             connections[ProtectedAssets.UserDatabase] = Options.Postgres;
         }
 
-        await Settings.WriteAsync(Assets, relayPort, connections, Options.ExtraVaults, cancel).ConfigureAwait(false);
+        await Settings.WriteAsync(Assets, relayPort, connections, Options.ExtraVaults, Packages.PostgresPrograms, cancel).ConfigureAwait(false);
         Relay = Program("relay emulator", "Relay.Emulator", ["--config", Settings.Emulator], [], "Listening");
         Agent = Program("agent", "Agent", ["--config", Settings.Agent], [], "Listening");
         Functions = Program("Functions app", "Functions", [], await FunctionsEnvironmentAsync(relayPort, cancel).ConfigureAwait(false), "Now listening");

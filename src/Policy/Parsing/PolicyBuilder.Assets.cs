@@ -21,6 +21,7 @@ internal sealed partial class PolicyBuilder
         var paths = ReadPaths(item, required: kind is SourceKind.Files);
         var excludes = item.Texts("excludes")?.Select(t => t.Value).ToArray() ?? [];
         var oneFileSystem = item.Flag("oneFileSystem");
+        var proof = ReadProof(item);
         RefuseKeysOfOtherKinds(item, kind);
 
         var tiers = ReadTiers(item);
@@ -51,7 +52,7 @@ internal sealed partial class PolicyBuilder
                     tiers,
                     window,
                     enabled ?? true)
-                { LegalHold = legalHold ?? false },
+                { LegalHold = legalHold ?? false, Proof = proof },
                 item.PlaceOf("name"));
         }
     }
@@ -82,7 +83,7 @@ internal sealed partial class PolicyBuilder
     {
         string[] foreign = kind switch
         {
-            SourceKind.Files => ["connection"],
+            SourceKind.Files => ["connection", "proof"],
             SourceKind.Postgres => ["paths", "excludes", "oneFileSystem"],
             _ => [],
         };

@@ -36,7 +36,10 @@ public sealed record PostgresBackupRequest
     /// Proofs of restores compare with it. 0 records nothing.
     /// </summary>
     /// <value>0 to 1048576, by default 16.</value>
-    public int RecordMebibytes { get; init; } = Proving.ContentRecorder.SampleMebibytesDefault;
+    public int RecordMebibytes { get; init; } = RecordMebibytesDefault;
+
+    /// <summary>The default of <see cref="RecordMebibytes"/>.</summary>
+    public const int RecordMebibytesDefault = 16;
 
     /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);

@@ -108,7 +108,7 @@ public sealed class JobRunnerTests : IDisposable
 
         public IReadOnlyList<string> Seen => _seen;
 
-        public async Task<JobOutcome> RunAsync(OrderId id, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
+        public async Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
         {
             lock (_seen)
             {

@@ -39,6 +39,31 @@ public sealed class RestoreStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Close_WithAProof_KeepsItAndCountsWhatIsNotProven()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        await catalog.RunningAsync("r1");
+        var point = await catalog.Points.PublishAsync(catalog.Receipt("r1", "s1"), CancellationToken.None);
+        var accepted = catalog.Clock.GetUtcNow();
+        foreach (var (id, isProven) in new[] { ("x1", true), ("x2", false) })
+        {
+            await catalog.Restores.OpenAsync(new(new(id), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", [], false, "operator") { IsDrill = isProven }, CancellationToken.None);
+            await catalog.Restores.MarkOrderedAsync(new(id), CancellationToken.None);
+            catalog.Clock.Advance(TimeSpan.FromMinutes(1));
+            await catalog.Restores.CloseAsync(
+                new(id), isProven ? RunState.Succeeded : RunState.Partial, isProven ? null : new("proof-failed", "a row is missing", ""), new(1, 2, 3, 4),
+                new ProofRecord(accepted, isProven ? accepted.AddSeconds(2) : null, accepted.AddSeconds(3), isProven, """{"isProven": true}"""), CancellationToken.None);
+        }
+
+        var proven = (await catalog.Restores.FindAsync(new("x1"), CancellationToken.None))!;
+        proven.IsDrill.ShouldBeTrue();
+        proven.Proof.ShouldBe(new ProofRecord(accepted, accepted.AddSeconds(2), accepted.AddSeconds(3), true, """{"isProven": true}"""));
+        (await catalog.Restores.FindAsync(new("x2"), CancellationToken.None))!.Proof!.ConsistentAt.ShouldBeNull();
+        (await catalog.Restores.ListAsync(onlyDrills: true, null, 10, CancellationToken.None)).Items.Select(r => r.Id.Value).ShouldBe(["x1"]);
+        (await catalog.Restores.ProofAsync(TestCatalog.Files, CancellationToken.None)).ShouldBe(new RestoreProof(proven.EndedAt, 1));
+    }
+
+    [Fact]
     public async Task Proof_SucceededThenFailed_CountsWhatFailedSince()
     {
         await using var catalog = await TestCatalog.CreateAsync(postgres);

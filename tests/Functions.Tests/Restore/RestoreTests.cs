@@ -43,6 +43,73 @@ public sealed class RestoreTests(PostgresFixture postgres)
         (shown.Status, shown.Text("state"), shown.Body.GetProperty("filesRestored").GetInt64()).ShouldBe((200, "succeeded", 7L));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Prove_OfADatabase_OrdersThePolicysChecksAndShowsTheRecord(bool isSound)
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("voids-db");
+        var accepted = TimeProvider.System.GetUtcNow();
+        app.Agent.Work = (id, order) => ScriptedAgent.Succeed(id, order) with
+        {
+            State = isSound ? JobState.Succeeded : JobState.Partial,
+            Failure = isSound ? null : new Failure { Code = FailureCode.ProofFailed, Message = "The proof found 1 faults." },
+            Restore = ScriptedAgent.Succeed(id, order).Restore! with
+            {
+                Proof = new ProofResult
+                {
+                    AcceptedAt = accepted,
+                    RestoredAt = accepted.AddSeconds(20),
+                    ConsistentAt = accepted.AddSeconds(25),
+                    CheckedAt = accepted.AddSeconds(60),
+                    IsProven = isSound,
+                    MajorVersion = 18,
+                    TablesEqual = 5,
+                    FindingsTotal = isSound ? 0 : 1,
+                    Findings = isSound ? [] : [new ProofProblem { Step = "content", Text = "a row is missing" }],
+                },
+            },
+        };
+
+        var reply = await PostAsync(app, new { asset = "voids-db", target = "/restore/x", prove = true, slot = "x" });
+
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var proof = app.Agent.Received.Select(r => r.Order).OfType<RestoreOrder>().First().Proof.ShouldNotBeNull();
+        proof.TimeLimitSeconds.ShouldBe(1800);
+        proof.Checks.ShouldHaveSingleItem().ShouldBe(new ProofQuestion { Name = "rows", Database = "voids", Sql = "SELECT count(*) > 0 FROM voids", TimeLimitSeconds = 60 });
+        var shown = await app.CallAsync(r => app.Function<RestoreHttp>().GetRestore(r, reply.Text("id"), app.Client, CancellationToken.None));
+        shown.Text("state").ShouldBe(isSound ? "succeeded" : "partial");
+        shown.Body.GetProperty("isDrill").GetBoolean().ShouldBeFalse();
+        var rto = shown.Body.GetProperty("rto");
+        (rto.GetProperty("secondsToConsistent").GetDouble(), rto.GetProperty("secondsToChecked").GetDouble(), rto.GetProperty("limitSeconds").GetDouble()).ShouldBe((25, 60, 3600));
+        (rto.GetProperty("isProven").GetBoolean(), rto.GetProperty("isWithinLimit").GetBoolean()).ShouldBe((isSound, isSound));
+        shown.Body.GetProperty("proof").GetProperty("tablesEqual").GetInt32().ShouldBe(5);
+        (await app.Restores.ProofAsync(new("voids-db"), CancellationToken.None)).FailedSince.ShouldBe(isSound ? 0 : 1);
+    }
+
+    [Fact]
+    public async Task Drill_OfADatabase_IsProvenAndDiscardedAndListed()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        await app.BackUpAsync("voids-db");
+        await app.BackUpAsync("config");
+        var body = new { asset = "voids-db", target = "/restore/drill", slot = "x" };
+        var reply = await app.CallAsync(r => app.Function<RestoreHttp>().PostDrill(r, app.Client, CancellationToken.None), body);
+        reply.Location.ShouldBe($"/api/drills/{reply.Text("id")}");
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var restore = await PostAsync(app, new { asset = "config", target = "/restore/drill", slot = "x" });
+        await app.OutcomeAsync<object>(restore.Text("id"));
+
+        var orders = app.Agent.Received.Select(r => r.Order).OfType<RestoreOrder>().DistinctBy(o => o.RestoreId).ToArray();
+        orders.Select(o => (o.Asset, o.Discard, o.Proof is not null)).ShouldBe([("voids-db", true, true), ("config", false, false)]);
+        var drills = await app.CallAsync(r => app.Function<RestoreHttp>().GetDrills(r, CancellationToken.None));
+        drills.Body.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("id").GetString()).ShouldBe([reply.Text("id")]);
+        var all = await app.CallAsync(r => app.Function<RestoreHttp>().GetRestores(r, CancellationToken.None));
+        all.Body.GetProperty("items").GetArrayLength().ShouldBe(2);
+        (await app.CallAsync(r => app.Function<RestoreHttp>().PostDrill(r, app.Client, CancellationToken.None), new { asset = "voids-db", target = "/x", overwrite = true })).Status.ShouldBe(400);
+    }
+
     [Fact]
     public async Task Restore_AskedTwice_IsOne()
     {
@@ -90,6 +157,7 @@ public sealed class RestoreTests(PostgresFixture postgres)
     [InlineData("""{"asset":"config","target":"/x","recoveryPoint":"rp-0"}""", 404)]
     [InlineData("""{"asset":"config","target":"/x","from":"moon"}""", 404)]
     [InlineData("""{"asset":"config","target":"/x","agent":"nobody"}""", 404)]
+    [InlineData("""{"asset":"config","target":"/x","prove":true}""", 400)]
     [InlineData("""{"asset":"config","target":"x"}""", 400)]
     [InlineData("""{"asset":"config","target":"/x/../../etc"}""", 400)]
     [InlineData("""{"asset":"config"}""", 400)]

@@ -39,7 +39,7 @@ internal sealed class TestApp : IAsyncDisposable
         agents: [ { name: lab-agent-1, site: lab, concurrency: 2 } ]
         assets:
           - { name: fits-files, kind: files, agent: lab-agent-1, vault: main, serviceClass: research, dataClass: published, paths: [/data/fits], excludes: ["*.tmp"], replicateTo: [offsite-hot, offsite-cold] }
-          - { name: voids-db, kind: postgres, agent: lab-agent-1, vault: main, serviceClass: critical, dataClass: active, connection: voids, replicateTo: [offsite-hot] }
+          - { name: voids-db, kind: postgres, agent: lab-agent-1, vault: main, serviceClass: critical, dataClass: active, connection: voids, replicateTo: [offsite-hot], proof: { timeLimit: 30min, checks: [ { name: rows, database: voids, sql: "SELECT count(*) > 0 FROM voids" } ] } }
           - { name: config, kind: files, agent: lab-agent-1, vault: main, serviceClass: research, dataClass: active, paths: [/etc] }
           - { name: notes, kind: files, agent: lab-agent-1, vault: main, serviceClass: research, dataClass: active, paths: [/notes] }
         """;

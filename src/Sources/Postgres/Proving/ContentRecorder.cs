@@ -11,9 +11,6 @@ namespace Backup.Sources.Postgres.Proving;
 /// <remarks>Each database is read in one snapshot of its own; PostgreSQL has none that spans databases.</remarks>
 internal sealed class ContentRecorder(string connectionString, int sampleMebibytes, TimeProvider clock)
 {
-    /// <summary>A table's own share when nobody says otherwise.</summary>
-    internal const int SampleMebibytesDefault = 16;
-
     internal const int SampleMebibytesMax = 1 << 20;
 
     private const int TablesMax = 10_000;

@@ -31,7 +31,13 @@ public sealed class PostgresProof(TimeProvider clock)
         ArgumentNullException.ThrowIfNull(vault);
         ArgumentNullException.ThrowIfNull(request);
         var directory = request.DataDirectory.TrimEnd('/');
-        var majorVersion = ReadVersion(directory);
+        var majorVersion = VersionOf(directory);
+        if (File.Exists(Path.Combine(directory, RecoverySettings.StandbySignalName)))
+        {
+            throw new SourcesException(
+                SourcesFault.ServerUnsuitable, $"{directory} would start as a standby, which never ends its recovery.", $"Remove {RecoverySettings.StandbySignalName} from it to prove it.");
+        }
+
         var programs = ServerPrograms.Find(majorVersion, "postgres", request.Programs);
         var session = new ProofSession(clock, step, majorVersion);
         using var limit = new CancellationTokenSource(request.TimeLimit, clock);
@@ -119,15 +125,14 @@ public sealed class PostgresProof(TimeProvider clock)
         return (names, hasChecksums);
     }
 
-    private static int ReadVersion(string directory)
+    /// <summary>The major version that a data directory is of.</summary>
+    /// <exception cref="SourcesException">PathMissing: it is none.</exception>
+    public static int VersionOf(string directory)
     {
         var file = Path.Combine(directory, "PG_VERSION");
-        if (!File.Exists(file) || !int.TryParse(File.ReadAllText(file).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var version))
-            throw new SourcesException(SourcesFault.PathMissing, $"{directory} holds no PostgreSQL cluster.", "Name a restored data directory.");
-        return File.Exists(Path.Combine(directory, RecoverySettings.StandbySignalName))
-            ? throw new SourcesException(
-                SourcesFault.ServerUnsuitable, $"{directory} would start as a standby, which never ends its recovery.", $"Remove {RecoverySettings.StandbySignalName} from it to prove it.")
-            : version;
+        return File.Exists(file) && int.TryParse(File.ReadAllText(file).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? version
+            : throw new SourcesException(SourcesFault.PathMissing, $"{directory} holds no PostgreSQL cluster.", "Name a restored data directory.");
     }
 
     private static async Task<Facts> ReadFactsAsync(OpenVault vault, SnapshotId snapshot, uint? timeline, CancellationToken cancel)

@@ -1,0 +1,60 @@
+namespace Backup.Policy.Parsing;
+
+/// <summary>How restores of databases are proven.</summary>
+internal sealed partial class PolicyBuilder
+{
+    private static readonly TimeSpan CheckTimeDefault = TimeSpan.FromMinutes(1);
+
+    private ProofRule ReadProof(MapReader item)
+    {
+        if (item.Group("proof") is not { } group)
+        {
+            return ProofRule.Standard;
+        }
+
+        var rule = new ProofRule
+        {
+            RecordMebibytes = group.Number("recordMiB", min: 0, max: PolicyLimits.RecordMebibytesMax) ?? ProofRule.Standard.RecordMebibytes,
+            TimeLimit = ReadProofTime(group) ?? ProofRule.Standard.TimeLimit,
+            Checks = ReadChecks(group),
+        };
+        group.RefuseUnknownKeys();
+        return rule;
+    }
+
+    private List<ProofQuestion> ReadChecks(MapReader group)
+    {
+        var checks = new List<ProofQuestion>();
+        Each(group, "checks", "a check", item =>
+        {
+            var name = item.Name("name");
+            var database = item.Text("database", required: true);
+            var sql = item.Text("sql", required: true);
+            var expect = item.Text("expect", required: false);
+            var limit = ReadProofTime(item) ?? CheckTimeDefault;
+            if (sql?.Length > PolicyLimits.SqlCharsMax)
+            {
+                _problems.Add(item.PlaceOf("sql"), $"\"sql\" has {sql.Length} characters; the limit is {PolicyLimits.SqlCharsMax}");
+            }
+
+            if (checks.Any(check => check.Name == name))
+            {
+                _problems.Add(item.PlaceOf("name"), $"there are two checks \"{name}\"");
+            }
+
+            checks.Add(new ProofQuestion(name ?? "", database ?? "", sql ?? "", expect, limit));
+        });
+        return checks;
+    }
+
+    private TimeSpan? ReadProofTime(MapReader item)
+    {
+        var limit = item.Duration("timeLimit", TimeSpan.FromSeconds(1), required: false);
+        if (limit > PolicyLimits.ProofTimeMax)
+        {
+            _problems.Add(item.PlaceOf("timeLimit"), $"\"timeLimit\" is at most {Durations.Format(PolicyLimits.ProofTimeMax)}");
+        }
+
+        return limit;
+    }
+}

@@ -1,0 +1,138 @@
+using Backup.AgentApi;
+using Backup.LocalStack.Services;
+using Backup.Services.Testing;
+using Npgsql;
+using Shouldly;
+
+namespace Backup.Agent.Tests.EndToEnd;
+
+/// <summary>Restores of a database that are proven by order, and drills.</summary>
+public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private AgentBench _bench = null!;
+    private string _database = "";
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bench = await AgentBench.StartAsync();
+        var connection = await postgres.CreateDatabaseAsync();
+        _database = new NpgsqlConnectionStringBuilder(connection).Database!;
+        await ExecuteAsync(connection, "CREATE TABLE voids AS SELECT n, n * 2 AS radius FROM generate_series(1, 1000) n");
+        _bench.Scratch.Write("voids.connection", connection);
+        await ConfigureAsync((await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms);
+    }
+
+    public ValueTask DisposeAsync() => _bench.DisposeAsync();
+
+    [Fact]
+    public async Task Restore_WithProof_ReportsWhatWasCheckedAndHowLongItTook()
+    {
+        var snapshot = await BackUpAsync();
+
+        var report = await _bench.RunAsync("restore-1", Order(snapshot, "pg", Question("rows", "SELECT count(*) FROM voids", "1000")));
+
+        report.State.ShouldBe(JobState.Succeeded, report.Failure?.Message);
+        var proof = report.Restore.ShouldNotBeNull().Proof.ShouldNotBeNull();
+        proof.IsProven.ShouldBeTrue();
+        proof.MajorVersion.ShouldBe(18);
+        proof.TablesEqual.ShouldBeGreaterThan(0);
+        proof.RowsCompared.ShouldBeGreaterThanOrEqualTo(1000);
+        proof.IndexesChecked.ShouldNotBeNull().ShouldBeGreaterThan(100);
+        proof.PagesChecked.ShouldNotBeNull().ShouldBeGreaterThan(1000);
+        proof.Checks.ShouldHaveSingleItem().Answer.ShouldBe("1000");
+        proof.Steps.Select(step => step.Step).ShouldBe(["start", "content", "indexes", "checks", "pages"]);
+        DateTimeOffset[] order = [proof.AcceptedAt, proof.RestoredAt, proof.ConsistentAt!.Value, proof.CheckedAt];
+        order.ShouldBe(order.Order());
+        File.Exists(_bench.Scratch["restore/pg/global/pg_control"]).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Restore_ProofFindsSomething_IsPartialAndSaysWhat()
+    {
+        var snapshot = await BackUpAsync();
+
+        var report = await _bench.RunAsync("restore-1", Order(snapshot, "pg", Question("rows", "SELECT count(*) FROM voids", "1001")));
+
+        report.State.ShouldBe(JobState.Partial);
+        report.Failure.ShouldNotBeNull().Code.ShouldBe(FailureCode.ProofFailed);
+        report.Failure.Message.ShouldBe("The proof found 1 faults: checks: rows: 1000");
+        report.Restore!.Proof!.IsProven.ShouldBeFalse();
+        report.Restore.FilesRestored.ShouldBeGreaterThan(500);
+    }
+
+    [Fact]
+    public async Task Drill_LeavesNothingBehind_AndRefusesWhatIsNotEmpty()
+    {
+        var snapshot = await BackUpAsync();
+        var drill = Order(snapshot, "drill") with { Discard = true };
+
+        var report = await _bench.RunAsync("drill-1", drill);
+
+        report.State.ShouldBe(JobState.Succeeded, report.Failure?.Message);
+        report.Restore!.Proof!.IsProven.ShouldBeTrue();
+        Directory.Exists(_bench.Scratch["restore/drill"]).ShouldBeFalse();
+
+        // The same order after its journal was lost: what it found is noted, and nothing is restored again.
+        await _bench.StopAgentAsync();
+        File.Delete(_bench.Scratch["state/jobs.journal"]);
+        await _bench.StartAgentAsync();
+        (await _bench.RunAsync("drill-1", drill)).Restore!.Proof!.CheckedAt.ShouldBe(report.Restore.Proof.CheckedAt);
+        _bench.Scratch.Write("restore/drill/precious", "x");
+        (await _bench.RunAsync("drill-2", drill)).Failure.ShouldNotBeNull().Code.ShouldBe(FailureCode.TargetUnusable);
+        File.Exists(_bench.Scratch["restore/drill/precious"]).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Restore_NoServerToProveWith_KeepsTheRestoreAndSaysWhatIsMissing()
+    {
+        var snapshot = await BackUpAsync();
+        await _bench.StopAgentAsync();
+        Directory.CreateDirectory(_bench.Scratch["nothing-here"]);
+        await ConfigureAsync(_bench.Scratch["nothing-here"]);
+
+        var report = await _bench.RunAsync("restore-1", Order(snapshot, "pg"));
+
+        report.State.ShouldBe(JobState.Partial);
+        report.Failure.ShouldNotBeNull().Code.ShouldBe(FailureCode.ProofFailed);
+        report.Failure.Message.ShouldContain("no program postgres of PostgreSQL 18");
+        File.Exists(_bench.Scratch["restore/pg/global/pg_control"]).ShouldBeTrue();
+    }
+
+    private async Task ConfigureAsync(string programs)
+    {
+        _bench.Configure(extra: $$"""
+            connections: { voids: { connectionStringFile: {{_bench.Scratch["voids.connection"]}} } }
+            postgresPrograms: { 18: {{programs}} }
+            """);
+        await _bench.StartAgentAsync();
+    }
+
+    private async Task<string> BackUpAsync()
+    {
+        var backup = await _bench.RunAsync("backup-1", new BackupOrder
+        {
+            RunId = "run-7",
+            Asset = "voids-db",
+            SourceKind = SourceKind.Postgres,
+            Postgres = new PostgresSettings { Connection = "voids" },
+            Vault = "main",
+        });
+        backup.State.ShouldBe(JobState.Succeeded, backup.Failure?.Message);
+        return backup.Backup!.SnapshotId;
+    }
+
+    private RestoreOrder Order(string snapshot, string target, params ProofQuestion[] checks) =>
+        AgentBench.Restore(snapshot, _bench.Scratch[$"restore/{target}"]) with { SourceKind = SourceKind.Postgres, Asset = "voids-db", Proof = new ProofSettings { Checks = checks } };
+
+    private ProofQuestion Question(string name, string sql, string expect) => new() { Name = name, Database = _database, Sql = sql, Expect = expect };
+
+    private static async Task ExecuteAsync(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
+        await connection.OpenAsync(Cancel);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancel);
+    }
+}
