@@ -42,7 +42,7 @@ internal sealed record ProofAnswerInfo(string Name, bool Passed, string Answer);
 internal sealed record ProofFindingInfo(string Step, string Text);
 
 /// <summary>What to restore where.</summary>
-internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From, bool Prove);
+internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null, bool Prove = false);
 
 /// <summary>The HTTP interface of the Functions app, as an administrator's script would use it.</summary>
 internal sealed class ControlPlane(Uri address, string functionKey) : IDisposable

@@ -43,7 +43,8 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}\n    pruneKeyFile: {Q(v.Value.RestoreKey)}"))}
         connections:
         {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}"))}
-        postgresPrograms: {{ 18: {Q(postgresPrograms)} }}
+        postgresPrograms:
+          18: {Q(postgresPrograms)}
         allowedSources: [ {string.Join(", ", assets.Where(a => !a.IsDatabase).Select(a => Q(a.Original!)))} ]
         restoreRoots: [ {Q(folders.Restores)} ]
 
