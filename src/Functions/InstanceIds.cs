@@ -43,6 +43,9 @@ public static class InstanceIds
     /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
     public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
 
+    /// <summary>An episode of risk of an asset's recovery point objective.</summary>
+    public static string RpoEpisode(string asset, string slot) => $"rpo-{asset}-{slot}";
+
     /// <summary>A rebuild of the catalog.</summary>
     public static string Rebuild(string slot) => $"rebuild-{slot}";
 }

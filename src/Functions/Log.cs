@@ -23,6 +23,15 @@ internal static partial class Log
     [LoggerMessage(6007, LogLevel.Warning, "No capacity was measured: {Reason}")]
     internal static partial void CapacitySkipped(ILogger logger, string reason);
 
+    [LoggerMessage(6020, LogLevel.Warning, "The RPO clocks were not read: {Reason}")]
+    internal static partial void RpoSkipped(ILogger logger, string reason);
+
+    [LoggerMessage(6021, LogLevel.Warning, "RPO of {Asset} is at risk: its newest restorable moment is {AgeSeconds} s old, {LimitSeconds} s are allowed")]
+    internal static partial void RpoAtRisk(ILogger logger, string asset, double ageSeconds, double limitSeconds);
+
+    [LoggerMessage(6022, LogLevel.Information, "RPO of {Asset} has recovered: its newest restorable moment is {AgeSeconds} s old")]
+    internal static partial void RpoRecovered(ILogger logger, string asset, double ageSeconds);
+
     [LoggerMessage(6006, LogLevel.Warning, "Enrolment {EnrolmentId} was asked for: {Verdict}")]
     internal static partial void EnrolmentAsked(ILogger logger, string enrolmentId, Backup.Catalog.Agents.EnrolmentVerdict verdict);
 }

@@ -197,6 +197,9 @@ public sealed record Asset(
     /// <summary>Postgres only: what is recorded when it is backed up, and how restores are proven by it.</summary>
     public ProofRule Proof { get; init; } = ProofRule.Standard;
 
+    /// <summary>What its agent does before and after each backup: names in that agent's own configuration.</summary>
+    public HookRule Hooks { get; init; } = HookRule.None;
+
     /// <summary>True: none of its recovery points is deleted as long as this stands in the policy.</summary>
     public bool LegalHold { get; init; }
 }

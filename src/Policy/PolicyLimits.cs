@@ -33,6 +33,9 @@ public static class PolicyLimits
     /// <summary>The most a tier may be said to hold, in units of 10^9 bytes.</summary>
     public const int TierGigabytesMax = 100_000_000;
 
+    /// <summary>Hooks before, and hooks after, a backup.</summary>
+    public const int HooksMax = 16;
+
     /// <summary>The most of a table that is read to record its rows, in MiB: 1 TiB.</summary>
     public const int RecordMebibytesMax = 1 << 20;
 

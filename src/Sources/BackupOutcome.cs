@@ -40,6 +40,9 @@ public sealed record BackupOutcome
     /// <summary>For PostgreSQL, what the snapshot can be recovered to; null for files.</summary>
     public ConsistencyPoint? ConsistencyPoint { get; init; }
 
+    /// <summary>For PostgreSQL, the restore point that was made right after the backup; null when none was asked for, or none could be made.</summary>
+    public string? RestorePoint { get; init; }
+
     /// <summary>Everything that could be read is in the snapshot, and something could not.</summary>
     public bool IsPartial => ItemsUnreadable > 0;
 }

@@ -1,4 +1,5 @@
 using Backup.Agent.Access;
+using Backup.Agent.Hooks;
 using Backup.Agent.Jobs;
 using Backup.Agent.Keys;
 using Backup.Agent.Logs;
@@ -59,12 +60,17 @@ internal static class AgentHost
         builder.Services.AddSingleton<IAgentFacts, AgentFacts>();
         builder.Services.AddSingleton<RestoreNotes>();
         builder.Services.AddSingleton<RestoreProof>();
+        builder.Services.AddSingleton<HookNotes>();
+        builder.Services.AddSingleton<HookRunner>();
+        builder.Services.AddSingleton<HookFrame>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
         builder.Services.AddSingleton<ReplicateWork>();
         builder.Services.AddSingleton<PruneWork>();
         builder.Services.AddSingleton<IOrderWork, OrderWork>();
         builder.Services.AddSingleton<OrderDesk>();
+        // First of all: an application that a crash left held is let go before anything else happens.
+        builder.Services.AddHostedService(services => services.GetRequiredService<HookFrame>());
         builder.Services.AddHostedService(services => new JobRunner(
             services.GetRequiredService<JobBook>(), services.GetRequiredService<IOrderWork>(), settings.ConcurrentJobs, time, services.GetRequiredService<ILogger<JobRunner>>()));
         builder.Services.AddHostedService<WalReceiving>();

@@ -29,6 +29,9 @@ internal sealed record AgentSettings
     /// <summary>Folders with PostgreSQL's programs by major version, where they are not where packages put them. Proofs of restores start them.</summary>
     public IReadOnlyDictionary<int, string> PostgresPrograms { get; init; } = new Dictionary<int, string>();
 
+    /// <summary>What orders may have done around backups, by the name they use.</summary>
+    public IReadOnlyDictionary<string, HookSettings> Hooks { get; init; } = new Dictionary<string, HookSettings>();
+
     /// <summary>Connections whose server's log is received continuously.</summary>
     public IReadOnlyList<WalSettings> WalReceivers { get; init; } = [];
 

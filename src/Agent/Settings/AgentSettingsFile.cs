@@ -83,6 +83,7 @@ internal static class AgentSettingsFile
                 .ToDictionary(c => c.Name, c => ReadConnection(c.Name, c.Section, wals), StringComparer.Ordinal),
             WalReceivers = wals,
             PostgresPrograms = ReadPrograms(reader),
+            Hooks = reader.NamedSections("hooks").ToDictionary(h => h.Name, h => ReadHook(h.Name, h.Section), StringComparer.Ordinal),
             AllowedSources = reader.AbsolutePaths("allowedSources"),
             RestoreRoots = reader.AbsolutePaths("restoreRoots"),
             ConcurrentJobs = reader.Number("concurrentJobs", 1, AgentSettings.ConcurrentJobsMax, AgentSettings.ConcurrentJobsDefault),
@@ -95,6 +96,11 @@ internal static class AgentSettingsFile
         foreach (var wal in wals.Where(wal => wal.Vault.Length > 0 && !settings.Vaults.ContainsKey(wal.Vault)))
         {
             reader.Refuse("connections", $"'{wal.Connection}' names the vault '{wal.Vault}', which is not under 'vaults'");
+        }
+
+        foreach (var hook in settings.Hooks.Values.Where(hook => hook.Connection is not null && !settings.ConnectionStringFiles.ContainsKey(hook.Connection)))
+        {
+            reader.Refuse("hooks", $"'{hook.Name}' names the connection '{hook.Connection}', which is not under 'connections'");
         }
 
         foreach (var asset in wals.Where(wal => wal.Asset.Length > 0).GroupBy(wal => wal.Asset).Where(group => group.Count() > 1))
@@ -218,6 +224,35 @@ internal static class AgentSettingsFile
         }
 
         return programs;
+    }
+
+    private static HookSettings ReadHook(string name, SettingsReader reader)
+    {
+        var hook = new HookSettings
+        {
+            Name = name,
+            Command = reader.Words("command"),
+            Sql = reader.OptionalText("sql"),
+            Connection = reader.OptionalText("connection"),
+            Database = reader.OptionalText("database"),
+            TimeLimitSeconds = reader.Number("timeLimitSeconds", 1, HookSettings.TimeLimitSecondsMax, HookSettings.TimeLimitSecondsDefault),
+        };
+        if (hook.Command.Count > 0 == hook.Sql is not null)
+        {
+            reader.Refuse("command", "or 'sql' must be there, one of them");
+        }
+        else if (hook.Command is [var program, ..] && !(Path.IsPathRooted(program) && File.Exists(program)))
+        {
+            reader.Refuse("command", "must begin with the absolute path of a program that exists");
+        }
+
+        if (hook.Sql is null != hook.Connection is null || (hook.Sql is null && hook.Database is not null))
+        {
+            reader.Refuse("sql", "needs 'connection', and 'connection' and 'database' are for 'sql' only");
+        }
+
+        reader.RefuseTheRest();
+        return hook;
     }
 
     private static WalSettings ReadWal(string connection, SettingsReader reader)

@@ -92,6 +92,23 @@ internal sealed class SettingsReader
         return paths;
     }
 
+    /// <summary>A list of texts; an absent key is an empty list.</summary>
+    public IReadOnlyList<string> Words(string key)
+    {
+        if (Find(key) is not { } value)
+        {
+            return [];
+        }
+
+        if (value is YamlSequenceNode list && list.All(item => item is YamlScalarNode { Value: not null }))
+        {
+            return [.. list.Select(item => ((YamlScalarNode)item).Value!)];
+        }
+
+        Note(value, $"'{Full(key)}' must be a list of texts");
+        return [];
+    }
+
     public int Number(string key, int min, int max, int absent)
     {
         if (Find(key) is not { } value)

@@ -1,4 +1,7 @@
+using System.Security.Cryptography;
+using System.Text;
 using Backup.Agent.Access;
+using Backup.Agent.Hooks;
 using Backup.Agent.Settings;
 using Backup.Agent.Vaults;
 using Backup.AgentApi;
@@ -12,10 +15,10 @@ namespace Backup.Agent.Work;
 
 /// <summary>Backs up one asset into a vault.</summary>
 /// <remarks>
-/// (1) is it allowed (2) open the vault with the backup key (3) was this order's snapshot committed already? (4) read and commit
-/// (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made.
+/// (1) is it allowed (2) open the vault with the backup key (3) was this order's snapshot committed already? (4) read and commit, between the
+/// asset's hooks (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made.
 /// </remarks>
-internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettings settings, StateFolder state, TimeProvider time)
+internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner hooks, HookFrame frame, AgentSettings settings, StateFolder state, TimeProvider time)
 {
     /// <summary>The tag that ties a snapshot to the order that made it.</summary>
     public const string OrderTag = "order";
@@ -40,11 +43,14 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
             [AgentFacts.RunTag] = order.RunId,
             [AgentFacts.HostTag] = Environment.MachineName,
         };
-        var outcome = await BackUpAsync(vault, order, tags, new TransferNote(progress), cancel).ConfigureAwait(false);    // (4)
-        return Report(order, vault.Id, outcome);                                                                  // (5)
+        var (outcome, hookFailure) = await frame.RunAsync(
+            id, order.Asset, order.RunId, order.Hooks ?? new BackupHooks(), () => BackUpAsync(vault, order, tags, new TransferNote(progress), cancel), cancel).ConfigureAwait(false);    // (4)
+        return outcome is null ? JobOutcome.Failed(hookFailure!) : Report(order, vault.Id, outcome, hookFailure);  // (5)
     }
 
-    private Failure? Refuse(BackupOrder order) => order.SourceKind switch
+    private Failure? Refuse(BackupOrder order) => hooks.Refuse([.. order.Hooks?.Before ?? [], .. order.Hooks?.After ?? []]) ?? RefuseSource(order);
+
+    private Failure? RefuseSource(BackupOrder order) => order.SourceKind switch
     {
         SourceKind.Files => order.Files!.Paths.Select(guard.RefuseSource).FirstOrDefault(refusal => refusal is not null),
         _ => settings.ConnectionStringFiles.ContainsKey(order.Postgres!.Connection) ? null : new Failure
@@ -66,6 +72,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
                 ConnectionString = ReadConnection(order.Postgres!.Connection),
                 CacheFolder = state.CacheFolder,
                 Tags = tags,
+                RestorePoint = RestorePointOf(order.RunId),
                 RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
             return new PostgresSource(time).BackupAsync(vault, cluster, new WriterOptions(), progress, cancel);
@@ -97,12 +104,17 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
         }
     }
 
-    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupOutcome outcome)
+    /// <summary>The run's id; a longer one by its beginning and a hash, as the server takes no more.</summary>
+    private static string RestorePointOf(string run) => Encoding.UTF8.GetByteCount(run) <= PostgresBackupRequest.RestorePointBytesMax
+        ? run
+        : $"{new string([.. run.Where(char.IsAsciiLetterOrDigit).Take(30)])}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(run)).AsSpan(0, 8))}";
+
+    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupOutcome outcome, Failure? hookFailure)
     {
         var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
         return new JobOutcome
         {
-            State = outcome.IsPartial ? JobState.Partial : JobState.Succeeded,
+            State = outcome.IsPartial || hookFailure is not null ? JobState.Partial : JobState.Succeeded,
             Backup = new BackupResult
             {
                 SnapshotId = outcome.SnapshotId.ToString(),
@@ -116,7 +128,8 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, AgentSettin
                 BytesStored = outcome.Statistics.BytesStored,
                 FilesTotal = outcome.ItemsTotal,
                 FilesUnreadableTotal = outcome.ItemsUnreadable,
-                ConsistencyPoint = outcome.ConsistencyPoint is { } point ? Translate(point) : null,
+                HookFailure = hookFailure,
+                ConsistencyPoint = outcome.ConsistencyPoint is { } point ? Translate(point) with { RestorePoint = outcome.RestorePoint } : null,
                 FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
             },
         };

@@ -39,6 +39,26 @@ public sealed record PostgresSettings
     public const int RecordMebibytesMax = 1 << 20;
 }
 
+/// <summary>What is done around a backup: names in the agent's own configuration, never commands or statements.</summary>
+public sealed record BackupHooks
+{
+    /// <summary>The most hooks on either side.</summary>
+    public const int HooksMax = 16;
+
+    /// <summary>In order, before reading begins. The first that fails keeps the backup from being made.</summary>
+    [JsonPropertyName("before")] public IReadOnlyList<string> Before { get; init; } = [];
+
+    /// <summary>In order, afterwards, whatever became of the backup.</summary>
+    [JsonPropertyName("after")] public IReadOnlyList<string> After { get; init; } = [];
+
+    internal void Check(ContractCheck check)
+    {
+        check.That(Before is { Count: <= HooksMax } && After is { Count: <= HooksMax }, $"'hooks' must hold at most {HooksMax} names on either side");
+        check.Items(Before, "hooks.before", name => check.Name(name, "hooks.before[]"));
+        check.Items(After, "hooks.after", name => check.Name(name, "hooks.after[]"));
+    }
+}
+
 /// <summary>Back up one asset into a vault.</summary>
 public sealed record BackupOrder : JobOrder
 {
@@ -60,6 +80,9 @@ public sealed record BackupOrder : JobOrder
     /// <summary>The vault's name in the agent's configuration.</summary>
     [JsonPropertyName("vault")] public required string Vault { get; init; }
 
+    /// <summary>What is done before and after; null: nothing.</summary>
+    [JsonPropertyName("hooks")] public BackupHooks? Hooks { get; init; }
+
     /// <summary>Further tags for the snapshot.</summary>
     [JsonPropertyName("tags")] public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 
@@ -80,6 +103,7 @@ public sealed record BackupOrder : JobOrder
             check.Items(Files.Paths, "files.paths", path => check.Path(path, "files.paths[]"));
             check.Items(Files.Excludes, "files.excludes", pattern => check.Path(pattern, "files.excludes[]"));
         }
+        Hooks?.Check(check);
         if (Postgres is not null)
         {
             check.Name(Postgres.Connection, "postgres.connection");
@@ -121,6 +145,9 @@ public sealed record ConsistencyPoint
 
     /// <summary>Last WAL segment in the backup.</summary>
     [JsonPropertyName("lastWal")] public string? LastWal { get; init; }
+
+    /// <summary>The restore point that was made right after the backup, a goal for recovery by name; null when the server would not make one.</summary>
+    [JsonPropertyName("restorePoint")] public string? RestorePoint { get; init; }
 }
 
 /// <summary>What a finished backup made. Byte counts are of content unless said otherwise.</summary>
@@ -164,6 +191,9 @@ public sealed record BackupResult
 
     /// <summary>How many files were unreadable. More than none makes the job partial.</summary>
     [JsonPropertyName("filesUnreadableTotal")] public long FilesUnreadableTotal { get; init; }
+
+    /// <summary>A hook after the backup failed; makes the job partial.</summary>
+    [JsonPropertyName("hookFailure")] public Failure? HookFailure { get; init; }
 
     /// <summary>Present for databases.</summary>
     [JsonPropertyName("consistencyPoint")] public ConsistencyPoint? ConsistencyPoint { get; init; }

@@ -24,6 +24,12 @@ public enum FailureCode
     /// <summary>The agent's configuration knows no such database connection.</summary>
     [JsonStringEnumMemberName("unknown-connection")] UnknownConnection,
 
+    /// <summary>The agent's configuration knows no such hook.</summary>
+    [JsonStringEnumMemberName("unknown-hook")] UnknownHook,
+
+    /// <summary>A hook before or after a backup failed or took too long.</summary>
+    [JsonStringEnumMemberName("hook-failed")] HookFailed,
+
     /// <summary>A path lies outside what the agent's owner allows.</summary>
     [JsonStringEnumMemberName("path-not-allowed")] PathNotAllowed,
 

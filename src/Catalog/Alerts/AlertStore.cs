@@ -19,6 +19,9 @@ public enum AlertKind
 
     /// <summary>A copy is damaged, missing, or was not looked at in time.</summary>
     Verification,
+
+    /// <summary>The newest restorable moment of a database is older than it should be.</summary>
+    Rpo,
 }
 
 /// <summary>Something people have to look at.</summary>
@@ -59,6 +62,13 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
 
             return await FindAsync(session, id, cancel).ConfigureAwait(false);
         },
+        cancel);
+
+    /// <summary>The open alert of that kind and subject, or null.</summary>
+    /// <exception cref="CatalogException">The database failed.</exception>
+    public Task<Alert?> FindOpenAsync(AlertKind kind, string subject, CancellationToken cancel) => database.ReadAsync(
+        async session => (await session.QueryAsync(
+            $"select {Columns} from alert where kind = $1 and subject = $2 and closed_at is null", Read, cancel, Word(kind), subject).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
     /// <summary>Alerts, newest first; only open ones when asked.</summary>

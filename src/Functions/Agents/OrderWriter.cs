@@ -30,6 +30,7 @@ public sealed class OrderWriter(IOffsiteStore offsite)
         Asset = task.Asset,
         SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
         Vault = task.Vault,
+        Hooks = task.Hooks,
         Files = task.Connection is null ? new FilesSettings { Paths = task.Paths, Excludes = task.Excludes, OneFileSystem = task.OneFileSystem } : null,
         Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes },
     };

@@ -57,6 +57,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             Excludes = [.. asset.Excludes],
             OneFileSystem = asset.OneFileSystem,
             Connection = asset.Kind is SourceKind.Postgres ? asset.Connection : null,
+            Hooks = asset.Hooks is { Before.Count: 0, After.Count: 0 } ? null : new BackupHooks { Before = [.. asset.Hooks.Before], After = [.. asset.Hooks.After] },
             RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },
         Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, tier.ContainerOf(asset)))],
@@ -105,7 +106,7 @@ public sealed class PublishRecoveryPoint(RecoveryPointStore points)
         result.FilesTotal,
         result.FilesUnreadableTotal,
         [.. result.FilesUnreadable.Select(f => new UnreadableEntry(f.Path, f.Reason))],
-        result.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal) : null);
+        result.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint) : null);
 }
 
 /// <summary>Closes a run.</summary>

@@ -7,7 +7,7 @@ namespace Backup.Functions.Backups;
 /// <summary>What a run with a recovery point ends as. Pure.</summary>
 public static class RunEndings
 {
-    /// <summary>Succeeded when everything was read and every replica was found sound; partial otherwise, with every reason.</summary>
+    /// <summary>Succeeded when everything was read, every hook ran well and every replica was found sound; partial otherwise, with every reason.</summary>
     public static RunEnding WithPoint(BackupPlan plan, BackupResult result, IReadOnlyList<TierOutcome> copies)
     {
         var reasons = new List<JobFailure>();
@@ -15,6 +15,11 @@ public static class RunEndings
         {
             var first = result.FilesUnreadable is [var file, ..] ? $", the first is {file.Path}: {file.Reason}" : "";
             reasons.Add(new JobFailure(ReasonCodes.UnreadableFiles, $"{result.FilesUnreadableTotal} files could not be read{first}.", "Let the agent read them, or exclude them."));
+        }
+
+        if (result.HookFailure is { } hook)
+        {
+            reasons.Add(JobProgression.Translate(hook));
         }
 
         reasons.AddRange(copies.Where(c => c.Failure is not null).Select(c => c.Failure! with { Text = $"Tier {c.Tier}: {c.Failure.Text}" }));

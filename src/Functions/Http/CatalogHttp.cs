@@ -1,6 +1,7 @@
 using Backup.Catalog.Assets;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
+using Backup.Catalog.Rpo;
 using Backup.Catalog.Runs;
 using Backup.Functions.Rebuilding;
 using Backup.Functions.Startup;
@@ -21,10 +22,11 @@ namespace Backup.Functions.Http;
 /// <param name="runs">What scheduling goes by.</param>
 /// <param name="points">What can be restored.</param>
 /// <param name="replicas">Where copies are.</param>
+/// <param name="clocks">The RPO clocks of databases.</param>
 /// <param name="clock">Tells how old things are.</param>
 /// <param name="logger">Hears of failed requests.</param>
 public sealed class CatalogHttp(
-    PolicyDocument policy, ControlPlaneSettings settings, AssetStore assets, RunStore runs, RecoveryPointStore points, ReplicaStore replicas, TimeProvider clock, ILogger<CatalogHttp> logger)
+    PolicyDocument policy, ControlPlaneSettings settings, AssetStore assets, RunStore runs, RecoveryPointStore points, ReplicaStore replicas, RpoClockStore clocks, TimeProvider clock, ILogger<CatalogHttp> logger)
 {
     /// <summary>Assets by name, each with its protection; <c>?limit=&amp;continuation=</c>.</summary>
     [Function(nameof(GetAssets))]
@@ -35,9 +37,15 @@ public sealed class CatalogHttp(
             var (limit, continuation) = HttpInput.Page(request);
             var list = await assets.ListAsync(continuation is null ? null : new AssetName(continuation), limit + 1, cancel).ConfigureAwait(false);
             var shown = list.Take(limit).ToArray();
-            var facts = (await runs.FactsAsync([.. shown.Select(a => a.Name)], cancel).ConfigureAwait(false)).ToDictionary(f => f.Asset);
-            return HttpAnswer.Ok(new PageView<AssetView>([.. shown.Select(a => View(a, facts[a.Name]))], list.Count > limit ? shown[^1].Name.Value : null));
+            return HttpAnswer.Ok(new PageView<AssetView>(await ViewsAsync(shown, cancel).ConfigureAwait(false), list.Count > limit ? shown[^1].Name.Value : null));
         });
+
+    /// <summary>One asset.</summary>
+    [Function(nameof(GetAsset))]
+    public Task<IResult> GetAsset([HttpTrigger(AuthorizationLevel.Function, "get", Route = "assets/{name}")] HttpRequest request, string name, CancellationToken cancel) =>
+        HttpAnswer.GuardAsync(request, logger, async () => await assets.FindAsync(new AssetName(name), cancel).ConfigureAwait(false) is { } asset
+            ? HttpAnswer.Ok((await ViewsAsync([asset], cancel).ConfigureAwait(false))[0])
+            : throw HttpInput.NotFound($"There is no asset \"{name}\".", "GET /api/assets lists them."));
 
     /// <summary>Recovery points with their replicas, newest first; <c>?asset=&amp;limit=&amp;continuation=</c>.</summary>
     [Function(nameof(GetRecoveryPoints))]
@@ -92,7 +100,15 @@ public sealed class CatalogHttp(
         }
     }
 
-    private AssetView View(CatalogAsset asset, AssetFacts facts)
+    private async Task<AssetView[]> ViewsAsync(CatalogAsset[] shown, CancellationToken cancel)
+    {
+        AssetName[] names = [.. shown.Select(a => a.Name)];
+        var facts = (await runs.FactsAsync(names, cancel).ConfigureAwait(false)).ToDictionary(f => f.Asset);
+        var told = (await clocks.ListAsync(names, cancel).ConfigureAwait(false)).ToDictionary(c => c.Asset);
+        return [.. shown.Select(a => View(a, facts[a.Name], told.GetValueOrDefault(a.Name)))];
+    }
+
+    private AssetView View(CatalogAsset asset, AssetFacts facts, RpoClock? told)
     {
         var now = clock.GetUtcNow();
         var entry = policy.FindAsset(asset.Name);
@@ -113,7 +129,8 @@ public sealed class CatalogHttp(
             (now - facts.LastRecoveryPoint)?.TotalSeconds,
             rpo is { } o && facts.LastRecoveryPoint is not null ? BackupSchedule.DueAt(UnitFacts.Of(facts), o) : null,
             facts.ConsecutiveFailures,
-            facts.IsRunning);
+            facts.IsRunning,
+            told is null ? null : RpoView.Of(told, now, rpo));
     }
 
     private sealed record HealthView(string Status);

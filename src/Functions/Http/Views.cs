@@ -2,7 +2,9 @@ using System.Text.Json;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
+using Backup.Catalog.Rpo;
 using Backup.Catalog.Runs;
+using Backup.Policy.Protection;
 
 namespace Backup.Functions.Http;
 
@@ -67,7 +69,20 @@ internal sealed record RtoView(double? SecondsToConsistent, double SecondsToChec
 
 internal sealed record AssetView(
     string Name, string Kind, string Agent, string Vault, bool IsInPolicy, bool? IsScheduled, string? ServiceClass, string? DataClass, IReadOnlyList<string>? Tiers, string Protection,
-    double? RpoSeconds, DateTimeOffset? LastRecoveryPoint, double? AgeSeconds, DateTimeOffset? DueAt, int ConsecutiveFailures, bool IsRunning);
+    double? RpoSeconds, DateTimeOffset? LastRecoveryPoint, double? AgeSeconds, DateTimeOffset? DueAt, int ConsecutiveFailures, bool IsRunning, RpoView? Rpo);
+
+/// <summary>The RPO clock of a database whose log is received, by the control plane's clock. The age goes on while the agent cannot be asked.</summary>
+internal sealed record RpoView(
+    DateTimeOffset? RestorableAt, double? AgeSeconds, double? LimitSeconds, string? State, DateTimeOffset HeardAt, string? DurableLsn, string? ServerLsn, long? SlotBytes, string? Problem)
+{
+    public static RpoView Of(RpoClock clock, DateTimeOffset now, TimeSpan? limit)
+    {
+        var age = now - clock.RestorableAt;
+        return new(
+            clock.RestorableAt, age?.TotalSeconds, limit?.TotalSeconds, age is { } a && limit is { } l ? JsonNamingPolicy.KebabCaseLower.ConvertName(RpoRisk.Assess(a, l).ToString()) : null,
+            clock.HeardAt, clock.DurableLsn, clock.ServerLsn, clock.SlotBytes, clock.Problem);
+    }
+}
 
 /// <summary>Something was asked for, now or before: ask at the location how it goes.</summary>
 internal sealed record StartedView(string Id, string Location, bool IsNew);

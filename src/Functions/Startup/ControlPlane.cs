@@ -12,6 +12,7 @@ using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Restores;
 using Backup.Catalog.Retention;
+using Backup.Catalog.Rpo;
 using Backup.Catalog.Runs;
 using Backup.Catalog.Signals;
 using Backup.Functions.Access;
@@ -84,6 +85,7 @@ public static class ControlPlane
         services.AddSingleton<RestoreStore>();
         services.AddSingleton<AgentKeyStore>();
         services.AddSingleton<AlertStore>();
+        services.AddSingleton<RpoClockStore>();
         services.AddSingleton<SignalStore>();
         services.AddSingleton<RetentionStore>();
         services.AddSingleton<RemovalStore>();

@@ -22,6 +22,7 @@ internal sealed partial class PolicyBuilder
         var excludes = item.Texts("excludes")?.Select(t => t.Value).ToArray() ?? [];
         var oneFileSystem = item.Flag("oneFileSystem");
         var proof = ReadProof(item);
+        var hooks = ReadHooks(item);
         RefuseKeysOfOtherKinds(item, kind);
 
         var tiers = ReadTiers(item);
@@ -52,7 +53,7 @@ internal sealed partial class PolicyBuilder
                     tiers,
                     window,
                     enabled ?? true)
-                { LegalHold = legalHold ?? false, Proof = proof },
+                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks },
                 item.PlaceOf("name"));
         }
     }

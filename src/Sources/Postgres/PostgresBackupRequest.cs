@@ -32,6 +32,15 @@ public sealed record PostgresBackupRequest
     public bool SpreadCheckpoint { get; init; }
 
     /// <summary>
+    /// The name of a restore point to make right after the backup, of at most <see cref="RestorePointBytesMax"/> bytes; null for none. With the log behind the
+    /// backup it is a goal for recovery. A standby, or a role without the right, makes none, and the outcome has a note.
+    /// </summary>
+    public string? RestorePoint { get; init; }
+
+    /// <summary>What the server takes of a restore point's name.</summary>
+    public const int RestorePointBytesMax = 63;
+
+    /// <summary>
     /// How much of each table is read, in MiB, to record how many rows it has and a hash of them: smaller tables wholly, larger ones in evenly spread parts.
     /// Proofs of restores compare with it. 0 records nothing.
     /// </summary>

@@ -49,6 +49,8 @@ public sealed class PostgresSource(TimeProvider clock)
         ArgumentException.ThrowIfNullOrEmpty(request.Asset);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Workers, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Workers, 64);
+        if (request.RestorePoint is { } restorePoint && Encoding.UTF8.GetByteCount(restorePoint) is 0 or > PostgresBackupRequest.RestorePointBytesMax)
+            throw new ArgumentException($"A restore point's name has 1 to {PostgresBackupRequest.RestorePointBytesMax} bytes.", nameof(request));
         ArgumentOutOfRangeException.ThrowIfNegative(request.RecordMebibytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(request.RecordMebibytes, ContentRecorder.SampleMebibytesMax);
 

@@ -27,6 +27,10 @@ internal sealed record SnapshotRoot(
         SnapshotWriter writer, PostgresBackupRequest request, ConsistencyPoint point, DateTimeOffset started, DateTimeOffset consistentAt,
         TransferCounters counters, ProblemList problems, CancellationToken cancel)
     {
+        // Behind the end of the backup, or no recovery from it could stop there.
+        var noRestorePoint = request.RestorePoint is { } name ? await ServerStatement.MakeRestorePointAsync(request.ConnectionString, name, cancel) : null;
+        if (noRestorePoint is not null)
+            problems.Add(PostgresSource.LabelName, ItemProblemKind.Note, $"The restore point \"{request.RestorePoint}\" was not made: {noRestorePoint}.");
         var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), Store(writer, cancel), cancel);
         return new BackupOutcome
         {
@@ -40,6 +44,7 @@ internal sealed record SnapshotRoot(
             ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
             Problems = problems.Kept(),
             ConsistencyPoint = point,
+            RestorePoint = noRestorePoint is null ? request.RestorePoint : null,
         };
     }
 

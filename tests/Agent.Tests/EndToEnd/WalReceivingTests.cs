@@ -1,3 +1,4 @@
+using Backup.AgentApi;
 using Backup.Services.Testing;
 using Backup.Sources.Postgres;
 using Backup.Vault;
@@ -35,6 +36,11 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         backup.Asset.ShouldBe("voids-db");
         backup.Tags["reason"].ShouldBe("log-needs-base-backup");
         snapshots.Where(s => s.SourceKind == "postgres-wal").ShouldAllBe(s => s.Asset == "voids-db:wal");
+        // Nobody writes now, and the clock does not run on all the same: the vault has what the server has.
+        var reading = await UntilReadAsync(bench, r => r.AgeSeconds < 10);
+        (reading.Asset, reading.Problem).ShouldBe(("voids-db", null));
+        Lsn.TryParse(reading.DurableLsn, out var durable).ShouldBeTrue();
+        durable.ShouldBeGreaterThanOrEqualTo(end);
         await bench.StopAgentAsync();
 
         // Started again it goes on; the base backup is still the one that leads here.
@@ -45,6 +51,21 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         await bench.StopAgentAsync();
         await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
         await drop.ExecuteScalarAsync(Cancel);
+    }
+
+    private static async Task<RpoReading> UntilReadAsync(AgentBench bench, Func<RpoReading, bool> holds)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(Patience);
+        while (true)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            var answer = (await bench.OrderAsync($"rpo-{Guid.NewGuid():N}", new RpoQuery())).Value.ShouldNotBeNull();
+            if (holds(answer.Readings.ShouldHaveSingleItem()))
+            {
+                return answer.Readings[0];
+            }
+        }
     }
 
     private static bool IsBaseBackup(SnapshotInfo snapshot) => snapshot.SourceKind == PostgresSource.Kind;

@@ -51,7 +51,7 @@ public sealed class AgentSettingsFileTests : IDisposable
         e.Message.ReplaceLineEndings("\n").ShouldBe("""
             The configuration holds 13 mistakes:
             agent.yaml:1:1: 'site' is missing
-            agent.yaml:2:1: unknown key 'sight'; known here: allowedSources, concurrentJobs, connections, controlPlaneFile, identityFile, name, postgresPrograms, relay, restoreRoots, site, stateFolder, vaults
+            agent.yaml:2:1: unknown key 'sight'; known here: allowedSources, concurrentJobs, connections, controlPlaneFile, hooks, identityFile, name, postgresPrograms, relay, restoreRoots, site, stateFolder, vaults
             agent.yaml:3:20: 'relay.endpoint' must have the form sb://host or sb://host:port
             agent.yaml:3:82: 'relay.keyFile': there is no file /does/not/exist
             agent.yaml:4:15: 'identityFile' must be an absolute path

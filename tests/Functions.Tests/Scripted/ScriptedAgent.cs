@@ -58,6 +58,9 @@ internal sealed class ScriptedAgent : IAgentLink
     /// <summary>Packs that prune has deleted.</summary>
     public IReadOnlyList<string> Deletions { get; set; } = [];
 
+    /// <summary>What it says about how much would be lost.</summary>
+    public IReadOnlyList<RpoReading> Rpo { get; set; } = [];
+
     /// <summary>Answers orders about keys; null for a lost answer.</summary>
     public Func<OrderPayload, object?> Keys { get; set; } = _ => null;
 
@@ -88,6 +91,7 @@ internal sealed class ScriptedAgent : IAgentLink
             {
                 JobQuery query => Query(query),
                 CancelOrder cancelled => Cancelled(cancelled),
+                RpoQuery => new RpoReadings { Readings = Rpo },
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
                 HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }] },
                 DeletionsQuery => new DeletionPage { Names = Deletions },

@@ -146,6 +146,7 @@ public sealed class PostgresProof(TimeProvider clock)
         if (await ReadAsync(PostgresSource.ContentName) is not { } content)
             return facts;
         var record = ContentDocument.Parse(content);
+        facts = facts with { Superuser = facts.Superuser ?? record.Superuser };
         if (record.Hash != TableContent.Method)
             return facts with { RecordMissing = $"the base backup's hashes are made by another method: {record.Hash}" };
         return facts with { Record = record, Changes = await ChangedRelations.ReadAsync(vault, reader, backup, timeline, cancel) };

@@ -14,16 +14,19 @@ public sealed class ProofTests(ClusterFixture cluster)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task Run_SoundRestore_ComparesEveryTableAndEveryIndexAndEveryPage()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Run_SoundRestore_ComparesEveryTableAndEveryIndexAndEveryPage(bool isStreamed)
     {
-        await MakeDatabaseAsync("proof_sound");
-        var backup = await cluster.BackupAsync(cluster.Request(cluster.Server.ConnectionString("proof_sound")));
+        var database = isStreamed ? "proof_streamed" : "proof_sound";
+        await MakeDatabaseAsync(database);
+        var backup = await cluster.BackupAsync(cluster.Request(cluster.Server.ConnectionString(database)) with { Streamed = isStreamed });
         backup.Problems.ShouldBeEmpty();
         var data = await RestoreAsync(backup.SnapshotId);
 
-        var report = await ProveAsync(backup.SnapshotId, data, new ProofCheck { Name = "stars", Database = "proof_sound", Sql = "SELECT count(*) FROM stars", Expect = "5000" },
-            new ProofCheck { Name = "any", Database = "proof_sound", Sql = "SELECT exists (SELECT FROM stars WHERE n = 17)" });
+        var report = await ProveAsync(backup.SnapshotId, data, new ProofCheck { Name = "stars", Database = database, Sql = "SELECT count(*) FROM stars", Expect = "5000" },
+            new ProofCheck { Name = "any", Database = database, Sql = "SELECT exists (SELECT FROM stars WHERE n = 17)" });
 
         report.Findings.ShouldBeEmpty();
         report.IsProven.ShouldBeTrue();
@@ -40,7 +43,7 @@ public sealed class ProofTests(ClusterFixture cluster)
         // It was started and stopped, and is as good as before: proven once more it says the same. What the check left behind is nothing.
         (await ProveAsync(backup.SnapshotId, data)).Findings.ShouldBeEmpty();
         await using var server = await StartAsync(data);
-        (await ClusterFixture.AskAsync<long>(server.ConnectionString("proof_sound"), "SELECT (SELECT count(*) FROM pg_extension WHERE extname = 'amcheck') + (SELECT count(*) FROM pg_roles WHERE rolname = 'backup_prover')")).ShouldBe(0);
+        (await ClusterFixture.AskAsync<long>(server.ConnectionString(database), "SELECT (SELECT count(*) FROM pg_extension WHERE extname = 'amcheck') + (SELECT count(*) FROM pg_roles WHERE rolname = 'backup_prover')")).ShouldBe(0);
     }
 
     [Fact]
@@ -60,7 +63,7 @@ public sealed class ProofTests(ClusterFixture cluster)
             await using var commit = new NpgsqlCommand("COMMIT", open);
             await commit.ExecuteNonQueryAsync(Cancel);
         });
-        var record = await new ContentRecorder(connection, 16, TimeProvider.System).RunAsync(await FactsAsync(), Cancel);
+        var record = await new ContentRecorder(connection, 16, TimeProvider.System).RunAsync(Cancel);
         record.Databases.Single(database => database.Name == "proof_busy").TablesBusy.ShouldBe(1);
 
         var backup = await cluster.BackupAsync(cluster.Request(connection), changes);
@@ -224,13 +227,6 @@ public sealed class ProofTests(ClusterFixture cluster)
         sample[0][0].ShouldBe(0);
         sample[^1][1].ShouldBe(total);
         sample.ShouldAllBe(range => range[1] - range[0] == BlockSample.RunBlocks);
-    }
-
-    private async Task<ServerFacts> FactsAsync()
-    {
-        await using var connection = new NpgsqlConnection(cluster.Server.ConnectionString() + ";Pooling=false");
-        await connection.OpenAsync(Cancel);
-        return await PrerequisiteCheck.RunAsync(connection, Cancel);
     }
 
     private async Task MakeDatabaseAsync(string name)

@@ -35,6 +35,24 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public async Task Recover_ToTheRestorePointOfABackup_GivesWhatWasThereAtItsEnd()
+    {
+        await using var bench = await WalBench.StartAsync();
+        await using var receiving = await bench.ReceiveAsync();
+        await bench.CommitAsync();
+        var before = await bench.CountAsync();
+        var backup = await bench.BackUpAsync(restorePoint: "backup-voids-20260501T1200");
+        backup.RestorePoint.ShouldBe("backup-voids-20260501T1200");
+        await bench.CommitAsync();
+        await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        await receiving.StopAsync();
+        await bench.LoseServerAsync();
+
+        await ShouldHoldAsync(bench, RecoveryTarget.AtRestorePoint("backup-voids-20260501T1200"), before);
+        await ShouldHoldAsync(bench, RecoveryTarget.Latest, before + 1);
+    }
+
+    [Fact]
     public async Task Plan_GoalOutOfReach_SaysWhyBeforeAnythingIsTouched()
     {
         await using var bench = await WalBench.StartAsync();

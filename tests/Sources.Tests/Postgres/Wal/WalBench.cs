@@ -58,8 +58,8 @@ internal sealed class WalBench : IAsyncDisposable
 
     internal Task<OpenVault> OpenAsync() => OpenVault.OpenAsync(Store, _keys.RestoreKey, TimeProvider.System, Cancel);
 
-    internal async Task<BackupOutcome> BackUpAsync(bool streamed = false) =>
-        await new PostgresSource(TimeProvider.System).BackupAsync(await OpenForBackupAsync(), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database, Streamed = streamed }, new(), null, Cancel);
+    internal async Task<BackupOutcome> BackUpAsync(bool streamed = false, string? restorePoint = null) =>
+        await new PostgresSource(TimeProvider.System).BackupAsync(await OpenForBackupAsync(), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database, Streamed = streamed, RestorePoint = restorePoint }, new(), null, Cancel);
 
     internal async Task<Receiving> ReceiveAsync(Func<WalReceiverRequest, WalReceiverRequest>? change = null, IObjectStore? through = null)
     {

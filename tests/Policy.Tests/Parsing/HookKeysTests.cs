@@ -1,0 +1,33 @@
+using Shouldly;
+
+namespace Backup.Policy.Tests.Parsing;
+
+public sealed class HookKeysTests
+{
+    private const string Text = """
+        version: 1
+        sites: [ { name: lab } ]
+        agents: [ { name: a, site: lab } ]
+        assets:
+          - { name: files, kind: files, agent: a, vault: v, serviceClass: critical, dataClass: active, paths: [/x], hooks: { before: [hold-app], after: [resume-app, tell] } }
+          - { name: other, kind: files, agent: a, vault: v, serviceClass: critical, dataClass: active, paths: [/x] }
+        """;
+
+    [Fact]
+    public void Parse_Hooks_AreNamesInOrder()
+    {
+        var policy = PolicyParser.Parse(Text, "p");
+        var hooks = policy.FindAsset(new("files"))!.Hooks;
+        hooks.Before.ShouldBe(["hold-app"]);
+        hooks.After.ShouldBe(["resume-app", "tell"]);
+        policy.FindAsset(new("other"))!.Hooks.ShouldBe(HookRule.None);
+    }
+
+    [Theory]
+    [InlineData("[hold-app]", "[\"/bin/rm -rf /\"]", "is not the name of a hook")]
+    [InlineData("before:", "during:", "has no key \"during\"")]
+    [InlineData("[resume-app, tell]", "[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]", "the limit is 16")]
+    public void Parse_WrongHooks_SaysWhatAndWhere(string right, string wrong, string expected) =>
+        Should.Throw<PolicyException>(() => PolicyParser.Parse(Text.Replace(right, wrong, StringComparison.Ordinal), "p")).Problems
+            .ShouldContain(p => p.Message.Contains(expected, StringComparison.Ordinal) && p.At.Line == 5);
+}
