@@ -71,6 +71,7 @@ internal static class Backupctl
             VaultCommands.Create(context),
             BackupCommand.Create(context),
             BackupPostgresCommand.Create(context),
+            DumpPostgresCommand.Create(context),
             SnapshotsCommand.Create(context),
             BrowseCommands.Ls(context),
             BrowseCommands.Find(context),

@@ -197,6 +197,9 @@ public sealed record Asset(
     /// <summary>Postgres only: what is recorded when it is backed up, and how restores are proven by it.</summary>
     public ProofRule Proof { get; init; } = ProofRule.Standard;
 
+    /// <summary>Postgres only: databases are also dumped logically with each backup; null: not.</summary>
+    public DumpRule? Dump { get; init; }
+
     /// <summary>What its agent does before and after each backup: names in that agent's own configuration.</summary>
     public HookRule Hooks { get; init; } = HookRule.None;
 

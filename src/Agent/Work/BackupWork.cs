@@ -8,6 +8,7 @@ using Backup.AgentApi;
 using Backup.Sources;
 using Backup.Sources.Files;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Dumps;
 using Backup.Vault;
 using Backup.Vault.Snapshots;
 
@@ -32,7 +33,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
 
         var vault = await vaults.OpenForBackupAsync(order.Vault, cancel).ConfigureAwait(false);                   // (2)
         var snapshots = await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false);
-        if (snapshots.FirstOrDefault(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value) is { } earlier)         // (3)
+        if (snapshots.FirstOrDefault(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value && s.SourceKind != PostgresDumpSource.Kind) is { } earlier)         // (3)
         {
             return Report(order, vault.Id, earlier);
         }
@@ -43,9 +44,9 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
             [AgentFacts.RunTag] = order.RunId,
             [AgentFacts.HostTag] = Environment.MachineName,
         };
-        var (outcome, hookFailure) = await frame.RunAsync(
-            id, order.Asset, order.RunId, order.Hooks ?? new BackupHooks(), () => BackUpAsync(vault, order, tags, new TransferNote(progress), cancel), cancel).ConfigureAwait(false);    // (4)
-        return outcome is null ? JobOutcome.Failed(hookFailure!) : Report(order, vault.Id, outcome, hookFailure);  // (5)
+        var (done, hookFailure) = await frame.RunAsync(
+            id, order.Asset, order.RunId, order.Hooks ?? new BackupHooks(), () => BackUpAndDumpAsync(vault, order, tags, new TransferNote(progress), cancel), cancel).ConfigureAwait(false);    // (4)
+        return done is null ? JobOutcome.Failed(hookFailure!) : Report(order, vault.Id, done, hookFailure);  // (5)
     }
 
     private Failure? Refuse(BackupOrder order) => hooks.Refuse([.. order.Hooks?.Before ?? [], .. order.Hooks?.After ?? []]) ?? RefuseSource(order);
@@ -60,6 +61,37 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
             Hint = "Compare the asset's connection in the policy with 'connections' in the agent's configuration.",
         },
     };
+
+    private async Task<BackupAndDump> BackUpAndDumpAsync(
+        OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
+    {
+        var backup = await BackUpAsync(vault, order, tags, progress, cancel).ConfigureAwait(false);
+        if (order.Postgres?.Dump is not { } wanted)
+        {
+            return new BackupAndDump(backup, null, null);
+        }
+
+        // The physical backup is made; whatever becomes of the dump, it stays so.
+        try
+        {
+            var request = new PostgresDumpRequest
+            {
+                Asset = order.Asset,
+                ConnectionString = ReadConnection(order.Postgres.Connection),
+                Databases = wanted.Databases,
+                Programs = settings.PostgresPrograms.GetValueOrDefault(backup.ConsistencyPoint!.ServerVersion / 10000),
+                Tags = tags,
+            };
+            var dump = await new PostgresDumpSource(time).BackupAsync(vault, request, new WriterOptions(), progress, cancel).ConfigureAwait(false);
+            return new BackupAndDump(backup, dump.SnapshotId.ToString(), dump.Problems.FirstOrDefault(p => p.MakesPartial) is { } first ? DumpFailed($"{first.Path}: {first.Reason}", "Give the role the right to read it.") : null);
+        }
+        catch (SourcesException e) when (!cancel.IsCancellationRequested)
+        {
+            return new BackupAndDump(backup, null, DumpFailed(e.Message.Split('\n')[0], e.Hint));
+        }
+    }
+
+    private static Failure DumpFailed(string why, string hint) => new() { Code = FailureCode.SourceFailed, Message = $"The logical dump failed: {why}", Hint = hint };
 
     private Task<BackupOutcome> BackUpAsync(
         OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
@@ -109,12 +141,13 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         ? run
         : $"{new string([.. run.Where(char.IsAsciiLetterOrDigit).Take(30)])}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(run)).AsSpan(0, 8))}";
 
-    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupOutcome outcome, Failure? hookFailure)
+    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupAndDump done, Failure? hookFailure)
     {
+        var outcome = done.Backup;
         var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
         return new JobOutcome
         {
-            State = outcome.IsPartial || hookFailure is not null ? JobState.Partial : JobState.Succeeded,
+            State = outcome.IsPartial || (hookFailure ?? done.DumpFailure) is not null ? JobState.Partial : JobState.Succeeded,
             Backup = new BackupResult
             {
                 SnapshotId = outcome.SnapshotId.ToString(),
@@ -128,6 +161,8 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 BytesStored = outcome.Statistics.BytesStored,
                 FilesTotal = outcome.ItemsTotal,
                 FilesUnreadableTotal = outcome.ItemsUnreadable,
+                DumpSnapshotId = done.DumpSnapshotId,
+                DumpFailure = done.DumpFailure,
                 HookFailure = hookFailure,
                 ConsistencyPoint = outcome.ConsistencyPoint is { } point ? Translate(point) with { RestorePoint = outcome.RestorePoint } : null,
                 FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
@@ -143,6 +178,9 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         FirstWal = point.FirstWalFile,
         LastWal = point.LastWalFile,
     };
+
+    /// <summary>A backup, and the dump that was ordered with it.</summary>
+    private sealed record BackupAndDump(BackupOutcome Backup, string? DumpSnapshotId, Failure? DumpFailure);
 
     /// <summary>
     /// The same result from the snapshot alone: the process died after the commit and before the report was journaled. What the

@@ -26,6 +26,13 @@ public sealed record FilesSettings
     [JsonPropertyName("oneFileSystem")] public bool OneFileSystem { get; init; }
 }
 
+/// <summary>A logical dump beside the physical backup.</summary>
+public sealed record DumpSettings
+{
+    /// <summary>The databases; empty for all.</summary>
+    [JsonPropertyName("databases")] public IReadOnlyList<string> Databases { get; init; } = [];
+}
+
 /// <summary>Which database server to read.</summary>
 public sealed record PostgresSettings
 {
@@ -34,6 +41,9 @@ public sealed record PostgresSettings
 
     /// <summary>How much of each table is recorded for later comparison, in MiB, 0 to <see cref="RecordMebibytesMax"/>; null for the agent's default.</summary>
     [JsonPropertyName("recordMiB")] public int? RecordMebibytes { get; init; }
+
+    /// <summary>Also dump databases logically; null: no dump.</summary>
+    [JsonPropertyName("dump")] public DumpSettings? Dump { get; init; }
 
     /// <summary>The most of a table that can be recorded: 1 TiB.</summary>
     public const int RecordMebibytesMax = 1 << 20;
@@ -107,6 +117,7 @@ public sealed record BackupOrder : JobOrder
         if (Postgres is not null)
         {
             check.Name(Postgres.Connection, "postgres.connection");
+            check.Items(Postgres.Dump?.Databases ?? [], "postgres.dump.databases", database => check.Name(database, "postgres.dump.databases[]"));
             check.That(Postgres.RecordMebibytes is null or (>= 0 and <= PostgresSettings.RecordMebibytesMax), $"'postgres.recordMiB' must be 0 to {PostgresSettings.RecordMebibytesMax}");
         }
 
@@ -191,6 +202,12 @@ public sealed record BackupResult
 
     /// <summary>How many files were unreadable. More than none makes the job partial.</summary>
     [JsonPropertyName("filesUnreadableTotal")] public long FilesUnreadableTotal { get; init; }
+
+    /// <summary>The snapshot of the logical dump, when one was ordered and made.</summary>
+    [JsonPropertyName("dumpSnapshotId")] public string? DumpSnapshotId { get; init; }
+
+    /// <summary>The logical dump, or a part of it, failed; makes the job partial.</summary>
+    [JsonPropertyName("dumpFailure")] public Failure? DumpFailure { get; init; }
 
     /// <summary>A hook after the backup failed; makes the job partial.</summary>
     [JsonPropertyName("hookFailure")] public Failure? HookFailure { get; init; }

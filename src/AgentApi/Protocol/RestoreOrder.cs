@@ -80,7 +80,7 @@ public sealed record RestoreOrder : JobOrder
     [JsonPropertyName("proof")] public ProofSettings? Proof { get; init; }
 
     /// <summary>True: remove what was restored at the end. A drill.</summary>
-    [JsonPropertyName("discard")] [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool Discard { get; init; }
+    [JsonPropertyName("discard"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool Discard { get; init; }
 
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Restore;

@@ -71,7 +71,7 @@ public sealed record PointSummary(
 public sealed record UnreadableEntry(string Path, string Reason);
 
 /// <summary>Where in a database's write-ahead log a snapshot is consistent, as PostgreSQL prints positions.</summary>
-public sealed record LogPosition(long Timeline, string StartLsn, string StopLsn, string? FirstWal, string? LastWal, string? RestorePoint = null);
+public sealed record LogPosition(long Timeline, string StartLsn, string StopLsn, string? FirstWal, string? LastWal, string? RestorePoint = null, string? DumpSnapshotId = null);
 
 /// <summary>What the agent answered when a backup had succeeded, whole or in part. Only this leads to a recovery point.</summary>
 /// <param name="Run">The run that the order named.</param>

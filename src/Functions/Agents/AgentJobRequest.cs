@@ -102,6 +102,9 @@ public sealed record BackupTask
     /// <summary>What is done around it, by names in the agent's configuration; null: nothing.</summary>
     public BackupHooks? Hooks { get; init; }
 
+    /// <summary>Postgres only: also dump databases logically; null: no dump.</summary>
+    public DumpSettings? Dump { get; init; }
+
     /// <summary>Postgres only: how much of each table is recorded for later comparison, in MiB; null for the agent's default.</summary>
     public int? RecordMebibytes { get; init; }
 }

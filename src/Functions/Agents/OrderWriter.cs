@@ -32,7 +32,7 @@ public sealed class OrderWriter(IOffsiteStore offsite)
         Vault = task.Vault,
         Hooks = task.Hooks,
         Files = task.Connection is null ? new FilesSettings { Paths = task.Paths, Excludes = task.Excludes, OneFileSystem = task.OneFileSystem } : null,
-        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes },
+        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes, Dump = task.Dump },
     };
 
     private async Task<ReplicateOrder> ReplicateAsync(ReplicateTask task, CancellationToken cancel)

@@ -22,7 +22,7 @@ public static class ReceiptCheck
             { Backup: { } result } when result.EndedAt < result.StartedAt => "it ended before it began",
             { Backup: { } result } when result.EndedAt.UtcDateTime > now + ClockSkewMax => "its moment of consistency lies in the future",
             { Backup: { } result } when result.BytesRead < 0 || result.BytesNew < 0 || result.BytesStored < 0 || result.FilesTotal < 0 || result.FilesUnreadableTotal < 0 => "it counts below zero",
-            { Backup: { } result } when (report.State is JobState.Partial) != (result.FilesUnreadableTotal > 0 || result.HookFailure is not null) => $"it is {report.State} with {result.FilesUnreadableTotal} unreadable files",
+            { Backup: { } result } when (report.State is JobState.Partial) != (result.FilesUnreadableTotal > 0 || (result.HookFailure ?? result.DumpFailure) is not null) => $"it is {report.State} with {result.FilesUnreadableTotal} unreadable files",
             _ => null,
         };
         return fault is null

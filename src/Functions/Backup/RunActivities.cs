@@ -58,6 +58,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             OneFileSystem = asset.OneFileSystem,
             Connection = asset.Kind is SourceKind.Postgres ? asset.Connection : null,
             Hooks = asset.Hooks is { Before.Count: 0, After.Count: 0 } ? null : new BackupHooks { Before = [.. asset.Hooks.Before], After = [.. asset.Hooks.After] },
+            Dump = asset.Dump is { } dump ? new DumpSettings { Databases = [.. dump.Databases] } : null,
             RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },
         Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, tier.ContainerOf(asset)))],
@@ -106,7 +107,7 @@ public sealed class PublishRecoveryPoint(RecoveryPointStore points)
         result.FilesTotal,
         result.FilesUnreadableTotal,
         [.. result.FilesUnreadable.Select(f => new UnreadableEntry(f.Path, f.Reason))],
-        result.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint) : null);
+        result.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint, result.DumpSnapshotId) : null);
 }
 
 /// <summary>Closes a run.</summary>

@@ -17,9 +17,9 @@ public static class RunEndings
             reasons.Add(new JobFailure(ReasonCodes.UnreadableFiles, $"{result.FilesUnreadableTotal} files could not be read{first}.", "Let the agent read them, or exclude them."));
         }
 
-        if (result.HookFailure is { } hook)
+        foreach (var failure in new[] { result.HookFailure, result.DumpFailure }.OfType<Failure>())
         {
-            reasons.Add(JobProgression.Translate(hook));
+            reasons.Add(JobProgression.Translate(failure));
         }
 
         reasons.AddRange(copies.Where(c => c.Failure is not null).Select(c => c.Failure! with { Text = $"Tier {c.Tier}: {c.Failure.Text}" }));

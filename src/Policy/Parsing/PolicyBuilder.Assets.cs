@@ -23,6 +23,7 @@ internal sealed partial class PolicyBuilder
         var oneFileSystem = item.Flag("oneFileSystem");
         var proof = ReadProof(item);
         var hooks = ReadHooks(item);
+        var dump = ReadDump(item);
         RefuseKeysOfOtherKinds(item, kind);
 
         var tiers = ReadTiers(item);
@@ -53,7 +54,7 @@ internal sealed partial class PolicyBuilder
                     tiers,
                     window,
                     enabled ?? true)
-                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks },
+                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks, Dump = dump },
                 item.PlaceOf("name"));
         }
     }
@@ -84,7 +85,7 @@ internal sealed partial class PolicyBuilder
     {
         string[] foreign = kind switch
         {
-            SourceKind.Files => ["connection", "proof"],
+            SourceKind.Files => ["connection", "proof", "dump"],
             SourceKind.Postgres => ["paths", "excludes", "oneFileSystem"],
             _ => [],
         };

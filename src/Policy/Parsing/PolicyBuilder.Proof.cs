@@ -1,6 +1,6 @@
 namespace Backup.Policy.Parsing;
 
-/// <summary>How restores of databases are proven.</summary>
+/// <summary>How restores of databases are proven, and what is dumped beside them.</summary>
 internal sealed partial class PolicyBuilder
 {
     private static readonly TimeSpan CheckTimeDefault = TimeSpan.FromMinutes(1);
@@ -18,6 +18,18 @@ internal sealed partial class PolicyBuilder
             TimeLimit = ReadProofTime(group) ?? ProofRule.Standard.TimeLimit,
             Checks = ReadChecks(group),
         };
+        group.RefuseUnknownKeys();
+        return rule;
+    }
+
+    private static DumpRule? ReadDump(MapReader item)
+    {
+        if (item.Group("dump") is not { } group)
+        {
+            return null;
+        }
+
+        var rule = new DumpRule([.. group.Texts("databases")?.Select(name => name.Value) ?? []]);
         group.RefuseUnknownKeys();
         return rule;
     }

@@ -1,10 +1,11 @@
 using System.Globalization;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
+using Backup.Sources.Postgres.Dumps;
 using Backup.Sources.Restoring;
-using Backup.Vault;
 using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
+using Backup.Vault;
 
 namespace Backup.Sources.Files;
 
@@ -36,7 +37,7 @@ public sealed class FilesRestore(TimeProvider clock)
         _ = new IncludeRules(request.Include); // a pattern that cannot be read is told before the vault is asked
         using var counters = new TransferCounters(progress, clock);
         var info = await vault.ReadSnapshotAsync(snapshot, cancel);
-        if (info.SourceKind != FilesSource.Kind)
+        if (info.SourceKind is not (FilesSource.Kind or PostgresDumpSource.Kind))
         {
             throw new SourcesException(
                 SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot} is of kind {info.SourceKind}, not {FilesSource.Kind}.", "Restore it as what it is.");

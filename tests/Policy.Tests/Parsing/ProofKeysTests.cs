@@ -16,6 +16,7 @@ public sealed class ProofKeysTests
             serviceClass: critical
             dataClass: active
             connection: c
+            dump: { databases: [voids, sky] }
             proof:
               recordMiB: 64
               timeLimit: 30min
@@ -35,7 +36,9 @@ public sealed class ProofKeysTests
             new ProofQuestion("rows", "voids", "SELECT count(*) FROM voids", "12", TimeSpan.FromMinutes(1)),
             new ProofQuestion("any", "voids", "SELECT true", null, TimeSpan.FromSeconds(5)),
         ]);
+        policy.FindAsset(new("db"))!.Dump.ShouldNotBeNull().Databases.ShouldBe(["voids", "sky"]);
         policy.FindAsset(new("other"))!.Proof.ShouldBe(ProofRule.Standard);
+        policy.FindAsset(new("other"))!.Dump.ShouldBeNull();
     }
 
     [Theory]

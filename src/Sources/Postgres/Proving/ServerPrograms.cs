@@ -13,12 +13,16 @@ public static class ServerPrograms
     /// <exception cref="SourcesException">ServerUnsuitable: it is not there; the hint says where it was looked for.</exception>
     public static string Find(int majorVersion, string program, string? configured)
     {
-        string[] places = configured is null
-            ? [.. Usual.Select(place => place.Replace("{0}", majorVersion.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal))]
-            : [configured];
+        string[] places = configured is null ? UsualOf(majorVersion) : [configured];
         return places.FirstOrDefault(place => File.Exists(Path.Combine(place, program))) ?? throw new SourcesException(
             SourcesFault.ServerUnsuitable,
             $"This machine has no program {program} of PostgreSQL {majorVersion} (looked in {string.Join(", ", places)}).",
             $"Install PostgreSQL {majorVersion} here, or name the folder that holds its programs.");
     }
+
+    /// <summary>The usual folder that has a program of that version; null when none has.</summary>
+    internal static string? TryFind(int majorVersion, string program) => UsualOf(majorVersion).FirstOrDefault(place => File.Exists(Path.Combine(place, program)));
+
+    private static string[] UsualOf(int majorVersion) =>
+        [.. Usual.Select(place => place.Replace("{0}", majorVersion.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal))];
 }

@@ -1,0 +1,197 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Backup.Sources.Posix;
+using Backup.Vault;
+using Backup.Vault.Chunking;
+using Backup.Vault.Snapshots;
+using Npgsql;
+
+namespace Backup.Sources.Postgres.Dumps;
+
+/// <summary>
+/// Dumps databases logically: <c>pg_dump</c>'s custom format of each, and <c>pg_dumpall</c>'s global objects, streamed into the vault without a file in between.
+/// </summary>
+/// <remarks>
+/// pg_dump compresses nothing: a compressed stream differs from its first changed row on, while the vault finds equal stretches of an uncompressed one again and
+/// compresses what is new itself. Each database is dumped in a snapshot of its own.
+/// </remarks>
+/// <param name="clock">Stamps the snapshot.</param>
+public sealed class PostgresDumpSource(TimeProvider clock)
+{
+    /// <summary>What snapshots of this source say in <see cref="SnapshotDescription.SourceKind"/>. They restore as files.</summary>
+    public const string Kind = "postgres-dump";
+
+    internal const string GlobalsName = "globals.sql";
+    private const string Suffix = ":dump";
+    private const int ErrorCharsKept = 500;
+
+    /// <summary>The asset that a cluster's dumps are under, so that the cluster's latest snapshot is always one that can be restored as it is.</summary>
+    public static string AssetOf(string asset) => asset + Suffix;
+
+    /// <summary>The file of a database in a snapshot.</summary>
+    public static string FileOf(string database) => Uri.EscapeDataString(database) + ".dump";
+
+    /// <summary>Dumps and commits. A database that cannot be dumped makes the outcome partial and is named.</summary>
+    /// <param name="vault">Where to; a backup key is enough.</param>
+    /// <param name="request">What.</param>
+    /// <param name="options">How the vault compresses and packs.</param>
+    /// <param name="progress">Told a few times per second, from other threads; or null.</param>
+    /// <param name="cancel">Gives up; then there is no snapshot.</param>
+    /// <remarks>(1) which databases, which programs (2) each database (3) global objects (4) commit.</remarks>
+    /// <exception cref="SourcesException">ServerUnavailable; or ServerUnsuitable: no fitting programs, or nothing could be dumped.</exception>
+    /// <exception cref="VaultException">The vault or its store failed; then there is no snapshot.</exception>
+    public async Task<BackupOutcome> BackupAsync(
+        OpenVault vault, PostgresDumpRequest request, WriterOptions options, IProgress<TransferProgress>? progress, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(vault);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentException.ThrowIfNullOrEmpty(request.Asset);
+        var started = clock.GetUtcNow();
+        var settings = ServerConnection.Settings(request.ConnectionString, "backup dump");
+        var (version, databases) = await AskAsync(settings, request.Databases, cancel);                                       // (1)
+        using var programs = await DumpPrograms.FindAsync(version / 10000, request.Programs, settings, cancel);
+        var problems = new ProblemList();
+        using var counters = new TransferCounters(progress, clock);
+        await using var writer = await vault.BeginSnapshotAsync(options, cancel);
+        counters.Enter(TransferPhase.Copying);
+        var entries = new List<TreeEntry>();
+        foreach (var database in databases)                                                                                   // (2)
+            await AddAsync(FileOf(database), programs.Command("pg_dump", "--format=custom", "--compress=0", "--no-password", "--dbname", ConnectionTo(database)));
+        await AddAsync(GlobalsName, programs.Command("pg_dumpall", "--globals-only", "--no-password", "--database", settings.Database ?? "postgres"));   // (3)
+        if (entries.Count == 0)
+        {
+            throw new SourcesException(
+                SourcesFault.ServerUnsuitable, $"Nothing could be dumped: {problems.Kept()[0].Reason}", "Give the role the right to read the databases; global objects take a superuser.");
+        }
+
+        counters.Enter(TransferPhase.Finishing);
+        var root = writer.AddTree([.. entries.OrderBy(entry => Encoding.UTF8.GetString(entry.Name.Span), StringComparer.Ordinal)]);
+        var snapshot = await writer.CommitAsync(Describe(request, version, programs, started, counters, problems), root, cancel);   // (4)
+        return new BackupOutcome
+        {
+            SnapshotId = snapshot.Id,
+            StartedAt = started,
+            EndedAt = snapshot.CommittedAt,
+            ConsistentAt = started,
+            BytesTotal = counters.BytesDone,
+            Statistics = writer.Statistics,
+            ItemsTotal = counters.ItemsDone,
+            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+            Problems = problems.Kept(),
+        };
+
+        async Task AddAsync(string name, ProcessStartInfo command)
+        {
+            var (content, bytes, problem) = await DumpAsync(writer, command, counters, cancel);
+            if (content is not null)
+            {
+                counters.AddItem();
+                entries.Add(new TreeEntry { Name = ByteText.Encode(name), Type = EntryType.File, Mode = 0x180, Size = bytes, ModifiedNanoseconds = started.ToUnixTimeMilliseconds() * 1_000_000, Content = content });
+            }
+            else
+            {
+                problems.Add(name, ItemProblemKind.Unreadable, problem!);
+            }
+        }
+    }
+
+    /// <summary>As a connection string of libpq: a name with an equals sign would be taken for one.</summary>
+    private static string ConnectionTo(string database) =>
+        $"dbname='{database.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
+
+    private static async Task<(Content? Content, long Bytes, string? Problem)> DumpAsync(SnapshotWriter writer, ProcessStartInfo command, TransferCounters counters, CancellationToken cancel)
+    {
+        using var process = Process.Start(command)!;
+        process.StandardInput.Close();
+        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        using var stopping = cancel.Register(() => process.Kill());
+        var output = new CountedStream(process.StandardOutput.BaseStream, counters);
+        var content = await Task.Run(() => writer.AddContent(output, ContentHints.None, cancel), CancellationToken.None);
+        await process.WaitForExitAsync(CancellationToken.None);
+        cancel.ThrowIfCancellationRequested();
+        if (process.ExitCode == 0)
+            return (content, output.Bytes, null);
+        var said = (await errors).Trim();
+        return (null, 0, said.Length <= ErrorCharsKept ? said : said[^ErrorCharsKept..]);
+    }
+
+    private static async Task<(int Version, IReadOnlyList<string> Databases)> AskAsync(NpgsqlConnectionStringBuilder settings, IReadOnlyList<string> wanted, CancellationToken cancel)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection(settings.ConnectionString);
+            await connection.OpenAsync(cancel);
+            await using var query = new NpgsqlCommand("SELECT current_setting('server_version_num')::int, datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 2", connection);
+            await using var rows = await query.ExecuteReaderAsync(cancel);
+            var (version, all) = (0, new List<string>());
+            while (await rows.ReadAsync(cancel))
+            {
+                version = rows.GetInt32(0);
+                all.Add(rows.GetString(1));
+            }
+
+            return (version, wanted.Count == 0 ? all : wanted);
+        }
+        catch (Exception error) when (ServerConnection.Translate(error, "ask for the databases of") is { } known)
+        {
+            throw known;
+        }
+    }
+
+    private static SnapshotDescription Describe(
+        PostgresDumpRequest request, int version, DumpPrograms programs, DateTimeOffset started, TransferCounters counters, ProblemList problems) => new()
+    {
+        Asset = AssetOf(request.Asset),
+        SourceKind = Kind,
+        ConsistentAt = started,
+        Tags = request.Tags,
+        SealedProperties = new Dictionary<string, string>
+        {
+            ["server-version"] = version.ToString(CultureInfo.InvariantCulture),
+            ["pg-dump-version"] = programs.Version,
+        },
+        ItemsTotal = counters.ItemsDone,
+        ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+    };
+
+    /// <summary>Counts what is read through it.</summary>
+    private sealed class CountedStream(Stream inner, TransferCounters counters) : Stream
+    {
+        internal long Bytes { get; private set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(Span<byte> buffer)
+        {
+            var count = inner.Read(buffer);
+            Bytes += count;
+            counters.AddBytes(count);
+            return count;
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}
