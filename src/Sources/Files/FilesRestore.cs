@@ -3,9 +3,9 @@ using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
 using Backup.Sources.Postgres.Dumps;
 using Backup.Sources.Restoring;
+using Backup.Vault;
 using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
-using Backup.Vault;
 
 namespace Backup.Sources.Files;
 

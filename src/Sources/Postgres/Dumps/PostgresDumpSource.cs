@@ -141,19 +141,19 @@ public sealed class PostgresDumpSource(TimeProvider clock)
 
     private static SnapshotDescription Describe(
         PostgresDumpRequest request, int version, DumpPrograms programs, DateTimeOffset started, TransferCounters counters, ProblemList problems) => new()
-    {
-        Asset = AssetOf(request.Asset),
-        SourceKind = Kind,
-        ConsistentAt = started,
-        Tags = request.Tags,
-        SealedProperties = new Dictionary<string, string>
         {
-            ["server-version"] = version.ToString(CultureInfo.InvariantCulture),
-            ["pg-dump-version"] = programs.Version,
-        },
-        ItemsTotal = counters.ItemsDone,
-        ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
-    };
+            Asset = AssetOf(request.Asset),
+            SourceKind = Kind,
+            ConsistentAt = started,
+            Tags = request.Tags,
+            SealedProperties = new Dictionary<string, string>
+            {
+                ["server-version"] = version.ToString(CultureInfo.InvariantCulture),
+                ["pg-dump-version"] = programs.Version,
+            },
+            ItemsTotal = counters.ItemsDone,
+            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+        };
 
     /// <summary>Counts what is read through it.</summary>
     private sealed class CountedStream(Stream inner, TransferCounters counters) : Stream
