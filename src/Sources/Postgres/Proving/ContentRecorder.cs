@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Backup.Sources.Postgres.Format;
 using Npgsql;
@@ -15,10 +16,14 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
 
     private const int TablesMax = 10_000;
 
+    /// <summary>Each takes a connection of the server's while the record is made.</summary>
+    private const int DatabasesMax = 32;
+
     /// <summary>The server's oldest snapshot holds its vacuum back; so does a backup, but not for ever.</summary>
     private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(5);
 
     private readonly List<string> _notes = [];
+    private readonly ConcurrentBag<NpgsqlConnection> _connections = [];
     private string? _superuser;
     private int _tables;
 
@@ -29,8 +34,8 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         var databases = new List<DatabaseContent>();
         try
         {
-            foreach (var name in await ListDatabasesAsync(stop.Token))
-                await AddAsync(databases, name, stop.Token);
+            foreach (var database in await OpenAsync(await ListDatabasesAsync(stop.Token), stop.Token))
+                databases.Add(await ReadAsync(database, stop.Token));
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -39,6 +44,11 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         catch (Exception failure) when (failure is NpgsqlException or SourcesException or TimeoutException or IOException)
         {
             _notes.Add(Reason(failure));
+        }
+        finally
+        {
+            foreach (var connection in _connections)
+                await connection.DisposeAsync();
         }
 
         return new ContentDocument
@@ -53,7 +63,8 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
 
     private async Task<List<string>> ListDatabasesAsync(CancellationToken cancel)
     {
-        await using var connection = await OpenAsync(null, cancel);
+        await using var connection = new NpgsqlConnection(Settings(null).ConnectionString);
+        await connection.OpenAsync(cancel);
         await using var query = new NpgsqlCommand(
             "SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", connection);
         await using var rows = await query.ExecuteReaderAsync(cancel);
@@ -74,20 +85,32 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         return names;
     }
 
-    private async Task AddAsync(List<DatabaseContent> databases, string name, CancellationToken cancel)
+    /// <summary>Takes the snapshots of all databases at about the same time, so that all of them fall within the backup.</summary>
+    private async Task<List<Opened>> OpenAsync(List<string> names, CancellationToken cancel)
     {
+        if (names.Count > DatabasesMax)
+            _notes.Add($"only the first {DatabasesMax} of {names.Count} databases are read");
+        var attempts = await Task.WhenAll(names.Take(DatabasesMax).Select(name => TryOpenAsync(name, cancel)));
+        _notes.AddRange(attempts.Select(attempt => attempt.Refusal).OfType<string>());
+        return [.. attempts.Select(attempt => attempt.Opened).OfType<Opened>()];
+    }
+
+    private async Task<(Opened? Opened, string? Refusal)> TryOpenAsync(string name, CancellationToken cancel)
+    {
+        var connection = new NpgsqlConnection(Settings(name).ConnectionString);
+        _connections.Add(connection);
         try
         {
-            await using var connection = await OpenAsync(name, cancel);
-            databases.Add(await ReadAsync(connection, name, cancel));
+            await connection.OpenAsync(cancel);
+            return (await SnapshotAsync(connection, name, cancel), null);
         }
         catch (PostgresException refused)
         {
-            _notes.Add($"database \"{name}\": {refused.MessageText}");
+            return (null, $"database \"{name}\": {refused.MessageText}");
         }
     }
 
-    private async Task<DatabaseContent> ReadAsync(NpgsqlConnection connection, string name, CancellationToken cancel)
+    private static async Task<Opened> SnapshotAsync(NpgsqlConnection connection, string name, CancellationToken cancel)
     {
         // The order matters: whoever wrote before the position and is not in the snapshot still holds its table in between.
         const string where = "SELECT pg_current_wal_insert_lsn()::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), pg_relation_filenode('pg_catalog.pg_class')::bigint";
@@ -104,34 +127,33 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         var tables = await TableList.ReadAsync(connection, cancel);
         await ExecuteAsync(connection, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", cancel);
         // The statement takes the snapshot before it asks: whoever is in it committed before this position.
-        string until;
-        await using (var first = new NpgsqlCommand("SELECT pg_current_wal_insert_lsn()::text", connection))
-            until = (string)(await first.ExecuteScalarAsync(cancel))!;
-        var read = new List<TableRecord>();
-        var leftOut = 0;
-        foreach (var table in tables.Where(table => !table.IsBusy))
-        {
-            if (_tables >= TablesMax || await ReadAsync(connection, table, cancel) is not { } content)
-            {
-                leftOut++;
-                continue;
-            }
-
-            _tables++;
-            read.Add(content);
-        }
-
-        return new DatabaseContent
+        await using var first = new NpgsqlCommand("SELECT pg_current_wal_insert_lsn()::text", connection);
+        var until = (string)(await first.ExecuteScalarAsync(cancel))!;
+        return new Opened(connection, [.. tables.Where(table => !table.IsBusy)], new DatabaseContent
         {
             Name = name,
             ObjectId = objectId,
             Lsn = lsn,
             UntilLsn = until,
             CatalogFileNode = catalog,
-            Tables = read,
+            Tables = [],
             TablesBusy = tables.Count(table => table.IsBusy),
-            TablesLeftOut = leftOut,
-        };
+        });
+    }
+
+    private async Task<DatabaseContent> ReadAsync(Opened database, CancellationToken cancel)
+    {
+        var read = new List<TableRecord>();
+        foreach (var table in database.Tables)
+        {
+            if (_tables < TablesMax && await ReadAsync(database.Connection, table, cancel) is { } content)
+            {
+                _tables++;
+                read.Add(content);
+            }
+        }
+
+        return database.Content with { Tables = read, TablesLeftOut = database.Tables.Count - read.Count };
     }
 
     /// <summary>Null, with a note, for a table that cannot be read: dropped meanwhile, locked, or forbidden.</summary>
@@ -168,22 +190,12 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         }
     }
 
-    private async Task<NpgsqlConnection> OpenAsync(string? database, CancellationToken cancel)
+    private NpgsqlConnectionStringBuilder Settings(string? database)
     {
         var settings = ServerConnection.Settings(connectionString, "backup content record");
         if (database is not null)
             settings.Database = database;
-        var connection = new NpgsqlConnection(settings.ConnectionString);
-        try
-        {
-            await connection.OpenAsync(cancel);
-            return connection;
-        }
-        catch
-        {
-            await connection.DisposeAsync();
-            throw;
-        }
+        return settings;
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string text, CancellationToken cancel)
@@ -195,4 +207,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     private static string Reason(Exception failure) => failure is PostgresException refused
         ? string.Create(CultureInfo.InvariantCulture, $"{refused.MessageText} ({refused.SqlState})")
         : failure.Message.Split('\n')[0];
+
+    /// <summary>A database whose snapshot is taken.</summary>
+    private sealed record Opened(NpgsqlConnection Connection, IReadOnlyList<TableFacts> Tables, DatabaseContent Content);
 }

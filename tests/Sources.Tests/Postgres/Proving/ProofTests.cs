@@ -22,7 +22,7 @@ public sealed class ProofTests(ClusterFixture cluster)
         var database = isStreamed ? "proof_streamed" : "proof_sound";
         await MakeDatabaseAsync(database);
         var backup = await cluster.BackupAsync(cluster.Request(cluster.Server.ConnectionString(database)) with { Streamed = isStreamed });
-        backup.Problems.ShouldBeEmpty();
+        backup.Problems.ShouldAllBe(problem => !problem.MakesPartial);
         var data = await RestoreAsync(backup.SnapshotId);
 
         var report = await ProveAsync(backup.SnapshotId, data, new ProofCheck { Name = "stars", Database = database, Sql = "SELECT count(*) FROM stars", Expect = "5000" },
@@ -30,7 +30,6 @@ public sealed class ProofTests(ClusterFixture cluster)
 
         report.Findings.ShouldBeEmpty();
         report.IsProven.ShouldBeTrue();
-        report.Content.Note.ShouldBeNull();
         report.Content.TablesEqual.ShouldBeGreaterThanOrEqualTo(3);
         report.Content.RowsCompared.ShouldBeGreaterThanOrEqualTo(5000);
         report.Content.TablesSampled.ShouldBe(0);
