@@ -158,6 +158,41 @@ public sealed class VaultCommandTests : IAsyncLifetime
         (await _bench.OnVaultAsync("vault", "verify", "--depth", "data")).ShouldEnd(ExitCode.Success);
     }
 
+    [Theory]
+    [InlineData("config", false), InlineData("keys", false), InlineData("index", false), InlineData("snapshots", false), InlineData("data", false), InlineData("meta", false)]
+    [InlineData("config", true), InlineData("keys", true), InlineData("data", true)]
+    [InlineData("marks", false), InlineData("ledger", false)]
+    public async Task Repair_OfWhateverIsDamagedOrGone_OpensAndReadsAgain(string kind, bool isGone)
+    {
+        await _bench.BackUpAsync();
+        (await _bench.OnVaultAsync("vault", "copy", "--to", _bench["replica"])).ShouldEnd(ExitCode.Success);
+        (await _bench.OnVaultAsync("vault", "prune", "--drop", "latest")).ShouldEnd(ExitCode.Success);
+        await _bench.BackUpAsync();
+        (await _bench.OnVaultAsync("vault", "copy", "--to", _bench["replica"])).ShouldEnd(ExitCode.Success);
+        (await _bench.OnVaultAsync("vault", "verify")).ShouldEnd(ExitCode.Success);
+        var victim = Directory.EnumerateFiles(_bench[$"vault/{kind}"], "*", SearchOption.AllDirectories).First();
+        var bytes = await File.ReadAllBytesAsync(victim, TestContext.Current.CancellationToken);
+        bytes[bytes.Length / 2] ^= 0x20;
+        if (isGone) File.Delete(victim);
+        else await File.WriteAllBytesAsync(victim, bytes, TestContext.Current.CancellationToken);
+
+        (await _bench.OnVaultAsync("vault", "verify", "--depth", "data", "--no-ledger")).Code.ShouldNotBe((int)ExitCode.Success);
+        var repaired = (await _bench.OnVaultAsync("vault", "repair", "--depth", "data", "--from", _bench["replica"])).ShouldEnd(ExitCode.Success);
+        repaired.Out.ShouldContain(kind is "marks" or "ledger" ? "removed: " : "repaired: ");
+        (await _bench.OnVaultAsync("vault", "verify", "--depth", "data", "--no-ledger")).ShouldEnd(ExitCode.Success);
+        (await _bench.OnVaultAsync("restore", "--snapshot", "latest", "--target", _bench["back"])).ShouldEnd(ExitCode.Success);
+        (await _bench.AsAgentAsync("backup", _bench["data"], "--asset", "docs")).ShouldEnd(ExitCode.Success);
+    }
+
+    [Fact]
+    public async Task Repair_OfAnEmptyPlace_MakesNoVault()
+    {
+        await _bench.BackUpAsync();
+        Directory.CreateDirectory(_bench["empty"]);
+        (await _bench.RunAsync("vault", "repair", "--vault", _bench["empty"], "--key-file", _bench["restore.key"], "--from", _bench["vault"])).ShouldEnd(ExitCode.NoVault);
+        Directory.EnumerateFileSystemEntries(_bench["empty"]).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Prune_ShowsItsPlanThenDoesIt()
     {

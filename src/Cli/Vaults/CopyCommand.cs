@@ -16,8 +16,11 @@ internal static class CopyCommand
         var to = new Option<string>("--to") { Description = "The other store: empty, or an older copy of this vault.", HelpName = "DIR|URL", Required = true };
         var target = new StoreArguments("--to-credential-file");
         var stale = new Option<bool>("--remove-stale-keyrings") { Description = "Also remove keyrings there that this vault no longer has. Needs a credential that may delete." };
+
+        // Accepted so that every 'vault' command takes the same options; a copy reads no key.
+        var unread = new Option<string>("--key-file") { Hidden = true };
         return context.Leaf(
-            "copy", "Copy the vault to another store, or bring a copy up to date. Needs no key.", [vault.Vault, .. vault.Store.All, to, .. target.All, stale],
+            "copy", "Copy the vault to another store, or bring a copy up to date. Needs no key.", [vault.Vault, .. vault.Store.All, to, .. target.All, stale, unread],
             async (invocation, cancel) =>
             {
                 var store = target.Open(invocation, invocation.Require(to));

@@ -5,7 +5,7 @@ using Backup.Vault.Verifying;
 namespace Backup.Cli.Vaults;
 
 /// <summary>What became of one damaged object.</summary>
-internal sealed record RepairLine(string What, string Problem, string? RepairedFrom);
+internal sealed record RepairLine(string What, string Problem, string? RepairedFrom, bool Removed);
 
 /// <summary><c>vault repair</c>: puts healthy copies from replicas in the place of damaged objects.</summary>
 internal static class RepairCommand
@@ -19,24 +19,38 @@ internal static class RepairCommand
         return context.Leaf("repair", "Repair damaged or missing objects from a replica.", [.. vault.All, from, .. replicas.All, depth.Option], async (invocation, cancel) =>
         {
             var stores = invocation.Require(from).Select(place => replicas.Open(invocation, place)).ToList();
+            var store = vault.OpenStore(invocation);
+
+            // A vault whose config or keyring is damaged cannot be opened to be verified.
+            var outcomes = (await Repairer.RepairEntranceAsync(store, stores, cancel).ConfigureAwait(false)).ToList();
             var report = await VerifyCommand.VerifyAsync(invocation, vault, new VerifyRequest { Depth = depth.Of(invocation) }, cancel).ConfigureAwait(false);
-            var outcomes = await Repairer.RepairAsync(vault.OpenStore(invocation), report.Problems, stores, cancel).ConfigureAwait(false);
+            outcomes.AddRange(await Repairer.RepairAsync(store, report.Problems.Where(p => outcomes.TrueForAll(o => o.Problem.Name != p.Name)), stores, cancel).ConfigureAwait(false));
             Tell(invocation, outcomes);
-            return outcomes.Any(o => o.RepairedFrom is null) ? ExitCode.Findings : ExitCode.Success;
+            if (outcomes.Count == 0 && report.MissingPieces.Count > 0)
+            {
+                invocation.Note($"{report.MissingPieces.Count} pieces that snapshots need are in no index. Run: backupctl vault rebuild-index; if they stay missing: backupctl vault copy from a replica");
+                return ExitCode.Findings;
+            }
+
+            return outcomes.TrueForAll(o => o.IsMended) ? ExitCode.Success : ExitCode.Findings;
         });
     }
 
-    private static void Tell(Invocation invocation, IReadOnlyList<RepairOutcome> outcomes)
+    private static void Tell(Invocation invocation, List<RepairOutcome> outcomes)
     {
-        foreach (var (problem, from) in outcomes)
+        foreach (var outcome in outcomes)
         {
+            var (problem, from) = outcome;
             if (invocation.IsJson)
             {
-                invocation.Out.WriteJson(new RepairLine(problem.Name.ToString(), ErrorText.Kebab(problem.Kind.ToString()), from), CliJson.Default.RepairLine);
+                invocation.Out.WriteJson(new RepairLine(problem.Name.ToString(), ErrorText.Kebab(problem.Kind.ToString()), from, outcome.IsRemoved), CliJson.Default.RepairLine);
             }
             else
             {
-                invocation.Out.WriteLine(from is null ? $"NOT repaired: {problem.Name}: {problem.Detail}" : $"repaired: {problem.Name} from {from}");
+                invocation.Out.WriteLine(
+                    from is not null ? $"repaired: {problem.Name} from {from}"
+                    : outcome.IsRemoved ? $"removed: {problem.Name}: damaged, and the vault is whole without it"
+                    : $"NOT repaired: {problem.Name}: {problem.Detail}");
             }
         }
 
@@ -44,7 +58,7 @@ internal static class RepairCommand
         {
             invocation.Out.WriteLine(outcomes.Count == 0
                 ? "Nothing to repair."
-                : $"{outcomes.Count(o => o.RepairedFrom is not null)} of {outcomes.Count} objects repaired.");
+                : $"{outcomes.Count(o => o.IsMended)} of {outcomes.Count} objects repaired.");
         }
     }
 }

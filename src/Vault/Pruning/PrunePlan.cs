@@ -26,7 +26,7 @@ public sealed record PruneRequest
         ArgumentOutOfRangeException.ThrowIfLessThan(Grace, TimeSpan.Zero);
         if (WasteShareMax is not (>= 0 and <= 1)) throw new ArgumentException("The waste share is between 0 and 1.");
         if (Grace <= PruneSafety.WriterLifetimeMax && !NoWriterIsRunning)
-            throw new ArgumentException($"A grace of {Grace} is not longer than a writer may live ({PruneSafety.WriterLifetimeMax}); say that no writer is running to permit it.");
+            throw new ArgumentException($"A grace of {Grace.TotalDays:0.##} days is not longer than a writer may live ({PruneSafety.WriterLifetimeMax.TotalDays} days); say that no writer is running to permit it.");
     }
 }
 
