@@ -2,7 +2,7 @@
 # Side by side on one database cluster: pgBackRest (2 processes, zstd level 3, AES-256), pg_basebackup and backupctl; medians, ratios, peak memory.
 # usage: compare-postgres.sh [ROUNDS [SCALE]]   (ROUNDS: 3; SCALE: 80, pgbench's, about 15 MB each)
 # Installs nothing: needs Debian's postgresql and pgbackrest, and GNU time. As root it goes on as the user postgres: servers refuse root.
-# CATALOGUE: an SQL file loaded into the same cluster, such as the void catalogue ('tests/Benchmarks -- void-catalogue FILE' makes one).
+# CATALOGUE: an SQL file loaded into the same cluster, such as the void catalogue.
 # TMPDIR: where it works (about six times the cluster); a disk measures the disk as well. PGBIN: the server's programs, if not the newest of Debian's.
 # BACKUPCTL: the program to measure; otherwise it is published to out/.
 set -euo pipefail

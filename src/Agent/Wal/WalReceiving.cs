@@ -4,7 +4,6 @@ using Backup.Sources;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
-using Backup.Vault.Snapshots;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -84,7 +83,7 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Rp
                     ConnectionString = request.ConnectionString,
                     Tags = new Dictionary<string, string>(request.Tags) { [ReasonTag] = "log-needs-base-backup" },
                 };
-                var outcome = await new PostgresSource(time).BackupAsync(vault, backup, new WriterOptions(), null, stop).ConfigureAwait(false);
+                var outcome = await new PostgresSource(time).BackupAsync(vault, backup, null, null, stop).ConfigureAwait(false);
                 board.LacksBaseBackup(request.Asset, lacks: false);
                 WalReceivingLog.BaseBackupTaken(log, request.Asset, outcome.SnapshotId.ToString());
             }

@@ -107,7 +107,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 RestorePoint = RestorePointOf(order.RunId),
                 RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
-            return new PostgresSource(time).BackupAsync(vault, cluster, new WriterOptions(), progress, cancel);
+            return new PostgresSource(time).BackupAsync(vault, cluster, null, progress, cancel);
         }
 
         var tree = new FilesBackupRequest

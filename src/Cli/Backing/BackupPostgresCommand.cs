@@ -2,7 +2,6 @@ using System.CommandLine;
 using Backup.Cli.Output;
 using Backup.Cli.Vaults;
 using Backup.Sources.Postgres;
-using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Backing;
 
@@ -45,7 +44,7 @@ internal static class BackupPostgresCommand
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var outcome = await ProgressView.RunAsync(
                 invocation.Terminal, "Backing up", invocation.IsQuiet,
-                view => new PostgresSource(invocation.Terminal.Time).BackupAsync(opened, request, new WriterOptions(), view.ForTransfer(), cancel)).ConfigureAwait(false);
+                view => new PostgresSource(invocation.Terminal.Time).BackupAsync(opened, request, null, view.ForTransfer(), cancel)).ConfigureAwait(false);
             return BackupCommand.Report(invocation, request.Asset, outcome);
         });
     }

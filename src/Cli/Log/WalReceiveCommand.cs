@@ -5,7 +5,6 @@ using Backup.Cli.Vaults;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
-using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Log;
 
@@ -80,7 +79,7 @@ internal static class WalReceiveCommand
             try
             {
                 var backup = new PostgresBackupRequest { Asset = request.Asset, ConnectionString = request.ConnectionString };
-                var outcome = await new PostgresSource(time).BackupAsync(vault, backup, new WriterOptions(), null, cancel).ConfigureAwait(false);
+                var outcome = await new PostgresSource(time).BackupAsync(vault, backup, null, null, cancel).ConfigureAwait(false);
                 view.Tell($"Took the base backup {outcome.SnapshotId}{(outcome.IsPartial ? ", which is partial" : "")}.");
             }
             catch (Exception e) when (e is Backup.Sources.SourcesException or VaultException)

@@ -29,10 +29,15 @@ public sealed class PostgresSource(TimeProvider clock)
     internal const string FactsName = "backup.json";
     internal const string ContentName = "content.json";
 
+    /// <summary>Level 3 takes no more time than 1 does, with pages.</summary>
+    internal static readonly WriterOptions FirstOptions = new() { CompressionLevel = 3 };
+
+    private static readonly WriterOptions LaterOptions = new() { CompressionLevel = 6 };
+
     /// <summary>Backs up and commits.</summary>
     /// <param name="vault">Where to; a backup key is enough.</param>
     /// <param name="request">What.</param>
-    /// <param name="options">How the vault compresses and packs.</param>
+    /// <param name="options">How the vault compresses and packs; null for what suits: a first backup shall be done soon, what changed later shall be small.</param>
     /// <param name="progress">Told a few times per second, from other threads; or null.</param>
     /// <param name="cancel">Gives up; then there is no snapshot.</param>
     /// <remarks>
@@ -42,7 +47,7 @@ public sealed class PostgresSource(TimeProvider clock)
     /// <exception cref="SourcesException">ServerUnavailable, ServerUnsuitable, WalMissing, or files that this user may not read.</exception>
     /// <exception cref="VaultException">The vault or its store failed; then there is no snapshot.</exception>
     public async Task<BackupOutcome> BackupAsync(
-        OpenVault vault, PostgresBackupRequest request, WriterOptions options, IProgress<TransferProgress>? progress, CancellationToken cancel)
+        OpenVault vault, PostgresBackupRequest request, WriterOptions? options, IProgress<TransferProgress>? progress, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(vault);
         ArgumentNullException.ThrowIfNull(request);
@@ -64,7 +69,7 @@ public sealed class PostgresSource(TimeProvider clock)
         await using var session = await BackupSession.OpenAsync(request.ConnectionString, cancel);                   // (1)
         var server = session.Server;
         // Before backup mode, so that the server's log is not held up while an index is loaded.
-        await using var writer = await vault.BeginSnapshotAsync(options, cancel);
+        await using var writer = await vault.BeginSnapshotAsync(options ?? (cache.Before.Root.IsEmpty ? FirstOptions : LaterOptions), cancel);
         var isLogKept = await session.ReserveLogAsync($"backup_{Guid.NewGuid():N}", cancel);                         // (2)
         var start = await session.StartAsync($"backup of {request.Asset}", request.SpreadCheckpoint, cancel);                                  // (3)
 

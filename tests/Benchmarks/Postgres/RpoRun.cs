@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Backup.LocalStack.Services;
 using Backup.Services.Testing;
 using Npgsql;
@@ -132,7 +133,9 @@ internal static class RpoRun
             throw new InvalidOperationException($"backupctl {arguments[0]} ended with {command.ExitCode}: {errors}{await output}");
     }
 
-    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "backupctl.dll"), .. arguments])
+    /// <summary>Beside this program, and with its dependencies: those that the shared frameworks of both have are there only once.</summary>
+    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
+        "dotnet", ["exec", "--runtimeconfig", Beside("Backup.Benchmarks.runtimeconfig.json"), "--depsfile", Beside("Backup.Benchmarks.deps.json"), Beside("backupctl.dll"), .. arguments])
     {
         RedirectStandardOutput = true,
         RedirectStandardError = true,
@@ -140,14 +143,18 @@ internal static class RpoRun
 
     private static async Task UntilAsync(StreamReader reader, string text)
     {
+        var said = new StringBuilder();
         while (await reader.ReadLineAsync() is { } line)
         {
+            said.AppendLine(line);
             if (line.Contains(text, StringComparison.Ordinal))
                 return;
         }
 
-        throw new InvalidOperationException($"The receiver ended before it said \"{text}\".");
+        throw new InvalidOperationException($"The receiver ended before it said \"{text}\": {said}");
     }
+
+    private static string Beside(string name) => Path.Combine(AppContext.BaseDirectory, name);
 
     private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");
 }

@@ -93,10 +93,10 @@ public sealed class PostgresIncrementalTests(ClusterFixture cluster) : IDisposab
     }
 
     [Theory]
-    [InlineData(0, 8 * 1024)]
-    [InlineData(16L << 30, 8 * 1024)]
-    [InlineData((16L << 30) + (64 << 10), 32 * 1024)]
-    [InlineData(100L << 30, 128 * 1024)]
+    [InlineData(0, 16 * 1024)]
+    [InlineData(32L << 30, 16 * 1024)]
+    [InlineData((32L << 30) + (64 << 10), 64 * 1024)]
+    [InlineData(100L << 30, 64 * 1024)]
     [InlineData(10L << 40, 256 * 1024)]
     public void PageChunks_GrowWithTheCluster(long clusterBytes, int chunkBytes) => PageChunks.BytesFor(clusterBytes).ShouldBe(chunkBytes);
 

@@ -18,7 +18,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
     /// <exception cref="SourcesException">ServerUnavailable, ServerUnsuitable, WalMissing or DataDamaged.</exception>
     /// <exception cref="VaultException">The vault or its store failed; then there is no snapshot.</exception>
     internal async Task<BackupOutcome> RunAsync(
-        OpenVault vault, PostgresBackupRequest request, WriterOptions options, IProgress<TransferProgress>? progress, CancellationToken cancel)
+        OpenVault vault, PostgresBackupRequest request, WriterOptions? options, IProgress<TransferProgress>? progress, CancellationToken cancel)
     {
         var started = clock.GetUtcNow();
         var problems = new ProblemList();
@@ -26,7 +26,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
         var settings = WireSettings.Parse(request.ConnectionString);
         await using var session = await ReplicationSession.OpenAsync(settings, cancel);                              // (1)
         var server = await IdentifyAsync(session, cancel);
-        await using var writer = await vault.BeginSnapshotAsync(options, cancel);
+        await using var writer = await vault.BeginSnapshotAsync(options ?? PostgresSource.FirstOptions, cancel);
         await using var slot = await ReserveLogAsync(settings, cancel);                                              // (2)
 
         counters.Enter(TransferPhase.Copying);
