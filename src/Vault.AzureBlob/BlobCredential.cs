@@ -30,7 +30,7 @@ public sealed class BlobCredential
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(sas);
         var signature = sas.Trim().TrimStart('?');
-        return new BlobCredential("SAS", (uri, options) => new BlobContainerClient(uri, new AzureSasCredential(signature), options));
+        return new BlobCredential("SAS", (uri, options) => new BlobContainerClient(uri, new AzureSasCredential(signature), options)) { MaySendBlocks = MayWrite(signature) };
     }
 
     /// <summary>What a credential file or variable holds: a SAS or a storage connection string (with an account key or a SAS).</summary>
@@ -58,6 +58,13 @@ public sealed class BlobCredential
 
     /// <inheritdoc/>
     public override string ToString() => _kind;
+
+    /// <summary>False when it is known that blocks would be refused: trying costs their bytes, in memory and on the line.</summary>
+    internal bool MaySendBlocks { get; private init; } = true;
+
+    // Permissions stand in clear in a signature. One that names a stored policy has none in it: then trying shows.
+    private static bool MayWrite(string signature) =>
+        !signature.Split('&').Select(part => part.Split('=', 2)).Any(pair => pair is ["sp", var permissions] && !permissions.Contains('w', StringComparison.Ordinal));
 
     internal BlobContainerClient Connect(Uri container, BlobClientOptions options) => _connect(container, options);
 

@@ -1,3 +1,4 @@
+using System.Xml;
 using Azure;
 using Azure.Identity;
 using Azure.Storage.Blobs.Models;
@@ -12,6 +13,8 @@ internal static class BlobFailures
     {
         OperationCanceledException => !cancel.IsCancellationRequested,
         RequestFailedException or AuthenticationFailedException or AggregateException or IOException or HttpRequestException => !cancel.IsCancellationRequested,
+        // A listing that was cut short on the way: the SDK's own retries end before it reads what came.
+        XmlException => true,
         _ => false,
     };
 

@@ -1,6 +1,7 @@
 using Backup.Benchmarks.Durable;
 using Backup.Benchmarks.Postgres;
 using Backup.Benchmarks.Relay;
+using Backup.Benchmarks.Replicas;
 using Backup.Benchmarks.Retention;
 using Backup.Benchmarks.Sealing;
 using Backup.Benchmarks.Vault;
@@ -14,6 +15,7 @@ var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.
     ["postgres-rpo"] = RpoRun.RunAsync,
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
+    ["replication"] = ReplicationBenchmark.RunAsync,
     ["retention"] = RetentionBenchmark.RunAsync,
     ["vault-copy"] = UnchangedCopy.RunAsync,
     ["vault-golden"] = GoldenRun.RunAsync,

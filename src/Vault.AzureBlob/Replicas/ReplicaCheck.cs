@@ -4,6 +4,14 @@ using Backup.Vault.Storage;
 
 namespace Backup.Vault.AzureBlob;
 
+/// <summary>One of several equal parts of all objects, by their names' hashes: whoever checks every part once has read everything.</summary>
+/// <param name="Number">From 0.</param>
+/// <param name="Of">How many parts there are.</param>
+public readonly record struct HashSlice(int Number, int Of)
+{
+    internal bool Holds(ObjectName name) => Convert.ToUInt32(name.Hash.ToString()[..8], 16) % (uint)Of == (uint)Number;
+}
+
 /// <summary>How thorough a check of a replica is.</summary>
 public sealed record ReplicaCheckOptions
 {
@@ -12,6 +20,12 @@ public sealed record ReplicaCheckOptions
     /// </summary>
     /// <value>By default 1 GiB.</value>
     public long HashedBytesMax { get; init; } = 1L << 30;
+
+    /// <summary>Which objects to read and hash; null for those that the manifest's replication copied.</summary>
+    public HashSlice? Slice { get; init; }
+
+    /// <summary>How many faulty objects are named, for repair.</summary>
+    public const int FaultyObjectsListed = 10_000;
 
     /// <summary>How many faults are described; all are counted.</summary>
     public const int FaultsListed = 20;
@@ -43,6 +57,9 @@ public sealed record ReplicaCheckReport
 
     /// <summary>The first <see cref="ReplicaCheckOptions.FaultsListed"/> of them, for people.</summary>
     public required IReadOnlyList<string> Faults { get; init; }
+
+    /// <summary>The first <see cref="ReplicaCheckOptions.FaultyObjectsListed"/> objects that are missing or wrong.</summary>
+    public required IReadOnlyList<ObjectName> FaultyObjects { get; init; }
 
     /// <summary>True when nothing was found wrong.</summary>
     public bool IsSound => FaultsTotal == 0;
@@ -103,6 +120,7 @@ public static class ReplicaCheck
     {
         private readonly Lock _gate = new();
         private readonly List<string> _faults = [];
+        private readonly HashSet<ObjectName> _faulty = [];
         private long _faultsTotal;
         private long _hashedObjects;
         private long _hashedBytes;
@@ -122,6 +140,7 @@ public static class ReplicaCheck
                 ObjectsArchived = manifest.Entries.Count(e => e.IsNew && archived.Contains(e.Name)),
                 FaultsTotal = _faultsTotal,
                 Faults = _faults,
+                FaultyObjects = [.. _faulty],
             };
         }
 
@@ -141,7 +160,7 @@ public static class ReplicaCheck
 
                     if (blob.Properties.ContentLength != length)
                     {
-                        AddFault($"{name} has {blob.Properties.ContentLength} bytes instead of {length}");
+                        AddFault(name, $"{name} has {blob.Properties.ContentLength} bytes instead of {length}");
                     }
 
                     if (blob.Properties.AccessTier == AccessTier.Archive)
@@ -153,16 +172,16 @@ public static class ReplicaCheck
 
             foreach (var name in expected.Keys)
             {
-                AddFault($"{name} is missing");
+                AddFault(name, $"{name} is missing");
             }
 
             return archived;
         }
 
-        /// <summary>All new readable objects, or as many in random order as the bound allows: nobody can know which will be read.</summary>
+        /// <summary>All readable objects of the slice, or else all new ones; or as many in random order as the bound allows: nobody can know which will be read.</summary>
         private List<ReplicaManifestEntry> Sample(HashSet<ObjectName> archived)
         {
-            var candidates = manifest.Entries.Where(e => e.IsNew && !archived.Contains(e.Name)).ToArray();
+            var candidates = manifest.Entries.Where(e => (options.Slice is { } slice ? slice.Holds(e.Name) : e.IsNew) && !archived.Contains(e.Name)).ToArray();
             RandomNumberGenerator.Shuffle(candidates.AsSpan());
             var sample = new List<ReplicaManifestEntry>();
             var bytes = 0L;
@@ -195,14 +214,16 @@ public static class ReplicaCheck
 
             if (!entry.Name.Matches(content))
             {
-                AddFault($"{entry.Name} is not what its name says");
+                AddFault(entry.Name, $"{entry.Name} is not what its name says");
             }
         }
 
-        private void AddFault(string fault)
+        private void AddFault(ObjectName name, string fault)
         {
             lock (_gate)
             {
+                // An object of the wrong length has the wrong hash as well: one fault.
+                if (_faulty.Count < ReplicaCheckOptions.FaultyObjectsListed && !_faulty.Add(name)) return;
                 _faultsTotal++;
                 if (_faults.Count < ReplicaCheckOptions.FaultsListed)
                 {

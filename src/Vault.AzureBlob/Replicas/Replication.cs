@@ -35,6 +35,9 @@ public sealed record ReplicationOutcome
 /// <param name="time">The clock, for the manifest.</param>
 public sealed class Replication(IObjectStore source, AzureBlobObjectStore replica, TimeProvider time)
 {
+    /// <summary>How to copy.</summary>
+    public CopyRequest Copy { get; init; } = new();
+
     /// <summary>Makes the replica hold everything the vault holds as of a snapshot, and writes the manifest.</summary>
     /// <exception cref="VaultException">
     /// NotFound: the vault has no such snapshot. Damaged: an object of the vault is not what its name says, or the replica holds one of
@@ -43,7 +46,7 @@ public sealed class Replication(IObjectStore source, AzureBlobObjectStore replic
     public async Task<ReplicationOutcome> RunAsync(SnapshotId snapshot, IProgress<VaultProgress>? progress, CancellationToken cancel)
     {
         if (await source.FindLengthAsync(snapshot.Name, cancel).ConfigureAwait(false) is null) throw Missing(snapshot);
-        var copy = await Replicator.CopyAsync(source, replica, new CopyRequest(), progress, cancel).ConfigureAwait(false);
+        var copy = await Replicator.CopyAsync(source, replica, Copy, progress, cancel).ConfigureAwait(false);
         Check(copy);
 
         // Dropped since the look above: the replica is whole, but not for the snapshot that was asked for.

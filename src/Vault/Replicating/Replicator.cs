@@ -7,8 +7,15 @@ namespace Backup.Vault.Replicating;
 /// <summary>How to copy.</summary>
 public sealed record CopyRequest
 {
-    /// <summary>Objects copied at once, 1 to 64; each takes up to 32 MiB.</summary>
+    /// <summary>Objects copied at once, 1 to 64.</summary>
     public int Parallelism { get; init; } = 4;
+
+    /// <summary>Bytes of objects held in memory at once: of large objects fewer are copied at once, though always one.</summary>
+    /// <value>By default 80 MiB.</value>
+    public long BytesInFlightMax { get; init; } = 80L << 20;
+
+    /// <summary>Whom to ask before bytes are sent; null for nobody.</summary>
+    public TransferBudget? Budget { get; init; }
 
     /// <summary>Remove keyrings from the target that the source no longer has, so that removed key slots go there too. Needs a credential that may delete.</summary>
     public bool RemoveStaleKeyrings { get; init; }
@@ -16,6 +23,7 @@ public sealed record CopyRequest
     internal void Check()
     {
         if (Parallelism is < 1 or > 64) throw new ArgumentException("The parallelism is 1 to 64.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(BytesInFlightMax, 1);
     }
 }
 
@@ -73,13 +81,16 @@ public static class Replicator
         // A length that differs is damage at the target: a copy never overwrites, so it is left to verify and repair there, and reported.
         var damaged = wanted.Where(o => present.TryGetValue(o.Name, out var length) && length != o.Length).Select(o => o.Name).ToList();
         var lacking = wanted.Where(o => !present.ContainsKey(o.Name)).ToList();
-        var run = new CopyRun(source, target, vault, new ProgressCounter(progress, "copying", lacking.Count, lacking.Sum(o => o.Length)));
+        var run = new CopyRun(source, target, vault, request.Budget, new ProgressCounter(progress, "copying", lacking.Count, lacking.Sum(o => o.Length)));
         foreach (var kind in ObjectName.KindsInWriteOrder)
         {
             // No snapshot goes where a pack of the listing is missing: it might not be whole.
             if (kind == ObjectKind.Snapshot && run.Skipped.Concat(damaged).Any(s => s.Kind != ObjectKind.Snapshot)) break;
-            var options = new ParallelOptions { MaxDegreeOfParallelism = request.Parallelism, CancellationToken = cancel };
-            await Parallel.ForEachAsync(lacking.Where(o => o.Name.Kind == kind), options, run.CopyAsync).ConfigureAwait(false);
+            var objects = lacking.Where(o => o.Name.Kind == kind).ToArray();
+            var largest = Math.Clamp(objects.Select(o => o.Length).DefaultIfEmpty(1).Max(), 1, IObjectStore.ObjectBytesMax);
+            run.Buffers = new CopyBuffers((int)largest);
+            var options = new ParallelOptions { MaxDegreeOfParallelism = (int)Math.Clamp(request.BytesInFlightMax / largest, 1, request.Parallelism), CancellationToken = cancel };
+            await Parallel.ForEachAsync(objects, options, run.CopyAsync).ConfigureAwait(false);
         }
 
         if (request.RemoveStaleKeyrings)
@@ -101,37 +112,66 @@ public static class Replicator
 
     private static int WriteOrderOf(ObjectKind kind) => ObjectName.KindsInWriteOrder.TakeWhile(k => k != kind).Count();
 
-    private sealed class CopyRun(IObjectStore source, IObjectStore target, VaultId vault, ProgressCounter counter)
+    private sealed class CopyRun(IObjectStore source, IObjectStore target, VaultId vault, TransferBudget? budget, ProgressCounter counter)
     {
         internal ConcurrentBag<StoreObject> Copied { get; } = [];
 
         internal ConcurrentBag<ObjectName> Skipped { get; } = [];
 
+        internal CopyBuffers Buffers { get; set; } = new(0);
+
         internal async ValueTask CopyAsync(StoreObject item, CancellationToken cancel)
         {
-            byte[] content;
+            var buffer = Buffers.Rent();
             try
             {
-                content = await source.ReadAsync(item.Name, cancel).ConfigureAwait(false);
+                await CopyAsync(item, buffer, cancel).ConfigureAwait(false);
             }
-            catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+            finally
             {
-                // Pruned since the listing: prune deletes only what no snapshot needs, so the copy is whole without it.
-                counter.Done(item.Length);
-                return;
-            }
-
-            if (!item.Name.Matches(content) || !IsOfVault(content, item.Name)) Skipped.Add(item.Name);
-            else
-            {
-                await target.CreateAsync(item.Name, content, cancel).ConfigureAwait(false);
-                Copied.Add(item with { Length = content.Length });
+                Buffers.Return(buffer);
             }
 
             counter.Done(item.Length);
         }
 
-        private bool IsOfVault(byte[] content, ObjectName name)
+        private async ValueTask CopyAsync(StoreObject item, byte[] buffer, CancellationToken cancel)
+        {
+            if (item.Length > buffer.Length)
+            {
+                // Longer than any object may be: not ours.
+                Skipped.Add(item.Name);
+                return;
+            }
+
+            var content = buffer.AsMemory(0, (int)item.Length);
+            try
+            {
+                await source.ReadRangeAsync(item.Name, 0, content, cancel).ConfigureAwait(false);
+            }
+            catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+            {
+                // Pruned since the listing: prune deletes only what no snapshot needs, so the copy is whole without it.
+                return;
+            }
+            catch (VaultException e) when (e.Fault == VaultFault.Damaged)
+            {
+                Skipped.Add(item.Name);
+                return;
+            }
+
+            if (!item.Name.Matches(content.Span) || !IsOfVault(content.Span, item.Name))
+            {
+                Skipped.Add(item.Name);
+                return;
+            }
+
+            if (budget is not null) await budget.SpendAsync(content.Length, cancel).ConfigureAwait(false);
+            await target.CreateAsync(item.Name, content, cancel).ConfigureAwait(false);
+            Copied.Add(item);
+        }
+
+        private bool IsOfVault(ReadOnlySpan<byte> content, ObjectName name)
         {
             try
             {

@@ -68,6 +68,45 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Check_EverySliceOnce_ReadsEverythingOnce()
+    {
+        for (var i = 0; i < 40; i++) await AddAsync(ObjectKind.DataPack);
+        var outcome = await ReplicateAsync(await FillAsync());
+        var hashed = 0L;
+        for (var part = 0; part < 7; part++)
+        {
+            var report = await ReplicaCheck.RunAsync(
+                _container, _vault, azurite.Credential(), outcome.ManifestName, outcome.ManifestHash.ToString(), new ReplicaCheckOptions { Slice = new HashSlice(part, 7) }, _cancel);
+            report.IsSound.ShouldBeTrue();
+            hashed += report.ObjectsHashed;
+        }
+
+        hashed.ShouldBe(outcome.ObjectsTotal);
+    }
+
+    [Fact]
+    public async Task Quarantine_ThenReplicateAgain_MendsADamagedObject()
+    {
+        var snapshot = await FillAsync();
+        var outcome = await ReplicateAsync(snapshot);
+        var replica = Replica.Open(_container, _vault, azurite.Credential());
+        var good = (await replica.ListAsync(ObjectKind.DataPack, _cancel).ToListAsync(_cancel))[0].Name;
+        var wrong = await replica.ReadAsync(good, _cancel);
+        wrong[^1] ^= 1;
+        await azurite.Client(_container).GetBlobClient($"{replica.Location.Prefix}{good}").UploadAsync(BinaryData.FromBytes(wrong), overwrite: true, _cancel);
+
+        var report = await CheckAsync(outcome);
+        report.FaultyObjects.ShouldBe([good]);
+        (await replica.QuarantineAsync(good, _cancel)).ShouldBeTrue();
+        (await replica.QuarantineAsync(good, _cancel)).ShouldBeFalse();
+        (await ReplicateAsync(snapshot)).ObjectsCopied.ShouldBe(1);
+        (await replica.QuarantineAsync(good, _cancel)).ShouldBeFalse();
+        good.Matches(await replica.ReadAsync(good, _cancel)).ShouldBeTrue();
+        var kept = await azurite.Client(_container).GetBlobClient($"{replica.Location.Prefix}quarantine/{good}/{ContentHash.Of(wrong)}").DownloadContentAsync(_cancel);
+        kept.Value.Content.ToArray().ShouldBe(wrong);
+    }
+
+    [Fact]
     public async Task Run_TwoVaultsInOneContainer_StayApart()
     {
         var first = await ReplicateAsync(await FillAsync());
