@@ -40,6 +40,9 @@ public static class InstanceIds
     /// <summary>Retention in one vault. Always the same id: a vault is never pruned twice at once.</summary>
     public static string Retention(string agent, string vault) => $"retention-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{agent}\n{vault}")).AsSpan(0, 8))}";
 
+    /// <summary>Verification of a vault's copy in a container. Always the same id: a replica is never repaired twice at once.</summary>
+    public static string Verification(Uri container, string vaultId) => $"verify-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{container}\n{vaultId}")).AsSpan(0, 8))}";
+
     /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
     public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
 

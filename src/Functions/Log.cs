@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(6022, LogLevel.Information, "RPO of {Asset} has recovered: its newest restorable moment is {AgeSeconds} s old")]
     internal static partial void RpoRecovered(ILogger logger, string asset, double ageSeconds);
 
+    [LoggerMessage(6008, LogLevel.Warning, "Nothing was verified: {Reason}")]
+    internal static partial void VerificationSkipped(ILogger logger, string reason);
+
     [LoggerMessage(6006, LogLevel.Warning, "Enrolment {EnrolmentId} was asked for: {Verdict}")]
     internal static partial void EnrolmentAsked(ILogger logger, string enrolmentId, Backup.Catalog.Agents.EnrolmentVerdict verdict);
 }

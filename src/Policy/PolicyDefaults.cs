@@ -9,6 +9,9 @@ public static class PolicyDefaults
     /// <summary>The priority of a class that states none and is not one of the four.</summary>
     public const int Priority = 5;
 
+    /// <summary>Days within which everything off-site is read once, unless the policy says otherwise.</summary>
+    public const int VerifyWithinDays = 30;
+
     /// <summary>The retention of an added class that states none.</summary>
     public static readonly RetentionRule Retention = new() { KeepLast = 2, KeepDaily = 14, KeepWeekly = 8, KeepMonthly = 12 };
 

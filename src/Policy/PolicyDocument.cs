@@ -21,6 +21,9 @@ public sealed record PolicyDocument(
     /// <summary>When retention needs persons.</summary>
     public RetentionGuards Retention { get; init; } = RetentionGuards.Standard;
 
+    /// <summary>Within so many days every object of every replica is read and hashed at least once.</summary>
+    public int VerifyWithinDays { get; init; } = PolicyDefaults.VerifyWithinDays;
+
     /// <summary>What is kept of an asset of this policy: whatever its service class or its data class wants.</summary>
     public RetentionRule RetentionOf(Asset asset)
     {

@@ -30,6 +30,9 @@ public static class PolicyLimits
     /// <summary>The largest number in a retention rule.</summary>
     public const int KeepCountMax = 100_000;
 
+    /// <summary>The longest time in days within which everything off-site is read once.</summary>
+    public const int VerifyWithinDaysMax = 366;
+
     /// <summary>The most a tier may be said to hold, in units of 10^9 bytes.</summary>
     public const int TierGigabytesMax = 100_000_000;
 

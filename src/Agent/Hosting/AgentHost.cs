@@ -65,6 +65,7 @@ internal static class AgentHost
         builder.Services.AddSingleton<HookFrame>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
+        builder.Services.AddSingleton<SendingLine>();
         builder.Services.AddSingleton<ReplicateWork>();
         builder.Services.AddSingleton<PruneWork>();
         builder.Services.AddSingleton<IOrderWork, OrderWork>();

@@ -2,11 +2,12 @@ using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
+using Backup.Vault.Replicating;
 
 namespace Backup.Agent.Work;
 
 /// <summary>Copies what a replica lacks. Needs no key of the vault, so an agent that only backs up can replicate.</summary>
-internal sealed class ReplicateWork(VaultShelf vaults, TimeProvider time)
+internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimeProvider time)
 {
     public async Task<JobOutcome> RunAsync(ReplicateOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
@@ -27,7 +28,8 @@ internal sealed class ReplicateWork(VaultShelf vaults, TimeProvider time)
             var replica = Replica.Open(
                 BlobLocation.Parse(order.Replica.ContainerUri.ToString()), vault, BlobCredential.FromSas(order.Replica.Sas.Reveal()),
                 new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(order.Replica.AccessTier.ToString()) });
-            var outcome = await new Replication(source, replica, time).RunAsync(snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
+            line.Use(order.Bandwidth);
+            var outcome = await new Replication(source, replica, time) { Copy = new CopyRequest { Budget = line.Budget } }.RunAsync(snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
             return new JobOutcome
             {
                 State = JobState.Succeeded,

@@ -35,6 +35,16 @@ public sealed record ReplicaTarget
     [JsonPropertyName("accessTier")] public required AccessTier AccessTier { get; init; }
 }
 
+/// <summary>How fast to send from a moment on.</summary>
+public sealed record RateStep
+{
+    /// <summary>Since when.</summary>
+    [JsonPropertyName("from")] public required DateTimeOffset From { get; init; }
+
+    /// <summary>Bytes per second; null: no limit.</summary>
+    [JsonPropertyName("bytesPerSecond")] public long? BytesPerSecond { get; init; }
+}
+
 /// <summary>Copy what a snapshot needs, and a replica lacks, to that replica.</summary>
 public sealed record ReplicateOrder : JobOrder
 {
@@ -47,15 +57,23 @@ public sealed record ReplicateOrder : JobOrder
     /// <summary>The snapshot that the replica must hold when the job has succeeded.</summary>
     [JsonPropertyName("snapshotId")] public required string SnapshotId { get; init; }
 
+    /// <summary>The most steps of <see cref="Bandwidth"/>: one for every minute of a day, and one more.</summary>
+    public const int BandwidthStepsMax = 1441;
+
+    /// <summary>How fast all copies of this agent together may send, oldest step first; the last one holds on. Empty: no limit.</summary>
+    [JsonPropertyName("bandwidth")] public IReadOnlyList<RateStep> Bandwidth { get; init; } = [];
+
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Replicate;
 
-    internal override OrderPayload WithoutCredentials() => this with { Priority = null, Replica = Replica with { Sas = new SecretText("") } };
+    // The limits of the hour do not make another job either.
+    internal override OrderPayload WithoutCredentials() => this with { Priority = null, Bandwidth = [], Replica = Replica with { Sas = new SecretText("") } };
 
     internal override void Check(ContractCheck check)
     {
         check.Name(Vault, "vault");
         check.Name(SnapshotId, "snapshotId");
+        check.That(Bandwidth is { Count: <= BandwidthStepsMax } && Bandwidth.All(s => s is { BytesPerSecond: null or > 0 }), $"'bandwidth' must hold at most {BandwidthStepsMax} steps of at least one byte per second");
         check.That(Replica is not null, "'replica' must be present");
         if (Replica is null) return;
         check.Name(Replica.Name, "replica.name");

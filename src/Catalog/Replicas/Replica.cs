@@ -44,6 +44,22 @@ public sealed record Replica(
     DateTimeOffset ChangedAt,
     DateTimeOffset? CheckedAt);
 
+/// <summary>The replica of the newest living point of a vault's copy in a container.</summary>
+/// <param name="RecoveryPoint">That point.</param>
+/// <param name="Tier">Where.</param>
+/// <param name="ContainerUri">The container, without credentials.</param>
+/// <param name="AccessTier">The price class data packs are written in.</param>
+/// <param name="ManifestName">What it must hold.</param>
+/// <param name="ManifestSha256">That manifest's hash.</param>
+/// <param name="Asset">The point's asset.</param>
+/// <param name="Agent">Whose vault.</param>
+/// <param name="Vault">Which vault.</param>
+/// <param name="VaultId">The vault's own id.</param>
+/// <param name="SnapshotId">The point's snapshot.</param>
+public sealed record NewestReplica(
+    RecoveryPointId RecoveryPoint, TierName Tier, Uri ContainerUri, AccessTier AccessTier, string ManifestName, string ManifestSha256, AssetName Asset, AgentName Agent, VaultName Vault, string VaultId,
+    string SnapshotId);
+
 /// <summary>What an agent says it copied.</summary>
 /// <param name="ManifestName">The object in the container that lists every store object.</param>
 /// <param name="ManifestSha256">Its hash, lower-case hex.</param>

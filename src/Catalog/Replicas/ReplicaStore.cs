@@ -1,5 +1,6 @@
 using Backup.Catalog.Audit;
 using Backup.Catalog.Database;
+using Backup.Catalog.Paging;
 using Backup.Policy;
 using Npgsql;
 
@@ -128,6 +129,46 @@ public sealed class ReplicaStore(CatalogDatabase database, AuditTrail audit, Tim
             return await GetAsync(session, verification.RecoveryPoint, verification.Tier, cancel).ConfigureAwait(false);
         },
         cancel);
+
+    /// <summary>
+    /// Of every vault's copy in every container that tiers hold, the replica of its newest living point: its manifest lists everything the copy must
+    /// hold.
+    /// </summary>
+    public Task<IReadOnlyList<NewestReplica>> ListNewestAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<NewestReplica>>(
+        async session => await session.QueryAsync(
+            """
+            select distinct on (r.container_uri, p.vault_id) r.recovery_point_id, r.tier, r.container_uri, r.access_tier, r.manifest_name, r.manifest_sha256,
+                p.asset, p.agent, p.vault, p.vault_id, p.snapshot_id
+            from replica r join recovery_point p on p.id = r.recovery_point_id
+            where r.state in ('copied', 'checked', 'damaged') and p.expired_at is null order by r.container_uri, p.vault_id, p.published_at desc
+            """,
+            row => new NewestReplica(
+                new(row.Text("recovery_point_id")), new(row.Text("tier")), new Uri(row.Text("container_uri")), Enum.Parse<AccessTier>(row.Text("access_tier")), row.Text("manifest_name"),
+                row.Text("manifest_sha256"), new(row.Text("asset")), new(row.Text("agent")), new(row.Text("vault")), row.Text("vault_id"), row.Text("snapshot_id")),
+            cancel).ConfigureAwait(false),
+        cancel);
+
+    /// <summary>Looks at replicas, newest first.</summary>
+    /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
+    public Task<CatalogPage<Verification>> ListVerificationsAsync(string? continuation, int limit, CancellationToken cancel)
+    {
+        var cursor = PageCursor.Read(continuation);
+        PageCursor.CheckLimit(limit);
+        return database.ReadAsync(
+            async session => PageCursor.Page(
+                await session.QueryAsync(
+                    "select id, recovery_point_id, tier, at, is_sound, objects_listed, objects_hashed, bytes_hashed, finding from verification where (at, id) < ($1, $2) order by at desc, id desc limit $3",
+                    row => new Verification(
+                        row.Text("id"), new(row.Text("recovery_point_id")), new(row.Text("tier")), row.Instant("at"), row.Flag("is_sound"), row.Number("objects_listed"), row.Number("objects_hashed"),
+                        row.Number("bytes_hashed"), row.Text("finding")),
+                    cancel,
+                    cursor.Before,
+                    cursor.Id,
+                    limit + 1).ConfigureAwait(false),
+                limit,
+                look => new PageCursor(look.At, look.Id)),
+            cancel);
+    }
 
     /// <summary>The copies of these points, in no order.</summary>
     public Task<IReadOnlyList<Replica>> ListAsync(IReadOnlyCollection<RecoveryPointId> points, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Replica>>(

@@ -46,7 +46,7 @@ public sealed class AskAgent(IAgentLink link, OrderWriter orders)
         OrderPayload<JobTicket> order;
         try
         {
-            order = await orders.WriteAsync(job.Task, cancel).ConfigureAwait(false);
+            order = await orders.WriteAsync(new AgentName(job.Agent), job.Task, cancel).ConfigureAwait(false);
         }
         catch (ControlPlaneException e)
         {

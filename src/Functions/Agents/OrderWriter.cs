@@ -1,6 +1,7 @@
 using Backup.AgentApi;
 using Backup.Functions.Replication;
 using Backup.Policy;
+using Backup.Policy.Bandwidth;
 using AccessTier = Backup.AgentApi.AccessTier;
 using SourceKind = Backup.AgentApi.SourceKind;
 
@@ -10,19 +11,33 @@ namespace Backup.Functions.Agents;
 /// Turns a task into an order. Credentials are made here, inside the activity that sends the order, and go nowhere but into the
 /// sealed envelope: not into a history, a log or the catalog.
 /// </summary>
+/// <param name="policy">Knows what sites' lines give.</param>
 /// <param name="offsite">Grants short-lived access to containers.</param>
-public sealed class OrderWriter(IOffsiteStore offsite)
+/// <param name="clock">Limits are by time of day.</param>
+public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, TimeProvider clock)
 {
     /// <summary>The order of a task.</summary>
     /// <exception cref="ControlPlaneException">Off-site storage could not grant access.</exception>
-    public async Task<OrderPayload<JobTicket>> WriteAsync(AgentTask task, CancellationToken cancel) => task switch
+    public async Task<OrderPayload<JobTicket>> WriteAsync(AgentName agent, AgentTask task, CancellationToken cancel) => task switch
     {
         { Backup: { } backup } => Backup(backup),
-        { Replicate: { } replicate } => await ReplicateAsync(replicate, cancel).ConfigureAwait(false),
+        { Replicate: { } replicate } => await ReplicateAsync(agent, replicate, cancel).ConfigureAwait(false),
         { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
         { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
         _ => throw new ArgumentException("A task says one of backup, replicate, restore and prune", nameof(task)),
     };
+
+    /// <summary>The agent's part of its site's line: those agents share it whose assets are copied off-site.</summary>
+    private IReadOnlyList<BandwidthStep> StepsOf(AgentName agent)
+    {
+        if (policy.FindAgent(agent) is not { } known || policy.Sites.FirstOrDefault(s => s.Name == known.Site) is not { } site)
+        {
+            return [];
+        }
+
+        var sharers = policy.Assets.Where(a => policy.SiteOf(a).Name == site.Name && policy.TiersOf(a).Count > 0).Select(a => a.Agent).Distinct().Count();
+        return BandwidthSchedule.Of(site, Math.Max(1, sharers), clock.GetUtcNow());
+    }
 
     private static BackupOrder Backup(BackupTask task) => new()
     {
@@ -35,13 +50,14 @@ public sealed class OrderWriter(IOffsiteStore offsite)
         Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes, Dump = task.Dump },
     };
 
-    private async Task<ReplicateOrder> ReplicateAsync(ReplicateTask task, CancellationToken cancel)
+    private async Task<ReplicateOrder> ReplicateAsync(AgentName agent, ReplicateTask task, CancellationToken cancel)
     {
         var grant = await offsite.GrantAsync(new TierName(task.Place.Tier), task.Place.Container, ReplicaRights.Copy, cancel).ConfigureAwait(false);
         return new ReplicateOrder
         {
             Vault = task.Vault,
             SnapshotId = task.SnapshotId,
+            Bandwidth = [.. StepsOf(agent).Select(s => new RateStep { From = s.From, BytesPerSecond = s.BytesPerSecond })],
             Replica = new ReplicaTarget
             {
                 Name = task.Place.Tier,

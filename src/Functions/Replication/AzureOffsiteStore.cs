@@ -106,6 +106,51 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
     }
 
     /// <inheritdoc/>
+    public async Task<ReplicaFinding> VerifyAsync(OffsiteReplica replica, int part, int parts, CancellationToken cancel)
+    {
+        if (!VaultId.TryParse(replica.VaultId, out var vault))
+        {
+            return new ReplicaFinding(new ReplicaLook(IsSound: false, 0, 0, 0, "The catalog names no vault id."), []);
+        }
+
+        var grant = await GrantAsync(replica.Tier, replica.Container, ReplicaRights.Read, cancel).ConfigureAwait(false);
+        try
+        {
+            var options = new ReplicaCheckOptions { Slice = new HashSlice(part, parts), HashedBytesMax = long.MaxValue };
+            var report = await ReplicaCheck.RunAsync(
+                BlobLocation.Parse(grant.Container.ToString()), vault, BlobCredential.FromSas(grant.Sas), replica.ManifestName, replica.ManifestSha256, options, cancel).ConfigureAwait(false);
+            var finding = report.IsSound
+                ? $"{report.ObjectsTotal} objects are there; {report.ObjectsHashed} of part {part + 1} of {parts} were hashed."
+                : $"{report.FaultsTotal} faults: {string.Join("; ", report.Faults)}";
+            return new ReplicaFinding(new ReplicaLook(report.IsSound, report.ObjectsTotal, report.ObjectsHashed, report.BytesHashed, finding), [.. report.FaultyObjects.Select(o => o.ToString())]);
+        }
+        catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
+        {
+            return new ReplicaFinding(new ReplicaLook(IsSound: false, 0, 0, 0, e.Message.Split('\n')[0]), []);
+        }
+        catch (VaultException e)
+        {
+            throw Explain(replica.Container, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<int> QuarantineAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel) => WithReplicaAsync(
+        replica,
+        BlobContainerSasPermissions.Read | BlobContainerSasPermissions.Create | BlobContainerSasPermissions.Write | BlobContainerSasPermissions.Delete,
+        async (store, _) =>
+        {
+            var moved = 0;
+            foreach (var text in names)
+            {
+                moved += ObjectName.TryParse(text, out var name) && await store.QuarantineAsync(name, cancel).ConfigureAwait(false) ? 1 : 0;
+            }
+
+            return moved;
+        },
+        cancel);
+
+    /// <inheritdoc/>
     public Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel) => WithReplicaAsync(
         replica,
         BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read,

@@ -37,6 +37,18 @@ public interface IOffsiteStore
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel);
 
+    /// <summary>Looks at a whole replica, without keys: every object's presence and length, and the hashes of one part of all objects.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task<ReplicaFinding> VerifyAsync(OffsiteReplica replica, int part, int parts, CancellationToken cancel);
+
+    /// <summary>
+    /// Moves objects that are not what their names say out of a replica, so that good ones can take their place: under
+    /// <c>quarantine/</c> in the same container, for whoever looks into it. Those that are gone are no fault.
+    /// </summary>
+    /// <returns>How many were moved.</returns>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task<int> QuarantineAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel);
+
     /// <summary>Finds what a replica needs no longer. Nothing is removed.</summary>
     /// <exception cref="ControlPlaneException">ReplicaUnsafe: nothing may be removed; or the storage cannot be reached or refuses.</exception>
     Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel);
@@ -51,6 +63,11 @@ public interface IOffsiteStore
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel);
 }
+
+/// <summary>What a verification found.</summary>
+/// <param name="Look">In short.</param>
+/// <param name="Faulty">Store objects that are missing or wrong; empty also when the manifest itself is.</param>
+public sealed record ReplicaFinding(ReplicaLook Look, IReadOnlyList<string> Faulty);
 
 /// <summary>What a look at a replica found.</summary>
 /// <param name="IsSound">Everything looked at is as it should be.</param>

@@ -47,6 +47,7 @@ internal sealed partial class PolicyBuilder
         builder.Each(reader, "assets", "an asset", builder.AddAsset);
         builder.Each(reader, "groups", "a group", builder.AddGroup);
         var guards = ReadGuards(reader);
+        var verifyWithinDays = reader.Number("verifyWithinDays", min: 1, max: PolicyLimits.VerifyWithinDaysMax);
         reader.RefuseUnknownKeys();
         builder.CheckContainers();
         builder.CheckGroups();
@@ -60,6 +61,7 @@ internal sealed partial class PolicyBuilder
         {
             Groups = builder._groups.Values,
             Retention = guards,
+            VerifyWithinDays = verifyWithinDays ?? PolicyDefaults.VerifyWithinDays,
         };
     }
 

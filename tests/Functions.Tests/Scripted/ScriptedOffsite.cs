@@ -30,6 +30,24 @@ internal sealed class ScriptedOffsite : IOffsiteStore
     public Task<ReplicaLook> CheckAsync(TierName tier, string container, string vaultId, string manifestName, string manifestSha256, CancellationToken cancel) =>
         Task.FromResult(Looks.GetValueOrDefault(tier.Value, new ReplicaLook(IsSound: true, 10, 4, 400, "10 objects are there.")));
 
+    /// <summary>What a verification finds.</summary>
+    public Func<OffsiteReplica, ReplicaFinding> Finding { get; set; } = _ => new ReplicaFinding(new ReplicaLook(IsSound: true, 10, 1, 100, "10 objects are there."), []);
+
+    /// <summary>Objects that were moved to quarantine.</summary>
+    public ConcurrentQueue<string> Quarantined { get; } = [];
+
+    public Task<ReplicaFinding> VerifyAsync(OffsiteReplica replica, int part, int parts, CancellationToken cancel) => Task.FromResult(Finding(replica));
+
+    public Task<int> QuarantineAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel)
+    {
+        foreach (var name in names)
+        {
+            Quarantined.Enqueue(name);
+        }
+
+        return Task.FromResult(names.Count);
+    }
+
     /// <summary>What a replica holds too much of, by the query.</summary>
     public Func<OffsiteReplica, OffsiteSurplusQuery, OffsiteSurplus> Surplus { get; set; } = (_, _) => new OffsiteSurplus([], []);
 

@@ -21,6 +21,20 @@ public sealed class BandwidthTests
     }
 
     [Fact]
+    public void Schedule_OfADay_ChangesWhereTheLimitsDoAndIsShared()
+    {
+        var berlin = TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin");
+        var work = new BackupWindow(new(8, 0), new(18, 0), new HashSet<DayOfWeek> { DayOfWeek.Monday });
+        var site = new Site(new("lab"), berlin) { Bandwidth = new BandwidthPlan([new BandwidthLimit(20 * Megabyte, work)]) };
+        BandwidthSchedule.Of(site, 2, new(2026, 5, 4, 5, 30, 20, TimeSpan.Zero)).ShouldBe([
+            new BandwidthStep(new(2026, 5, 4, 5, 30, 0, TimeSpan.Zero), null),
+            new BandwidthStep(new(2026, 5, 4, 6, 0, 0, TimeSpan.Zero), 10 * Megabyte),
+            new BandwidthStep(new(2026, 5, 4, 16, 0, 0, TimeSpan.Zero), null),
+        ]);
+        BandwidthSchedule.Of(site with { Bandwidth = BandwidthPlan.Unlimited }, 2, DateTimeOffset.UnixEpoch).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Divide_LessSlack_GetsMore()
     {
         var shares = BandwidthShare.Divide(100, [Of(0, 1, 1000, minutes: 10), Of(1, 1, 1000, minutes: 60)]);

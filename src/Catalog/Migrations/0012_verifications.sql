@@ -1,0 +1,2 @@
+-- Looks are listed newest first.
+create index verification_newest on verification (at desc, id desc);

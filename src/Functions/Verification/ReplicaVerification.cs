@@ -1,0 +1,63 @@
+using Backup.Functions.Agents;
+using Backup.Functions.Protection;
+using Backup.Functions.Replication;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask;
+
+namespace Backup.Functions.Verifications;
+
+/// <summary>Verifies a replica without keys, and mends it from the vault when something is wrong.</summary>
+/// <remarks>
+/// (1) look: everything is there, one part is read (2) move what is wrong out of the way (3) have the agent copy what the replica lacks: it sends only
+/// objects that are what their names say (4) record that copy (5) look again (6) say so (7) how well the asset is protected now.
+/// </remarks>
+public static class ReplicaVerification
+{
+    /// <summary>Runs it.</summary>
+    [Function(nameof(ReplicaVerification))]
+    public static async Task<VerificationEnding> RunAsync([OrchestrationTrigger] TaskOrchestrationContext context, VerificationRequest request)
+    {
+        VerificationEnding ending;
+        try
+        {
+            ending = await VerifyAsync(context, request);
+        }
+        catch (TaskFailedException e)
+        {
+            ending = new VerificationEnding(request, IsSound: false, WasRepaired: false, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}");
+        }
+
+        await context.CallActivityAsync<bool>(nameof(CloseVerification), ending, RetryPolicies.Catalog);                                  // (6)
+        await context.CallActivityAsync<bool>(nameof(AssessProtection), request.Asset, RetryPolicies.Catalog);                            // (7)
+        return ending;
+    }
+
+    private static async Task<VerificationEnding> VerifyAsync(TaskOrchestrationContext context, VerificationRequest request)
+    {
+        var found = await context.CallActivityAsync<VerificationOutcome>(nameof(VerifyReplica), request, RetryPolicies.Catalog);          // (1)
+        if (found.IsSound || found.Failure is not null)
+        {
+            return new VerificationEnding(request, found.IsSound, WasRepaired: false, found.Failure is { } failure ? $"{failure.Text} {failure.Hint}" : found.Finding);
+        }
+
+        var moved = await context.CallActivityAsync<int>(nameof(QuarantineObjects), new QuarantineRequest(request, found.Faulty), RetryPolicies.Catalog);    // (2)
+        var copy = await context.CallSubOrchestratorAsync<JobOutcome>(nameof(AgentJob), new AgentJobRequest                               // (3)
+        {
+            Agent = request.Agent,
+            OrderKey = $"{context.InstanceId}/{request.Slot}/repair",
+            Task = new AgentTask { Replicate = new ReplicateTask { Vault = request.Vault, SnapshotId = request.SnapshotId, Place = request.Place } },
+            Patience = request.Patience,
+        });
+        if (copy.Report?.Replicate is not { } result)
+        {
+            return new VerificationEnding(request, IsSound: false, WasRepaired: false, $"{found.Finding} Repair failed: {copy.Failure?.Text} {copy.Failure?.Hint}");
+        }
+
+        await context.CallActivityAsync<string>(
+            nameof(RecordReplica), new ReplicaRecord { RecoveryPoint = request.RecoveryPoint, Place = request.Place, Result = result }, RetryPolicies.Catalog);    // (4)
+        var mended = request with { Slot = $"{request.Slot}-repaired", ManifestName = result.ManifestName, ManifestSha256 = result.ManifestSha256 };
+        var again = await context.CallActivityAsync<VerificationOutcome>(nameof(VerifyReplica), mended, RetryPolicies.Catalog);           // (5)
+        return new VerificationEnding(
+            request, again.IsSound, again.IsSound, $"{found.Finding} {moved} objects were moved to quarantine, {result.ObjectsCopied} copied from the vault. Now: {again.Failure?.Text ?? again.Finding}");
+    }
+}
