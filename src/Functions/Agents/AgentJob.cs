@@ -51,7 +51,8 @@ public static class AgentJob
             await WaitAsync(context, step.Wait, stop);                                                    // (3)
         }
 
-        context.ContinueAsNew(job);
+        // A request to stop that came during the last wait was delivered to this generation: the next one has to be told.
+        context.ContinueAsNew(job with { IsCancelRequested = stop.IsCompleted });
         return null;
     }
 
@@ -68,7 +69,8 @@ public static class AgentJob
         await Task.WhenAny(timer, stop);
         if (!timer.IsCompleted)
         {
-            await over.CancelAsync();
+            // Not awaited as CancelAsync: that ends on a pool thread, where an orchestration must never go on.
+            over.Cancel();
         }
     }
 }

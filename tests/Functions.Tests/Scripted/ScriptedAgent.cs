@@ -49,6 +49,9 @@ internal sealed class ScriptedAgent : IAgentLink
     /// <summary>This many questions about a job are answered as still running.</summary>
     public int PollsBeforeTheEnd { get; set; }
 
+    /// <summary>Told of each question about a job, with how many there have been.</summary>
+    public Action<OrderId, int>? Polled { get; set; }
+
     /// <summary>The journal is lost after this many questions; null for never.</summary>
     public int? ForgetsAfterPolls { get; set; }
 
@@ -203,6 +206,7 @@ internal sealed class ScriptedAgent : IAgentLink
     private JobReport Query(JobQuery query)
     {
         var polls = _polls.AddOrUpdate(query.OrderId, 1, (_, n) => n + 1);
+        Polled?.Invoke(query.OrderId, polls);
         if (polls == ForgetsAfterPolls)
         {
             _journal.Clear();
