@@ -39,6 +39,9 @@ public enum JobPriority
     /// <summary>As a rule.</summary>
     [JsonStringEnumMemberName("normal")] Normal,
 
+    /// <summary>Before what may wait.</summary>
+    [JsonStringEnumMemberName("high")] High,
+
     /// <summary>Before everything else. Running jobs are not interrupted.</summary>
     [JsonStringEnumMemberName("urgent")] Urgent,
 }

@@ -18,6 +18,9 @@ public sealed record AgentJobRequest
     /// <summary>How long to put up with silence and failure.</summary>
     public required JobPatience Patience { get; init; }
 
+    /// <summary>The priority of the asset's service class, 1 before 9, which decides what a busy agent begins first; null for what fits the operation.</summary>
+    public int? ClassPriority { get; init; }
+
     /// <summary>From 1 to <see cref="JobPatience.AttemptsMax"/>.</summary>
     public int Attempt { get; init; } = 1;
 

@@ -43,10 +43,10 @@ public sealed class AskAgent(IAgentLink link, OrderWriter orders)
     /// <summary>Null when the agent has the order.</summary>
     private async Task<AgentSays?> SubmitAsync(AgentJobRequest job, CancellationToken cancel)
     {
-        OrderPayload<JobTicket> order;
+        JobOrder order;
         try
         {
-            order = await orders.WriteAsync(new AgentName(job.Agent), job.Task, cancel).ConfigureAwait(false);
+            order = await orders.WriteAsync(new AgentName(job.Agent), job.Task, job.ClassPriority, cancel).ConfigureAwait(false);
         }
         catch (ControlPlaneException e)
         {

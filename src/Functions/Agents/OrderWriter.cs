@@ -17,15 +17,23 @@ namespace Backup.Functions.Agents;
 public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, TimeProvider clock)
 {
     /// <summary>The order of a task.</summary>
+    /// <param name="agent">Who is to do it: the site's line is shared among its agents.</param>
+    /// <param name="task">What to do.</param>
+    /// <param name="classPriority">The priority of the asset's service class; null for what fits the operation.</param>
+    /// <param name="cancel">Stops waiting for off-site storage.</param>
     /// <exception cref="ControlPlaneException">Off-site storage could not grant access.</exception>
-    public async Task<OrderPayload<JobTicket>> WriteAsync(AgentName agent, AgentTask task, CancellationToken cancel) => task switch
+    public async Task<JobOrder> WriteAsync(AgentName agent, AgentTask task, int? classPriority, CancellationToken cancel)
     {
-        { Backup: { } backup } => Backup(backup),
-        { Replicate: { } replicate } => await ReplicateAsync(agent, replicate, cancel).ConfigureAwait(false),
-        { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
-        { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
-        _ => throw new ArgumentException("A task says one of backup, replicate, restore and prune", nameof(task)),
-    };
+        JobOrder order = task switch
+        {
+            { Backup: { } backup } => Backup(backup),
+            { Replicate: { } replicate } => await ReplicateAsync(agent, replicate, cancel).ConfigureAwait(false),
+            { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
+            { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
+            _ => throw new ArgumentException("A task says one of backup, replicate, restore and prune", nameof(task)),
+        };
+        return order with { Priority = ClassUrgency.Of(order.Operation, classPriority) };
+    }
 
     /// <summary>The agent's part of its site's line: those agents share it whose assets are copied off-site.</summary>
     private IReadOnlyList<BandwidthStep> StepsOf(AgentName agent)

@@ -49,6 +49,7 @@ public static class AssetBackup
             OrderKey = $"{plan.Run}/backup",
             Task = new AgentTask { Backup = plan.Task },
             Patience = plan.Patience,
+            ClassPriority = plan.ClassPriority,
         }, new SubOrchestrationOptions(instanceId: InstanceIds.JobOf(plan.Run)));
         if (job.Report is not { } report)
         {

@@ -70,6 +70,9 @@ public sealed record BackupPlan
 
     /// <summary>How long to put up with silence and failure.</summary>
     public required JobPatience Patience { get; init; }
+
+    /// <summary>The priority of the asset's service class, 1 before 9; null in plans of earlier releases.</summary>
+    public int? ClassPriority { get; init; }
 }
 
 /// <summary>Opening a run led to a plan, or to an outcome at once; exactly one is set.</summary>

@@ -63,6 +63,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
         },
         Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, tier.ContainerOf(asset)))],
         Patience = settings.Patience,
+        ClassPriority = policy.ServiceClassOf(asset).Priority,
     };
 }
 

@@ -36,6 +36,7 @@ public static class TierReplication
             OrderKey = $"{plan.Run}/replicate/{place.Tier}",
             Task = new AgentTask { Replicate = new ReplicateTask { Vault = plan.Task.Vault, SnapshotId = backup.SnapshotId, Place = place } },
             Patience = plan.Patience,
+            ClassPriority = plan.ClassPriority,
         });
         var copy = new ReplicaRecord { RecoveryPoint = point, Place = place, Result = job.Report?.Replicate, Failure = Failure(job) };
         await context.CallActivityAsync<string>(nameof(RecordReplica), copy, RetryPolicies.Catalog);                                          // (2)

@@ -124,6 +124,7 @@ public sealed class JobBookTests : IDisposable
             Accept("copy", Orders.Replicate("sig=x"));
             Accept("later", Orders.Backup() with { Priority = JobPriority.Low });
             Accept("usual", Orders.Backup());
+            Accept("soon", Orders.Backup() with { Priority = JobPriority.High });
             Accept("now", Orders.Backup() with { Priority = JobPriority.Urgent });
             Accept("raised", Orders.Backup() with { Priority = JobPriority.Low });
             // The same order again with another priority is the same job.
@@ -133,16 +134,16 @@ public sealed class JobBookTests : IDisposable
         }
 
         using var again = Open();
-        _time.Advance(2.5 * JobBook.RankedUpAfter);
+        _time.Advance(3.5 * JobBook.RankedUpAfter);
         var late = Orders.Backup() with { Priority = JobPriority.Urgent };
         again.Accept(Orders.Claim("late", late), late).ShouldNotBeNull();
         var order = new List<string>();
-        for (var i = 0; i < 6; i++)
+        for (var i = 0; i < 7; i++)
         {
             order.Add((await again.StartNextAsync(_cancel)).Job.OrderId.Value);
         }
 
-        order.ShouldBe(["now", "raised", "usual", "copy", "later", "late"]);
+        order.ShouldBe(["now", "raised", "soon", "usual", "copy", "later", "late"]);
     }
 
     [Fact]
