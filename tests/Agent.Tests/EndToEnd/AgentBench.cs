@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backup.Agent.Hosting;
+using Backup.Agent.Orders;
 using Backup.Agent.Settings;
 using Backup.AgentApi;
 using Backup.Relay;
@@ -9,6 +10,7 @@ using Backup.Vault;
 using Backup.Vault.Encryption;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Shouldly;
 
@@ -18,7 +20,8 @@ namespace Backup.Agent.Tests.EndToEnd;
 internal sealed class AgentBench : IAsyncDisposable
 {
     private const string Entity = "agents/lab-agent-1";
-    private readonly RelayEmulator _emulator;
+    private readonly IAsyncDisposable _relay;
+    private readonly RelayEndpoint _endpoint;
     private readonly RelaySender _sender;
     private readonly PrivateIdentity _controlPlane;
     private readonly PrivateIdentity _agent;
@@ -26,9 +29,9 @@ internal sealed class AgentBench : IAsyncDisposable
     private PublicIdentity _addressee;
     private IHost? _host;
 
-    private AgentBench(ScratchFolder scratch, RelayEmulator emulator, RelaySender sender, PrivateIdentity controlPlane, PrivateIdentity agent)
+    private AgentBench(ScratchFolder scratch, IAsyncDisposable relay, RelayEndpoint endpoint, RelaySender sender, PrivateIdentity controlPlane, PrivateIdentity agent)
     {
-        (Scratch, _emulator, _sender, _controlPlane, _agent) = (scratch, emulator, sender, controlPlane, agent);
+        (Scratch, _relay, _endpoint, _sender, _controlPlane, _agent) = (scratch, relay, endpoint, sender, controlPlane, agent);
         (_sealer, _addressee) = (new OrderSealer(controlPlane, TimeProvider.System), agent.Public);
     }
 
@@ -40,13 +43,17 @@ internal sealed class AgentBench : IAsyncDisposable
 
     public string VaultFolder { get; private init; } = "";
 
-    public static async Task<AgentBench> StartAsync(string? vaultFolder = null)
+    /// <param name="vaultFolder">Where the vault is made; null for the scratch folder.</param>
+    /// <param name="isRelayAProcess">The relay is a process of its own, which <see cref="RestartRelayAsync"/> kills.</param>
+    public static async Task<AgentBench> StartAsync(string? vaultFolder = null, bool isRelayAProcess = false)
     {
         var cancel = TestContext.Current.CancellationToken;
         var scratch = new ScratchFolder();
         DevelopmentCertificate.Ensure(scratch.Root, TimeProvider.System);
         var certificate = scratch[DevelopmentCertificate.CertificateFileName];
-        var emulator = await RelayEmulator.StartAsync(
+        scratch.Write("listen.key", "listen-key");
+        scratch.Write("send.key", "send-key");
+        IAsyncDisposable relay = isRelayAProcess ? await RelayProcess.StartAsync(scratch, Entity) : await RelayEmulator.StartAsync(
             new RelayEmulatorOptions
             {
                 Certificate = X509Certificate2.CreateFromPemFile(certificate, scratch[DevelopmentCertificate.KeyFileName]),
@@ -55,17 +62,17 @@ internal sealed class AgentBench : IAsyncDisposable
                 AcceptUnverifiedEntraTokens = true,
             },
             cancel);
+        var endpoint = relay is RelayEmulator here ? here.Endpoint : ((RelayProcess)relay).Endpoint;
         var sender = new RelaySender(new RelayConnection
         {
-            Endpoint = emulator.Endpoint,
+            Endpoint = endpoint,
             Tokens = new SasTokens("send", "send-key", TimeProvider.System),
             Trust = RelayTrust.FromCertificateFile(certificate),
         });
         var (controlPlane, agent) = (PrivateIdentity.Create("control-plane"), PrivateIdentity.Create("lab-agent-1"));
-        var bench = new AgentBench(scratch, emulator, sender, controlPlane, agent) { VaultFolder = vaultFolder ?? scratch["vault"] };
+        var bench = new AgentBench(scratch, relay, endpoint, sender, controlPlane, agent) { VaultFolder = vaultFolder ?? scratch["vault"] };
         agent.Save(scratch["agent.identity"]);
         controlPlane.Public.Save(scratch["control-plane.pub"]);
-        scratch.Write("listen.key", "listen-key");
         Directory.CreateDirectory(scratch["data"]);
         Directory.CreateDirectory(scratch["restore"]);
         var made = await VaultCreation.CreateAsync(new FileSystemObjectStore(bench.VaultFolder), TimeProvider.System, cancel);
@@ -83,7 +90,7 @@ internal sealed class AgentBench : IAsyncDisposable
         name: lab-agent-1
         site: lab
         relay:
-          endpoint: "{{_emulator.Endpoint}}"
+          endpoint: "{{_endpoint}}"
           path: {{Entity}}
           {{(relayIdentity is null ? $"keyName: listen\n  keyFile: {Scratch["listen.key"]}" : $"identity: {relayIdentity}")}}
           trustedCertificateFile: {{Scratch[DevelopmentCertificate.CertificateFileName]}}
@@ -102,30 +109,16 @@ internal sealed class AgentBench : IAsyncDisposable
     {
         _host = AgentHost.Build(AgentSettingsFile.Load(ConfigFile), TimeProvider.System);
         await _host.StartAsync(TestContext.Current.CancellationToken);
-        await WaitForListenerAsync();
+        await _host.Services.GetServices<IHostedService>().OfType<RelayDoor>().Single().WaitUntilOnlineAsync(TestContext.Current.CancellationToken);
     }
+
+    public Task RestartRelayAsync() => ((RelayProcess)_relay).RestartAsync();
 
     public async Task StopAgentAsync()
     {
         await _host!.StopAsync(CancellationToken.None);
         await ((IAsyncDisposable)_host).DisposeAsync();
         _host = null;
-    }
-
-    /// <summary>Asks until the relay delivers: an agent process says nothing to its parent but registers there.</summary>
-    public async Task WaitForListenerAsync()
-    {
-        while (true)
-        {
-            var order = _sealer.Seal(_addressee, OrderId.NewRandom(), new HealthQuery());
-            if (await PostAsync(order.Envelope) is RelayReply.Answered)
-            {
-                return;
-            }
-
-            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
     }
 
     public Task<RelayReply> PostAsync(ReadOnlyMemory<byte> envelope, string suffix = "/v1/orders") =>
@@ -140,6 +133,11 @@ internal sealed class AgentBench : IAsyncDisposable
     {
         while (true)
         {
+            if (_relay is RelayProcess process)
+            {
+                await process.Serving;
+            }
+
             var order = Seal(id, payload);
             if (await PostAsync(order.Envelope) is RelayReply.Answered { StatusCode: 200 } answered)
             {
@@ -227,7 +225,7 @@ internal sealed class AgentBench : IAsyncDisposable
         }
 
         _sender.Dispose();
-        await _emulator.DisposeAsync();
+        await _relay.DisposeAsync();
         _controlPlane.Dispose();
         _agent.Dispose();
         Scratch.Dispose();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Backup.Agent.Tests.EndToEnd;
 
@@ -6,13 +7,14 @@ namespace Backup.Agent.Tests.EndToEnd;
 internal sealed class AgentProcess : IDisposable
 {
     private readonly Process _process;
+    private readonly TaskCompletionSource _online = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task<string> _output;
     private readonly Task<string> _error;
 
     private AgentProcess(Process process)
     {
         _process = process;
-        _output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        _output = ReadAsync(process.StandardOutput);
         _error = process.StandardError.ReadToEndAsync(CancellationToken.None);
     }
 
@@ -44,6 +46,9 @@ internal sealed class AgentProcess : IDisposable
         return new AgentProcess(process);
     }
 
+    /// <summary>Completes when the agent says that it listens; fails when it ends before.</summary>
+    public Task WaitUntilOnlineAsync(CancellationToken cancel) => _online.Task.WaitAsync(cancel);
+
     public void Terminate()
     {
         using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
@@ -72,5 +77,23 @@ internal sealed class AgentProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private async Task<string> ReadAsync(StreamReader output)
+    {
+        var all = new StringBuilder();
+        while (await output.ReadLineAsync() is { } line)
+        {
+            all.AppendLine(line);
+            if (line.Contains("Listening for orders as", StringComparison.Ordinal))
+            {
+                _online.TrySetResult();
+            }
+        }
+
+        _online.TrySetException(new InvalidOperationException($"The agent ended before it listened:\n{all}"));
+        // Looked at here, because nobody need be waiting for it.
+        _ = _online.Task.Exception;
+        return all.ToString();
     }
 }

@@ -20,7 +20,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
         _bench.FillData(60, 1 << 20);
         using (var agent = AgentProcess.Start(_bench.ConfigFile))
         {
-            await _bench.WaitForListenerAsync();
+            await agent.WaitUntilOnlineAsync(_cancel);
             (await _bench.OrderAsync("backup-1", _bench.Backup())).Value.ShouldNotBeNull();
             await agent.KillAsync(); // The answer was journaled: the job must not be forgotten.
         }
@@ -28,14 +28,14 @@ public sealed class AgentProcessTests : IAsyncLifetime
         for (var kill = 0; kill < 3; kill++)
         {
             using var agent = AgentProcess.Start(_bench.ConfigFile);
-            await _bench.WaitForListenerAsync();
+            await agent.WaitUntilOnlineAsync(_cancel);
             // Somewhere in the work: each life copies on for as long as one question takes.
             (await _bench.AskAsync("backup-1", 0)).State.ShouldNotBe(JobState.Unknown);
             await agent.KillAsync();
         }
 
         using var last = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await last.WaitUntilOnlineAsync(_cancel);
         var report = await _bench.WaitForEndAsync("backup-1");
         report.State.ShouldBe(JobState.Succeeded, report.Failure?.Message);
         (await _bench.SnapshotsAsync()).ShouldHaveSingleItem().Id.ToString().ShouldBe(report.Backup!.SnapshotId);
@@ -51,7 +51,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
         _bench.FillData(20, 1 << 20);
         using (var agent = AgentProcess.Start(_bench.ConfigFile))
         {
-            await _bench.WaitForListenerAsync();
+            await agent.WaitUntilOnlineAsync(_cancel);
             foreach (var id in (string[])["backup-1", "backup-2", "backup-3"])
             {
                 (await _bench.OrderAsync(id, _bench.Backup() with { Asset = id })).Value.ShouldNotBeNull();
@@ -62,7 +62,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
         }
 
         using var again = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await again.WaitUntilOnlineAsync(_cancel);
         foreach (var id in (string[])["backup-1", "backup-2", "backup-3"])
         {
             (await _bench.WaitForEndAsync(id)).State.ShouldBe(JobState.Succeeded);
@@ -81,7 +81,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
         Directory.CreateDirectory(Path.GetDirectoryName(barrier)!);
         await Process.Start("mkfifo", [barrier]).WaitForExitAsync(_cancel);
         using var agent = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
         foreach (var (id, asset) in new[] { ("backup-1", "first"), ("backup-2", "second"), ("backup-3", "third") })
         {
             (await _bench.OrderAsync(id, _bench.Backup() with { Asset = asset })).Value.ShouldNotBeNull();
@@ -107,7 +107,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
     public async Task Start_SecondAgentOnOneStateFolder_IsRefused()
     {
         using var first = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await first.WaitUntilOnlineAsync(_cancel);
         using var second = AgentProcess.Start(_bench.ConfigFile);
 
         (await second.WaitAsync(_cancel)).ShouldBe(1);
@@ -146,7 +146,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
         machine.Faults = 1; // As right after a boot: no reason to give up.
         _bench.Configure(relayIdentity: "managed");
         using var agent = AgentProcess.StartIn(machine.Environment, _bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
 
         (await _bench.OrderAsync("health", new HealthQuery())).Value.ShouldNotBeNull();
         machine.Asked.Distinct().ShouldHaveSingleItem().ShouldBe("https://relay.azure.net");
@@ -162,7 +162,7 @@ public sealed class AgentProcessTests : IAsyncLifetime
     {
         _bench.FillData(1, 10);
         using var agent = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
         await _bench.RunAsync("backup-1", _bench.Backup());
         agent.Terminate();
         (await agent.WaitAsync(_cancel)).ShouldBe(0);

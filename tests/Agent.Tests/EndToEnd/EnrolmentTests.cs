@@ -39,7 +39,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
 
         using var agent = AgentProcess.Start(_bench.ConfigFile);
         _bench.Use(_bench.ControlPlane, _controlPlane.Pinned!);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
         var inventory = (await _bench.OrderAsync("inventory", new InventoryQuery())).Value.ShouldNotBeNull();
         inventory.TrustedKeyIds.ShouldBe([_bench.ControlPlane.Public.KeyId.ToString()]);
         inventory.KeyIds.ShouldBe([_controlPlane.Pinned!.KeyId.ToString()]);
@@ -103,7 +103,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
         using (var agent = AgentProcess.Start(_bench.ConfigFile))
         {
             _bench.Use(_bench.ControlPlane, old);
-            await _bench.WaitForListenerAsync();
+            await agent.WaitUntilOnlineAsync(_cancel);
             var order = new RotateAgentKey { Replaces = old.KeyId.ToString(), OverlapSeconds = 0 };
             made = PublicIdentity.Parse((await _bench.OrderAsync("rotate-1", order)).Value!.Identity);
             // The answer may be lost: asked again, also after a kill, it is the same key.
@@ -112,7 +112,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
 
         using var next = PrivateIdentity.Create("control-plane");
         using var again = AgentProcess.Start(_bench.ConfigFile);
-        await _bench.WaitForListenerAsync();
+        await again.WaitUntilOnlineAsync(_cancel);
         PublicIdentity.Parse((await _bench.OrderAsync("rotate-2", new RotateAgentKey { Replaces = old.KeyId.ToString(), OverlapSeconds = 0 })).Value!.Identity).KeyId.ShouldBe(made.KeyId);
         (await _bench.OrderAsync("trust", new TrustControlPlaneKey { Identity = next.Public.Export(), OverlapSeconds = 0 })).Value!.KeyIds.Count.ShouldBe(2);
         (await StatusAsync(old, _bench.ControlPlane)).ShouldBe(200);
@@ -130,7 +130,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
         using var agent = AgentProcess.Start(_bench.ConfigFile);
         using var next = PrivateIdentity.Create("control-plane");
         _bench.Use(_bench.ControlPlane, _controlPlane.Pinned!);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
         var stolen = _bench.ControlPlane.Public;
         (await _bench.OrderAsync("self", new RevokeControlPlaneKey { KeyId = stolen.KeyId.ToString() })).Refusal!.Code.ShouldBe(FailureCode.KeyChangeRefused);
         await _bench.OrderAsync("trust", new TrustControlPlaneKey { Identity = next.Public.Export() });
@@ -149,7 +149,7 @@ public sealed class EnrolmentTests : IAsyncLifetime
         _bench.FillData(1, 10);
         using var agent = AgentProcess.Start(_bench.ConfigFile);
         _bench.Use(_bench.ControlPlane, _controlPlane.Pinned!);
-        await _bench.WaitForListenerAsync();
+        await agent.WaitUntilOnlineAsync(_cancel);
         await _bench.RunAsync("backup-1", _bench.Backup());
 
         var lines = (await _bench.OrderAsync("log", new LogQuery { OrderId = OrderId.Parse("backup-1") })).Value!.Lines;
