@@ -21,7 +21,10 @@ internal static class NodeClients
         Assert.Skip(missing);
     }
 
-    public static Process Start(string script, RelayTestBed bed, string keyName, string key, params (string Name, string Value)[] environment)
+    public static Process Start(string script, RelayTestBed bed, string keyName, string key, params (string Name, string Value)[] environment) =>
+        Start(script, bed, keyName, key, null, environment);
+
+    public static Process Start(string script, RelayTestBed bed, string keyName, string key, EntityPath? entity, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("node", [script])
         {
@@ -31,7 +34,7 @@ internal static class NodeClients
             RedirectStandardError = true,
         };
         start.Environment["RELAY"] = bed.Emulator.Endpoint.Authority;
-        start.Environment["ENTITY"] = RelayTestBed.Hyco.Value;
+        start.Environment["ENTITY"] = (entity ?? RelayTestBed.Hyco).Value;
         start.Environment["KEY_NAME"] = keyName;
         start.Environment["KEY"] = key;
         start.Environment["NODE_EXTRA_CA_CERTS"] = RelayTestBed.CertificateFile;

@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Net.WebSockets;
+using System.Text.Json;
+using Shouldly;
+
+namespace Backup.Relay.Tests.Interoperability;
+
+/// <summary>The official Node clients where they are peculiar: no token, headers that are no text, headers and subprotocols of streams, refusals.</summary>
+public sealed class NodeOddCasesTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task EndpointWithoutClientAuthorization_LetsAnybodySend_AndPassesAuthorizationOn()
+    {
+        await NodeClients.RequireAsync();
+        await using var bed = await RelayTestBed.StartAsync();
+        using var listener = await ListeningAsync(bed, "open-listener.js", RelayTestBed.Open);
+        try
+        {
+            using var document = JsonDocument.Parse(await OutputAsync(NodeClients.Start("open-sender.js", bed, "", "", RelayTestBed.Open)));
+            var answer = document.RootElement;
+            answer.GetProperty("status").GetInt32().ShouldBe(200, answer.GetRawText());
+            answer.GetProperty("via").GetString().ShouldBe("1.1 localhost");
+            answer.GetProperty("authorization").GetString().ShouldBe("Basic bWU6bXk=");
+            // hyco-https sends the length as a JSON number and the first of several cookies.
+            answer.GetProperty("body").GetString().ShouldBe("hello from /open/echo?x=1");
+            answer.GetProperty("length").GetString().ShouldBe("25");
+            answer.GetProperty("cookie").EnumerateArray().Select(c => c.GetString()).ShouldBe(["a=1"]);
+        }
+        finally
+        {
+            listener.Kill();
+        }
+    }
+
+    [Fact]
+    public async Task EndpointWithClientAuthorization_RefusesTheSameSender()
+    {
+        await NodeClients.RequireAsync();
+        await using var bed = await RelayTestBed.StartAsync();
+        using var document = JsonDocument.Parse(await OutputAsync(NodeClients.Start("open-sender.js", bed, "", "", RelayTestBed.Hyco)));
+        document.RootElement.GetProperty("status").GetInt32().ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task StreamSender_WithHeadersAndSubprotocols_ReachesOurListenerWithThem()
+    {
+        await NodeClients.RequireAsync();
+        await using var bed = await RelayTestBed.StartAsync();
+        foreach (var (entity, key) in new[] { (RelayTestBed.Hyco, RelayTestBed.SendKey), (RelayTestBed.Open, "") })
+        {
+            var streams = new Chooser();
+            await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Entity = entity, Streams = streams });
+            (await OutputAsync(NodeClients.Start("headers-stream-sender.js", bed, "send", key, entity))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
+            streams.Offer!.Headers["x-who"].ShouldBe("node");
+            streams.Offer.Headers.Keys.ShouldNotContain("ServiceBusAuthorization");
+            streams.Offer.Headers.Keys.ShouldContain("Sec-WebSocket-Key");
+            streams.Offer.SubProtocols.ShouldBe(["other", "chosen"]);
+            streams.Offer.Target.ShouldBe(new RelayTarget("/tail", "x=1"));
+        }
+    }
+
+    [Fact]
+    public async Task StreamListener_ChoosesASubprotocol_AndItsRefusalIsSilenceUntilTheAddressIsStale()
+    {
+        await NodeClients.RequireAsync();
+        await using var bed = await RelayTestBed.StartAsync(change: options => options with { Limits = options.Limits with { RendezvousLife = TimeSpan.FromSeconds(2) } });
+        using var listener = await ListeningAsync(bed, "picky-stream-listener.js", RelayTestBed.Hyco);
+        try
+        {
+            (await OutputAsync(NodeClients.Start("headers-stream-sender.js", bed, "send", RelayTestBed.SendKey))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
+            var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall { SubProtocols = ["unknown"] }, Cancel));
+            refused.StatusCode.ShouldBe(504);
+            (await listener.StandardOutput.ReadLineAsync(Cancel))!.ShouldStartWith("refused ");
+        }
+        finally
+        {
+            listener.Kill();
+        }
+    }
+
+    private static async Task<Process> ListeningAsync(RelayTestBed bed, string script, EntityPath entity)
+    {
+        var process = NodeClients.Start(script, bed, "listen", RelayTestBed.ListenKey, entity);
+        (await process.StandardOutput.ReadLineAsync(Cancel)).ShouldBe("listening");
+        return process;
+    }
+
+    private static async Task<string> OutputAsync(Process process)
+    {
+        using (process)
+        {
+            var output = await process.StandardOutput.ReadToEndAsync(Cancel);
+            await process.WaitForExitAsync(Cancel);
+            return output.Trim();
+        }
+    }
+
+    private sealed class Chooser : IRelayStreams
+    {
+        public RelayStreamOffer? Offer { get; private set; }
+
+        public ValueTask<RelayStreamDecision> DecideAsync(RelayStreamOffer offer, CancellationToken cancel)
+        {
+            Offer = offer;
+            return ValueTask.FromResult(RelayStreamDecision.Accept("chosen"));
+        }
+
+        public async Task RunAsync(RelayStreamOffer offer, WebSocket socket, CancellationToken cancel)
+        {
+            var message = await SocketMessage.ReadAsync(socket, 1000, cancel);
+            await socket.SendAsync(message.Bytes, message.Type, true, cancel);
+            await SocketMessage.ReadAsync(socket, 1000, cancel);
+        }
+    }
+}
