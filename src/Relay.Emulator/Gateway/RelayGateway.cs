@@ -94,8 +94,9 @@ internal sealed class RelayGateway
 
     private async Task<Refusal?> RouteHttpAsync(HttpContext context, RequestTarget target)
     {
-        if (HttpMethods.IsConnect(context.Request.Method) || context.Request.Headers.ContainsKey("Upgrade"))
-            return Refusal.BadRequest("InvalidRequest: Tunnels and protocol upgrades are not relayed here");
+        // Only a WebSocket needs its upgrade; any other one is an offer that may be passed over, and goes with the connection's headers.
+        if (HttpMethods.IsConnect(context.Request.Method) || context.WebSockets.IsWebSocketRequest)
+            return Refusal.BadRequest("InvalidRequest: Tunnels and WebSockets are not relayed here");
         if (target.Segments.Count == 0) return Refusal.BadRequest("InvalidRequest: The address names no endpoint");
         if (!ManagementRead.IsMeant(context.Request)) return await _forwarder.HandleAsync(context, target).ConfigureAwait(false);
         await _management.HandleAsync(context, target).ConfigureAwait(false);
@@ -104,6 +105,7 @@ internal sealed class RelayGateway
 
     private async Task<Refusal?> ArriveAsync(HttpContext context, RequestTarget target, string action)
     {
+        if (action == "request" && target.Parameter("sb-hc-id") is null) return Refusal.BadRequest("InvalidAddress: The rendezvous address is malformed");
         if (Rendezvous.Take(action, target) is not { } arrival) return new Refusal(403, "InvalidAddress: The rendezvous address is unknown, was used before, or is too old");
         await arrival(context, target).ConfigureAwait(false);
         return null;

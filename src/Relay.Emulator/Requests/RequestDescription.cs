@@ -13,7 +13,10 @@ internal static class RequestDescription
 
     public static RequestMessage Of(HttpContext context, RequestTarget target, string id, string address, string host, bool consumesAuthorization, bool hasBody)
     {
-        var headers = Headers(context.Request, name => !OfTheConnection.Contains(name) && !(consumesAuthorization && IsNamed(name, "Authorization")));
+        // Whatever "Connection" names belongs to this connection too (RFC 9110, 7.6.1).
+        var named = context.Request.Headers.Connection.SelectMany(list => (list ?? "").Split(',', StringSplitOptions.TrimEntries)).ToArray();
+        var headers = Headers(context.Request, name =>
+            !OfTheConnection.Contains(name) && !named.Contains(name, StringComparer.OrdinalIgnoreCase) && !(consumesAuthorization && IsNamed(name, "Authorization")));
         headers["Via"] = headers.TryGetValue("Via", out var via) ? $"{via}, 1.1 {host}" : $"1.1 {host}";
         return new RequestMessage
         {

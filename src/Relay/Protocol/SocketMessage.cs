@@ -6,7 +6,8 @@ namespace Backup.Relay;
 /// <summary>One whole WebSocket message. When it was longer than allowed, its content was read and dropped.</summary>
 internal readonly record struct SocketMessage(WebSocketMessageType Type, byte[] Bytes, bool IsOversize)
 {
-    private const int FirstBufferBytes = 4 * 1024;
+    /// <summary>Held by every channel that waits; most messages fit.</summary>
+    private const int FirstBufferBytes = 1024;
 
     public bool IsClose => Type == WebSocketMessageType.Close;
 

@@ -90,6 +90,49 @@ public sealed class HttpHygieneTests
         response.ShouldContain("Content-Length: 0\r\n");
     }
 
+    /// <summary>What hyco-https sends when an application sets such headers: as they are.</summary>
+    [Fact]
+    public async Task Response_WithHeadersThatAreNoText_IsDeliveredAllTheSame()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var listener = await bed.ScriptAsync();
+        var responding = bed.Http().SendAsync(Message(bed, HttpMethod.Get, "site/agent7", null), Cancel);
+        var request = (await listener.ReadAsync()).Request!;
+        await listener.SendAsync($$"""
+            {"response":{"requestId":"{{request.Id}}","statusCode":200,"body":true,
+             "responseHeaders":{"Content-Length":5,"X-Number":-1.5e3,"X-Flag":true,"X-List":["a",2,null,["b"]],"X-Empty":[],"X-Object":{"a":{"b":1} },"X-Null":null,"X-Text":"t"} } }
+            """);
+        await listener.SendBodyAsync("hello"u8.ToArray());
+        using var response = await responding;
+        (await response.Content.ReadAsStringAsync(Cancel)).ShouldBe("hello");
+        response.Headers.Where(header => header.Key.StartsWith("X-", StringComparison.Ordinal)).Select(header => (header.Key, header.Value.Single()))
+            .ShouldBe([("X-Number", "-1.5e3"), ("X-Flag", "true"), ("X-List", "a, 2, b"), ("X-Text", "t")], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Request_WithAnUpgradeItCanDoWithout_ArrivesWithoutTheConnectionsOwnHeaders()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var listener = await bed.ScriptAsync();
+        await using var raw = await RawConnection.OpenAsync(bed);
+        await raw.SendAsync($"GET /site/agent7 HTTP/1.1\nHost: x\nConnection: close, Upgrade, HTTP2-Settings, X-Hop\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk\nX-Hop: 1\nX-End: 2\nTE: trailers\nServiceBusAuthorization: {bed.Token("send", RelayTestBed.SendKey, RelayTestBed.Hyco)}\n\n");
+        var request = (await listener.ReadAsync()).Request!;
+        request.RequestHeaders!.Keys.Order().ShouldBe(["Host", "Via", "X-End"]);
+        await listener.AnswerAsync(request.Id);
+        (await raw.ReadToEndAsync()).ShouldStartWith("HTTP/1.1 200 ");
+    }
+
+    [Theory]
+    [InlineData("site/agent7?sb-hc-action=request", 400)]
+    [InlineData("site/agent7?sb-hc-action=request&sb-hc-id=unknown_G0", 403)]
+    [InlineData("site/agent7?sb-hc-action=accept&sb-hc-id=unknown_G0", 403)]
+    [InlineData("site/agent7?sb-hc-action=accept", 403)]
+    public async Task RendezvousAddress_ThatWasNeverGiven_IsRefused(string address, int status)
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        (await Should.ThrowAsync<RelayException>(() => bed.DialAsync(address))).StatusCode.ShouldBe(status);
+    }
+
     [Theory]
     [InlineData("HEAD", 200)]
     [InlineData("GET", 204)]
