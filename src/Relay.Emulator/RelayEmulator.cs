@@ -36,6 +36,9 @@ public sealed class RelayEmulator : IAsyncDisposable
     /// <summary>Rendezvous addresses that are open now: none when nothing is going on.</summary>
     internal int OpenAddresses => _namespaces.All.Sum(space => space.Gateway.Rendezvous.Count);
 
+    /// <summary>Requests and handshakes so far.</summary>
+    internal long RequestsSeen => _namespaces.RequestsSeen;
+
     /// <summary>Listeners of an entity of the first namespace now.</summary>
     /// <param name="entity">A configured entity.</param>
     public int ListenerCount(EntityPath entity) => First(entity).ListenerCount;
@@ -63,6 +66,7 @@ public sealed class RelayEmulator : IAsyncDisposable
         builder.Services.AddLogging();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, first, table));
         var app = builder.Build();
+        app.Use(table.CountAsync);
         app.Use(GatheringUpgrade.InstallAsync);
         app.UseWebSockets();
         app.Run(context => table.Of(context.Request.Host.Host).Gateway.HandleAsync(context));

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Backup.Relay.Emulator;
@@ -12,11 +13,20 @@ internal sealed class NamespaceTable(ILogger logger) : IDisposable
 {
     private readonly SemaphoreSlim _changing = new(1, 1);
     private volatile IReadOnlyList<ServedNamespace> _all = [];
+    private long _requestsSeen;
 
     /// <summary>The port they share, known once it is bound.</summary>
     public int Port { get; set; }
 
     public IReadOnlyList<ServedNamespace> All => _all;
+
+    public long RequestsSeen => Interlocked.Read(ref _requestsSeen);
+
+    public Task CountAsync(HttpContext context, RequestDelegate next)
+    {
+        Interlocked.Increment(ref _requestsSeen);
+        return next(context);
+    }
 
     /// <summary>The namespace of a host; the first one for a name that none has, such as an address.</summary>
     public ServedNamespace Of(string host)

@@ -27,7 +27,9 @@ internal sealed class EmulatorProcess(string configurationFile, TimeProvider clo
             await File.WriteAllTextAsync(readyFile + ".new", string.Create(CultureInfo.InvariantCulture, $"{emulator.Port}\n")).ConfigureAwait(false);
             File.Move(readyFile + ".new", readyFile, overwrite: true);
         }
+        var trimming = new MemoryTrim(emulator, clock).RunAsync(stop.Token);
         await FollowAsync(emulator, configuration, stop.Token).ConfigureAwait(false);
+        await trimming.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose() => _hangUp.Dispose();
