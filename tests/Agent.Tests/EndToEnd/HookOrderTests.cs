@@ -135,7 +135,7 @@ public sealed class HookOrderTests(PostgresFixture postgres) : IAsyncLifetime
     {
         using (var agent = AgentProcess.Start(_bench.ConfigFile))
         {
-            await _bench.WaitForListenerAsync();
+            await agent.WaitUntilOnlineAsync(TestContext.Current.CancellationToken);
             (await _bench.OrderAsync("backup-1", Order(["hold", "waits"], ["resume"]))).Refusal.ShouldBeNull();
             await UntilAsync(() => Lines().Contains("waits fits run-7"));
             await agent.KillAsync();
