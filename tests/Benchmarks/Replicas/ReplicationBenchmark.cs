@@ -51,7 +51,8 @@ internal static class ReplicationBenchmark
                 var sas = container.GenerateSasUri(new BlobSasBuilder(
                     BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read | (way == "sdk" ? BlobContainerSasPermissions.Write : 0), DateTimeOffset.UtcNow.AddHours(1))
                 {
-                    BlobContainerName = container.Name, Resource = "c",
+                    BlobContainerName = container.Name,
+                    Resource = "c",
                 }).Query.TrimStart('?');
                 seconds[way].Add(await InAProcessOfItsOwnAsync(way, vault, container.Uri, sas));
                 await container.DeleteAsync();

@@ -17,7 +17,11 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
 
     private static readonly BlobStoreOptions Quick = new()
     {
-        RetriesMax = 1, RetryDelay = TimeSpan.FromMilliseconds(1), RetryDelayMax = TimeSpan.FromMilliseconds(2), RequestTimeout = TimeSpan.FromSeconds(10), BlockBytes = 128 * 1024,
+        RetriesMax = 1,
+        RetryDelay = TimeSpan.FromMilliseconds(1),
+        RetryDelayMax = TimeSpan.FromMilliseconds(2),
+        RequestTimeout = TimeSpan.FromSeconds(10),
+        BlockBytes = 128 * 1024,
     };
 
     private readonly CancellationToken _cancel = TestContext.Current.CancellationToken;
@@ -183,7 +187,12 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
 
             return new Site
             {
-                Seed = seed, Vault = vault, Snapshots = snapshots, Container = await azurite.NewAsync(), Proxy = await FaultProxy.StartAsync(azurite.BlobEndpoint), Azurite = azurite,
+                Seed = seed,
+                Vault = vault,
+                Snapshots = snapshots,
+                Container = await azurite.NewAsync(),
+                Proxy = await FaultProxy.StartAsync(azurite.BlobEndpoint),
+                Azurite = azurite,
             };
         }
 
@@ -191,7 +200,8 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
         public string Sas(DateTimeOffset? end = null) => new BlobServiceClient(Azurite.ConnectionString).GetBlobContainerClient(Container.Container.Segments[^1]).GenerateSasUri(
             new BlobSasBuilder(BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, end ?? DateTimeOffset.UtcNow.AddHours(1))
             {
-                BlobContainerName = Container.Container.Segments[^1], Resource = "c",
+                BlobContainerName = Container.Container.Segments[^1],
+                Resource = "c",
             }).Query.TrimStart('?');
 
         public AzureBlobObjectStore Store(string sas) => Replica.Open(Proxy.Through(Container), Vault.Keys.RestoreKey.Vault, BlobCredential.FromSas(sas), Quick);
