@@ -61,6 +61,12 @@ internal static class AgentSettingsFile
             problems.Add(new SettingsProblem(e.Start.Line, e.Start.Column, e.InnerException?.Message ?? e.Message));
             return null;
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet 18 throws these, without a place, for some plain texts and for tags that are no addresses.
+            problems.Add(new SettingsProblem(1, 1, $"the file is not valid YAML: {e.Message}"));
+            return null;
+        }
 
         if (stream.Documents is not [{ RootNode: YamlMappingNode root }])
         {

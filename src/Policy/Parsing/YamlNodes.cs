@@ -58,9 +58,9 @@ internal static class YamlTree
             problems.Add(Place(e.Start), $"this is not valid YAML: {e.Message}");
             return null;
         }
-        catch (InvalidOperationException)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
         {
-            // The scanner of YamlDotNet 18 throws this, without a place, for some plain texts; the last thing it read is the nearest.
+            // YamlDotNet 18 throws these, without a place, for some plain texts and for tags that are no addresses; the last thing it read is the nearest.
             problems.Add(parser.Current is { } last ? Place(last.End) : new PolicyPosition(1, 1), "this is not valid YAML; what follows here cannot be read");
             return null;
         }

@@ -67,6 +67,12 @@ public sealed class AgentSettingsFileTests : IDisposable
             """);
     }
 
+    [Theory]
+    [InlineData("name: [")]
+    [InlineData("name: !!/$ks+[Y x")]
+    public void Parse_WhatIsNoYaml_IsAMistakeOfTheSettings(string text) =>
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text, "agent.yaml")).Fault.ShouldBe(AgentFault.Settings);
+
     [Fact]
     public void Parse_ConnectionWithALog_ReadsItAndRefusesWhatDoesNotFit()
     {

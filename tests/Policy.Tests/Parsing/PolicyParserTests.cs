@@ -114,6 +114,9 @@ public sealed class PolicyParserTests
     }
 
     [Fact]
+    public void Parse_TagThatIsNoAddress_IsNotYaml() => Problems("version: !!/$ks+[Y 1").Single().Message.ShouldStartWith("this is not valid YAML");
+
+    [Fact]
     public void Parse_Alias_IsRefusedAndNotExpanded() =>
         Problems("version: 1\nsites: &s [ { name: lab } ]\ntiers: *s").Select(p => p.At.Line).ShouldBe([2, 3, 3]);
 
