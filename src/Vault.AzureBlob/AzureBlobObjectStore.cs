@@ -249,6 +249,12 @@ public sealed class AzureBlobObjectStore : IObjectStore
                 return await ConfirmExistingAsync(name, e, cancel).ConfigureAwait(false);
             }
 
+            // Azurite tells a credential that may only create nothing but this when the name is taken, as it is when two replications meet.
+            if (failure?.ErrorCode == BlobErrorCode.AuthorizationPermissionMismatch && await CanSeeAsync(name, cancel).ConfigureAwait(false))
+            {
+                return CreateOutcome.AlreadyExists;
+            }
+
             if (content.Length <= _options.BlockBytes || upload.TransferOptions.InitialTransferSize > _options.BlockBytes || failure?.ErrorCode != BlobErrorCode.AuthorizationPermissionMismatch)
             {
                 throw BlobFailures.Explain(e, name, "write");
@@ -262,19 +268,26 @@ public sealed class AzureBlobObjectStore : IObjectStore
     /// <summary>
     /// A conflict is believed only after a look: a replica whose manifest rests on a wrong word would miss the object for ever.
     /// </summary>
-    private async Task<CreateOutcome> ConfirmExistingAsync(string name, Exception conflict, CancellationToken cancel)
+    private async Task<CreateOutcome> ConfirmExistingAsync(string name, Exception conflict, CancellationToken cancel) =>
+        await ExistsAsync(name, cancel).ConfigureAwait(false)
+            ? CreateOutcome.AlreadyExists
+            : throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", conflict);
+
+    /// <summary>Whether the blob exists; false also where the credential may not look.</summary>
+    private async Task<bool> CanSeeAsync(string name, CancellationToken cancel)
     {
         try
         {
-            return (await Client(name).ExistsAsync(cancel).ConfigureAwait(false)).Value
-                ? CreateOutcome.AlreadyExists
-                : throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", conflict);
+            return await ExistsAsync(name, cancel).ConfigureAwait(false);
         }
-        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        catch (VaultException e) when (e.Fault is VaultFault.AccessDenied)
         {
-            throw BlobFailures.Explain(e, name, "inspect");
+            return false;
         }
     }
+
+    private Task<bool> ExistsAsync(string name, CancellationToken cancel) =>
+        GuardAsync(name, "inspect", async () => (await Client(name).ExistsAsync(cancel).ConfigureAwait(false)).Value, cancel);
 
     internal async Task<byte[]> ReadAsync(string name, int bytesMax, CancellationToken cancel)
     {

@@ -92,6 +92,23 @@ public sealed class AzureBlobObjectStoreTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Create_OfASmallObjectThatAnotherReplicationWasFasterWith_SaysThatItExists()
+    {
+        var location = await azurite.NewAsync();
+        var sas = azurite.Client(location).GenerateSasUri(
+            BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, DateTimeOffset.UtcNow.AddHours(1)).Query;
+        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(sas), Containers.Impatient);
+        byte[] content = [1, 2, 3];
+        var name = ObjectName.For(ObjectKind.MetaPack, content);
+
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => store.CreateAsync(name, content, _cancel)));
+        var later = await store.CreateAsync(name, content, _cancel);
+
+        outcomes.Count(o => o is CreateOutcome.Created).ShouldBe(1);
+        later.ShouldBe(CreateOutcome.AlreadyExists);
+    }
+
+    [Fact]
     public async Task Delete_WithASasThatMayOnlyAdd_IsDeniedAndTheObjectStays()
     {
         var location = await azurite.NewAsync();
