@@ -73,24 +73,14 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
 
     /// <summary>Alerts, newest first; only open ones when asked.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Alert>> ListAsync(bool onlyOpen, string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    $"select {Columns} from alert where (raised_at, id) < ($1, $2) and (not $3 or closed_at is null) order by raised_at desc, id desc limit $4",
-                    Read,
-                    cancel,
-                    cursor.Before,
-                    cursor.Id,
-                    onlyOpen,
-                    limit + 1).ConfigureAwait(false),
-                limit,
-                alert => new PageCursor(alert.RaisedAt, alert.Id)),
-            cancel);
-    }
+    public Task<CatalogPage<Alert>> ListAsync(bool onlyOpen, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        $"select {Columns} from alert where (raised_at, id) < ($1, $2) and (not $4 or closed_at is null) order by raised_at desc, id desc limit $3",
+        Read,
+        alert => new PageCursor(alert.RaisedAt, alert.Id),
+        continuation,
+        limit,
+        cancel,
+        onlyOpen);
 
     internal async Task<bool> RaiseAsync(CatalogSession session, AlertKind kind, string subject, string text, string actor, CancellationToken cancel)
     {

@@ -1,3 +1,4 @@
+using Backup.Catalog.Paging;
 using Npgsql;
 
 namespace Backup.Catalog.Database;
@@ -26,6 +27,26 @@ public sealed class CatalogDatabase(NpgsqlDataSource source)
             await using var connection = await source.OpenConnectionAsync(cancel).ConfigureAwait(false);
             return await read(new CatalogSession(connection, null)).ConfigureAwait(false);
         });
+
+    /// <summary>Reads one page of a list, newest first.</summary>
+    /// <param name="sql">Asks for at most $3 rows behind the instant $1 and the id $2; filters begin at $4.</param>
+    /// <param name="read">Reads a row.</param>
+    /// <param name="placeOf">The place of a row in the list.</param>
+    /// <param name="continuation">The token of the page before; null for the first one.</param>
+    /// <param name="limit">Rows in a page, 1 to <see cref="PageCursor.LimitMax"/>.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <param name="filters">Values from $4 on.</param>
+    /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
+    internal Task<CatalogPage<T>> ReadPageAsync<T>(
+        string sql, Func<NpgsqlDataReader, T> read, Func<T, PageCursor> placeOf, string? continuation, int limit, CancellationToken cancel, params object?[] filters)
+    {
+        var cursor = PageCursor.Read(continuation);
+        PageCursor.CheckLimit(limit);
+        return ReadAsync(
+            async session => PageCursor.Page(
+                await session.QueryAsync(sql, read, cancel, [cursor.Before, cursor.Id, limit + 1, .. filters]).ConfigureAwait(false), limit, placeOf),
+            cancel);
+    }
 
     private static async Task<T> GuardAsync<T>(Func<Task<T>> work)
     {

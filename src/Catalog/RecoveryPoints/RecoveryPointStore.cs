@@ -167,24 +167,14 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
 
     /// <summary>Points, newest first; of one asset when it is given.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<RecoveryPoint>> ListAsync(AssetName? asset, string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    $"select {Columns} from recovery_point where (instant, id) < ($1, $2) and ($3::text is null or asset = $3) order by instant desc, id desc limit $4",
-                    Read,
-                    cancel,
-                    cursor.Before,
-                    cursor.Id,
-                    asset?.Value,
-                    limit + 1).ConfigureAwait(false),
-                limit,
-                point => new PageCursor(point.Snapshot.Instant, point.Id.Value)),
-            cancel);
-    }
+    public Task<CatalogPage<RecoveryPoint>> ListAsync(AssetName? asset, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        $"select {Columns} from recovery_point where (instant, id) < ($1, $2) and ($4::text is null or asset = $4) order by instant desc, id desc limit $3",
+        Read,
+        point => new PageCursor(point.Snapshot.Instant, point.Id.Value),
+        continuation,
+        limit,
+        cancel,
+        asset?.Value);
 
     private static CatalogException Refused(string why) =>
         new(CatalogFault.ReceiptRefused, $"The receipt makes no recovery point: {why}.", "An agent answered for the wrong run; check its journal and its clock.");

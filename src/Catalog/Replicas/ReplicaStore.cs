@@ -150,25 +150,15 @@ public sealed class ReplicaStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>Looks at replicas, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Verification>> ListVerificationsAsync(string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    "select id, recovery_point_id, tier, at, is_sound, objects_listed, objects_hashed, bytes_hashed, finding from verification where (at, id) < ($1, $2) order by at desc, id desc limit $3",
-                    row => new Verification(
-                        row.Text("id"), new(row.Text("recovery_point_id")), new(row.Text("tier")), row.Instant("at"), row.Flag("is_sound"), row.Number("objects_listed"), row.Number("objects_hashed"),
-                        row.Number("bytes_hashed"), row.Text("finding")),
-                    cancel,
-                    cursor.Before,
-                    cursor.Id,
-                    limit + 1).ConfigureAwait(false),
-                limit,
-                look => new PageCursor(look.At, look.Id)),
-            cancel);
-    }
+    public Task<CatalogPage<Verification>> ListVerificationsAsync(string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        "select id, recovery_point_id, tier, at, is_sound, objects_listed, objects_hashed, bytes_hashed, finding from verification where (at, id) < ($1, $2) order by at desc, id desc limit $3",
+        row => new Verification(
+            row.Text("id"), new(row.Text("recovery_point_id")), new(row.Text("tier")), row.Instant("at"), row.Flag("is_sound"), row.Number("objects_listed"), row.Number("objects_hashed"),
+            row.Number("bytes_hashed"), row.Text("finding")),
+        look => new PageCursor(look.At, look.Id),
+        continuation,
+        limit,
+        cancel);
 
     /// <summary>The copies of these points, in no order.</summary>
     public Task<IReadOnlyList<Replica>> ListAsync(IReadOnlyCollection<RecoveryPointId> points, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Replica>>(

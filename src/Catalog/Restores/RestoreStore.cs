@@ -145,18 +145,14 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>Restores, or only drills, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Restore>> ListAsync(bool onlyDrills, string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    $"select {Columns} from restore where (opened_at, id) < ($1, $2) and (is_drill or not $4) order by opened_at desc, id desc limit $3", Read, cancel, cursor.Before, cursor.Id, limit + 1, onlyDrills).ConfigureAwait(false),
-                limit,
-                restore => new PageCursor(restore.OpenedAt, restore.Id.Value)),
-            cancel);
-    }
+    public Task<CatalogPage<Restore>> ListAsync(bool onlyDrills, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        $"select {Columns} from restore where (opened_at, id) < ($1, $2) and (is_drill or not $4) order by opened_at desc, id desc limit $3",
+        Read,
+        restore => new PageCursor(restore.OpenedAt, restore.Id.Value),
+        continuation,
+        limit,
+        cancel,
+        onlyDrills);
 
     /// <summary>Restores that have not ended, oldest first; at most <paramref name="limit"/>.</summary>
     public Task<IReadOnlyList<Restore>> ListOpenAsync(int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Restore>>(

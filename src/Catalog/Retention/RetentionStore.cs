@@ -188,29 +188,19 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
 
     /// <summary>Plans, newest first; of one asset or state when given.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<StoredPlan>> ListAsync(AssetName? asset, PlanState? state, string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    $"""
-                    select {Columns} from retention_plan p
-                    where (p.decided_at, p.id) < ($1, $2) and ($3::text is null or p.asset = $3) and ($4::text is null or p.state = $4)
-                    order by p.decided_at desc, p.id desc limit $5
-                    """,
-                    Read,
-                    cancel,
-                    cursor.Before,
-                    cursor.Id,
-                    asset?.Value,
-                    state?.Word(),
-                    limit + 1).ConfigureAwait(false),
-                limit,
-                plan => new PageCursor(plan.DecidedAt, plan.Id)),
-            cancel);
-    }
+    public Task<CatalogPage<StoredPlan>> ListAsync(AssetName? asset, PlanState? state, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        $"""
+        select {Columns} from retention_plan p
+        where (p.decided_at, p.id) < ($1, $2) and ($4::text is null or p.asset = $4) and ($5::text is null or p.state = $5)
+        order by p.decided_at desc, p.id desc limit $3
+        """,
+        Read,
+        plan => new PageCursor(plan.DecidedAt, plan.Id),
+        continuation,
+        limit,
+        cancel,
+        asset?.Value,
+        state?.Word());
 
     /// <summary>The plan's points, oldest first.</summary>
     public Task<IReadOnlyList<PlanPoint>> PointsAsync(string id, int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<PlanPoint>>(

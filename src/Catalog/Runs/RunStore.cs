@@ -131,29 +131,19 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
 
     /// <summary>Runs, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Run>> ListAsync(RunFilter filter, string? continuation, int limit, CancellationToken cancel)
-    {
-        var cursor = PageCursor.Read(continuation);
-        PageCursor.CheckLimit(limit);
-        return database.ReadAsync(
-            async session => PageCursor.Page(
-                await session.QueryAsync(
-                    $"""
-                    select {Columns} from run
-                    where (opened_at, id) < ($1, $2) and ($3::text is null or asset = $3) and ($4::text is null or state = $4)
-                    order by opened_at desc, id desc limit $5
-                    """,
-                    Read,
-                    cancel,
-                    cursor.Before,
-                    cursor.Id,
-                    filter.Asset?.Value,
-                    filter.State?.ToString().ToLowerInvariant(),
-                    limit + 1).ConfigureAwait(false),
-                limit,
-                run => new PageCursor(run.OpenedAt, run.Id.Value)),
-            cancel);
-    }
+    public Task<CatalogPage<Run>> ListAsync(RunFilter filter, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(
+        $"""
+        select {Columns} from run
+        where (opened_at, id) < ($1, $2) and ($4::text is null or asset = $4) and ($5::text is null or state = $5)
+        order by opened_at desc, id desc limit $3
+        """,
+        Read,
+        run => new PageCursor(run.OpenedAt, run.Id.Value),
+        continuation,
+        limit,
+        cancel,
+        filter.Asset?.Value,
+        filter.State?.ToString().ToLowerInvariant());
 
     /// <summary>What scheduling needs to know of these assets, as of one moment.</summary>
     public Task<IReadOnlyList<AssetFacts>> FactsAsync(IReadOnlyCollection<AssetName> assets, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<AssetFacts>>(
