@@ -2,7 +2,6 @@ using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Wal;
-using Backup.Vault;
 using Backup.Vault.Pruning;
 using Backup.Vault.Snapshots;
 using PruneResult = Backup.AgentApi.PruneResult;
@@ -38,7 +37,7 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
             return Report(drop.Count, plan.CountOf(PackFate.Mark), plan.CountOf(PackFate.Repack), plan.CountOf(PackFate.Delete), plan.BytesFreedNow, plan.BytesFreedLater, LogWithoutUse(plan.Kept, order));
         }
 
-        var done = await Pruner.ExecuteAsync(vault, plan, new PruneNote(progress), cancel).ConfigureAwait(false); // (4)
+        var done = await Pruner.ExecuteAsync(vault, plan, new VaultNote(progress, "pruning"), cancel).ConfigureAwait(false); // (4)
         return Report(order.Drops.Count, done.PacksMarked, done.PacksRepacked, done.PacksDeleted, done.BytesFreed, plan.BytesFreedLater, []);    // (5)
     }
 
@@ -71,15 +70,4 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
             BytesFreedLater = later,
         },
     };
-
-    private sealed class PruneNote(IProgress<JobProgress> progress) : IProgress<VaultProgress>
-    {
-        public void Report(VaultProgress value) => progress.Report(new JobProgress
-        {
-            Phase = "pruning",
-            BytesDone = value.BytesDone,
-            BytesTotal = value.BytesTotal,
-            ItemsDone = value.ObjectsDone,
-        });
-    }
 }

@@ -29,7 +29,7 @@ internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimePro
                 BlobLocation.Parse(order.Replica.ContainerUri.ToString()), vault, BlobCredential.FromSas(order.Replica.Sas.Reveal()),
                 new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(order.Replica.AccessTier.ToString()) });
             line.Use(order.Bandwidth);
-            var outcome = await new Replication(source, replica, time) { Copy = new CopyRequest { Budget = line.Budget } }.RunAsync(snapshot, new CopyNote(progress), cancel).ConfigureAwait(false);
+            var outcome = await new Replication(source, replica, time) { Copy = new CopyRequest { Budget = line.Budget } }.RunAsync(snapshot, new VaultNote(progress, "replicating"), cancel).ConfigureAwait(false);
             return new JobOutcome
             {
                 State = JobState.Succeeded,
@@ -56,15 +56,4 @@ internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimePro
         Message = $"The vault '{vault}' holds no snapshot {id}.",
         Hint = "It may have been dropped by retention; list the vault's snapshots.",
     };
-
-    private sealed class CopyNote(IProgress<JobProgress> progress) : IProgress<VaultProgress>
-    {
-        public void Report(VaultProgress value) => progress.Report(new JobProgress
-        {
-            Phase = "replicating",
-            BytesDone = value.BytesDone,
-            BytesTotal = value.BytesTotal,
-            ItemsDone = value.ObjectsDone,
-        });
-    }
 }
