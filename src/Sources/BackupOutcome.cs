@@ -45,4 +45,19 @@ public sealed record BackupOutcome
 
     /// <summary>Everything that could be read is in the snapshot, and something could not.</summary>
     public bool IsPartial => ItemsUnreadable > 0;
+
+    /// <summary>What every kind of source has to say of a snapshot it has just committed.</summary>
+    internal static BackupOutcome Of(
+        SnapshotInfo snapshot, DateTimeOffset startedAt, DateTimeOffset consistentAt, SnapshotWriter writer, TransferCounters counters, ProblemList problems) => new()
+        {
+            SnapshotId = snapshot.Id,
+            StartedAt = startedAt,
+            EndedAt = snapshot.CommittedAt,
+            ConsistentAt = consistentAt,
+            BytesTotal = counters.BytesDone,
+            Statistics = writer.Statistics,
+            ItemsTotal = counters.ItemsDone,
+            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
+            Problems = problems.Kept(),
+        };
 }

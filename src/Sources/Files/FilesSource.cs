@@ -49,18 +49,9 @@ public sealed class FilesSource(TimeProvider clock)
         counters.Enter(TransferPhase.Finishing);
         var snapshot = await writer.CommitAsync(Describe(request, cache.Before.Snapshot, started, counters, problems), root, cancel);
         cache.Next?.TryKeep(scan.RootRecordOffset, snapshot.Id);
-        return new BackupOutcome
+        return BackupOutcome.Of(snapshot, started, started, writer, counters, problems) with
         {
-            SnapshotId = snapshot.Id,
-            StartedAt = started,
-            EndedAt = snapshot.CommittedAt,
-            ConsistentAt = started,
-            BytesTotal = counters.BytesDone,
-            Statistics = writer.Statistics,
-            ItemsTotal = counters.ItemsDone,
-            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
             ItemsChangedWhileRead = problems.Count(ItemProblemKind.ChangedWhileRead),
-            Problems = problems.Kept(),
         };
     }
 

@@ -6,26 +6,12 @@ namespace Backup.Sources.Posix;
 /// Stretches of an open file one after another, for the vault to read. Ends at the last stretch's end without asking the file system,
 /// or earlier when the file does. A failed read throws, and <see cref="Error"/> keeps the reason.
 /// </summary>
-internal sealed class DescriptorStream(Descriptor file, long length, List<Extent>? extents, TransferCounters counters) : Stream
+internal sealed class DescriptorStream(Descriptor file, long length, List<Extent>? extents, TransferCounters counters) : ForwardStream
 {
     private int _extent;
     private long _done;
 
     internal Errno Error { get; private set; }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     private int Count => extents?.Count ?? 1;
 
@@ -56,16 +42,4 @@ internal sealed class DescriptorStream(Descriptor file, long length, List<Extent
 
         return 0;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

@@ -1,3 +1,5 @@
+using Backup.Sources.Posix;
+
 namespace Backup.Sources.Postgres;
 
 internal enum SecondReading
@@ -15,7 +17,7 @@ internal enum SecondReading
 /// A relation file as pages. A page whose checksum is wrong is read again where that is possible, since the server may have been writing it; one that
 /// stays wrong is counted and passed on as it is, as the server's own base backup does.
 /// </summary>
-internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : Stream
+internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : ForwardStream
 {
     private const int BufferBytes = 32 * PageChecksum.PageBytes;
     private const int ReadsMax = 20;
@@ -28,20 +30,6 @@ internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChe
     /// <summary>Block numbers within the relation.</summary>
     internal List<uint> DamagedBlocks { get; } = [];
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
     public override int Read(Span<byte> buffer)
     {
         if (_start == _end && !Fill())
@@ -52,18 +40,6 @@ internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChe
         counters.AddBytes(count);
         return count;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <summary>Fills the buffer, or as much of it as there is before the end.</summary>
     protected abstract int ReadPages(Span<byte> buffer, long offset);

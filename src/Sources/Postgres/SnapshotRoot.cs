@@ -32,17 +32,8 @@ internal sealed record SnapshotRoot(
         if (noRestorePoint is not null)
             problems.Add(PostgresSource.LabelName, ItemProblemKind.Note, $"The restore point \"{request.RestorePoint}\" was not made: {noRestorePoint}.");
         var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), Store(writer, cancel), cancel);
-        return new BackupOutcome
+        return BackupOutcome.Of(snapshot, started, consistentAt, writer, counters, problems) with
         {
-            SnapshotId = snapshot.Id,
-            StartedAt = started,
-            EndedAt = snapshot.CommittedAt,
-            ConsistentAt = consistentAt,
-            BytesTotal = counters.BytesDone,
-            Statistics = writer.Statistics,
-            ItemsTotal = counters.ItemsDone,
-            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
-            Problems = problems.Kept(),
             ConsistencyPoint = point,
             RestorePoint = noRestorePoint is null ? request.RestorePoint : null,
         };

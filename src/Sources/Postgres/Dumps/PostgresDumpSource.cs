@@ -68,18 +68,7 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         counters.Enter(TransferPhase.Finishing);
         var root = writer.AddTree([.. entries.OrderBy(entry => Encoding.UTF8.GetString(entry.Name.Span), StringComparer.Ordinal)]);
         var snapshot = await writer.CommitAsync(Describe(request, version, programs, started, counters, problems), root, cancel);   // (4)
-        return new BackupOutcome
-        {
-            SnapshotId = snapshot.Id,
-            StartedAt = started,
-            EndedAt = snapshot.CommittedAt,
-            ConsistentAt = started,
-            BytesTotal = counters.BytesDone,
-            Statistics = writer.Statistics,
-            ItemsTotal = counters.ItemsDone,
-            ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
-            Problems = problems.Kept(),
-        };
+        return BackupOutcome.Of(snapshot, started, started, writer, counters, problems);
 
         async Task AddAsync(string name, ProcessStartInfo command)
         {
@@ -156,23 +145,9 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         };
 
     /// <summary>Counts what is read through it.</summary>
-    private sealed class CountedStream(Stream inner, TransferCounters counters) : Stream
+    private sealed class CountedStream(Stream inner, TransferCounters counters) : ForwardStream
     {
         internal long Bytes { get; private set; }
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -181,17 +156,5 @@ public sealed class PostgresDumpSource(TimeProvider clock)
             counters.AddBytes(count);
             return count;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
