@@ -139,8 +139,7 @@ internal sealed class RequestExchange(HttpContext context, RelayEmulatorOptions 
 
     /// <summary>For HEAD only: the length that GET would have.</summary>
     private static long? Length(ResponseMessage response) =>
-        (response.ResponseHeaders ?? []).FirstOrDefault(header => string.Equals(header.Key, "Content-Length", StringComparison.OrdinalIgnoreCase)).Value is { } text
-        && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : null;
+        long.TryParse(response.ResponseHeaders?.GetValueOrDefault("Content-Length"), NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : null;
 
     private bool MayHaveBody(int status) => !HttpMethods.IsHead(context.Request.Method) && status is not (204 or 205 or 304);
 }

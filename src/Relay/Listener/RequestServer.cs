@@ -157,8 +157,7 @@ internal sealed class RequestServer(RelayListenerOptions options, RelayHandler h
 
     private async Task<RelayResponse> AnswerAsync(RequestMessage message, Stream body)
     {
-        var headers = new Dictionary<string, string>(message.RequestHeaders ?? [], StringComparer.OrdinalIgnoreCase);
-        var request = new RelayRequest(message.Method!, RelayTarget.Parse(message.RequestTarget ?? "", options.Entity), headers, body);
+        var request = new RelayRequest(message.Method!, RelayTarget.Parse(message.RequestTarget ?? "", options.Entity), message.RequestHeaders ?? [], body);
         using var deadline = new CancellationTokenSource(options.AnswerTimeout, options.Connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _abandoned.Token);
         RelayResponse response;

@@ -60,7 +60,7 @@ internal sealed class StreamServer(RelayListenerOptions options, Rendezvous rend
 
     private RelayStreamOffer Offer(AcceptMessage accept)
     {
-        var headers = new Dictionary<string, string>(accept.ConnectHeaders ?? [], StringComparer.OrdinalIgnoreCase);
+        var headers = accept.ConnectHeaders ?? [];
         var protocols = headers.GetValueOrDefault("Sec-WebSocket-Protocol", "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         var target = Uri.TryCreate(accept.Address, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }, out var uri) ? uri.PathAndQuery : "";
         var ours = target.StartsWith("/$hc", StringComparison.OrdinalIgnoreCase) ? target[4..] : target;

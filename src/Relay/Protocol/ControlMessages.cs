@@ -23,7 +23,7 @@ internal sealed record AcceptMessage
 {
     [JsonPropertyName("address")] public string? Address { get; init; }
     [JsonPropertyName("id")] public string? Id { get; init; }
-    [JsonPropertyName("connectHeaders"), JsonConverter(typeof(HeaderMapConverter))] public Dictionary<string, string>? ConnectHeaders { get; init; }
+    [JsonPropertyName("connectHeaders")] public Dictionary<string, string>? ConnectHeaders { get; init; }
     [JsonPropertyName("remoteEndpoint")] public RemoteEndpoint? RemoteEndpoint { get; init; }
 }
 
@@ -35,7 +35,7 @@ internal sealed record RequestMessage
     [JsonPropertyName("requestTarget")] public string? RequestTarget { get; init; }
     [JsonPropertyName("method")] public string? Method { get; init; }
     [JsonPropertyName("remoteEndpoint")] public RemoteEndpoint? RemoteEndpoint { get; init; }
-    [JsonPropertyName("requestHeaders"), JsonConverter(typeof(HeaderMapConverter))] public Dictionary<string, string>? RequestHeaders { get; init; }
+    [JsonPropertyName("requestHeaders")] public Dictionary<string, string>? RequestHeaders { get; init; }
     [JsonPropertyName("body")] public bool? Body { get; init; }
 }
 
@@ -49,7 +49,7 @@ internal sealed record ResponseMessage
     public int? StatusCode { get; init; }
 
     [JsonPropertyName("statusDescription")] public string? StatusDescription { get; init; }
-    [JsonPropertyName("responseHeaders"), JsonConverter(typeof(HeaderMapConverter))] public Dictionary<string, string>? ResponseHeaders { get; init; }
+    [JsonPropertyName("responseHeaders")] public Dictionary<string, string>? ResponseHeaders { get; init; }
     [JsonPropertyName("body")] public bool? Body { get; init; }
 }
 
@@ -58,7 +58,7 @@ internal sealed record RenewTokenMessage
     [JsonPropertyName("token")] public string? Token { get; init; }
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, MaxDepth = 16)]
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, MaxDepth = 16, Converters = [typeof(HeaderMapConverter)])]
 [JsonSerializable(typeof(ControlMessage))]
 internal sealed partial class ControlJson : JsonSerializerContext;
 

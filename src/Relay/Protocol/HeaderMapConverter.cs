@@ -6,6 +6,7 @@ namespace Backup.Relay;
 /// <summary>
 /// Header maps as peers really send them: a value is text as a rule, but the Node listener passes on what its application set, such as a number for
 /// <c>Content-Length</c>. Lists are joined by commas, and what is no value is left out: one odd header must not cost the whole answer.
+/// In every map that was read names compare without case.
 /// </summary>
 internal sealed class HeaderMapConverter : JsonConverter<Dictionary<string, string>>
 {
@@ -37,8 +38,10 @@ internal sealed class HeaderMapConverter : JsonConverter<Dictionary<string, stri
                 return reader.GetString();
             case JsonTokenType.Number:
                 return System.Text.Encoding.UTF8.GetString(reader.ValueSpan);
-            case JsonTokenType.True or JsonTokenType.False:
-                return reader.TokenType == JsonTokenType.True ? "true" : "false";
+            case JsonTokenType.True:
+                return "true";
+            case JsonTokenType.False:
+                return "false";
             case JsonTokenType.StartArray:
                 var parts = new List<string>();
                 while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
