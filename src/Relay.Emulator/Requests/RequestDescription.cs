@@ -6,17 +6,19 @@ namespace Backup.Relay.Emulator;
 /// <summary>Describes a sender's request to a listener, without what is the relay's or the connection's own.</summary>
 internal static class RequestDescription
 {
-    private static readonly HashSet<string> OfTheConnection = new(StringComparer.OrdinalIgnoreCase)
+    /// <summary>Headers that end with the connection they came on, in requests and in responses.</summary>
+    public static readonly HashSet<string> OfTheConnection = new(StringComparer.OrdinalIgnoreCase)
     {
         "Connection", "Content-Length", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Close", "Keep-Alive", "Proxy-Connection",
     };
 
     public static RequestMessage Of(HttpContext context, RequestTarget target, string id, string address, string host, bool consumesAuthorization, bool hasBody)
     {
+        var headers = Headers(context.Request);
+        foreach (var name in OfTheConnection) headers.Remove(name);
         // Whatever "Connection" names belongs to this connection too (RFC 9110, 7.6.1).
-        var named = context.Request.Headers.Connection.SelectMany(list => (list ?? "").Split(',', StringSplitOptions.TrimEntries)).ToArray();
-        var headers = Headers(context.Request, name =>
-            !OfTheConnection.Contains(name) && !named.Contains(name, StringComparer.OrdinalIgnoreCase) && !(consumesAuthorization && IsNamed(name, "Authorization")));
+        foreach (var name in context.Request.Headers.Connection.ToString().Split(',', StringSplitOptions.TrimEntries)) headers.Remove(name);
+        if (consumesAuthorization) headers.Remove("Authorization");
         headers["Via"] = headers.TryGetValue("Via", out var via) ? $"{via}, 1.1 {host}" : $"1.1 {host}";
         return new RequestMessage
         {
@@ -34,20 +36,19 @@ internal static class RequestDescription
     {
         Address = address,
         Id = id,
-        ConnectHeaders = Headers(context.Request, _ => true),
+        ConnectHeaders = Headers(context.Request),
         RemoteEndpoint = Remote(context),
     };
 
-    private static Dictionary<string, string> Headers(HttpRequest request, Func<string, bool> wanted)
+    /// <summary>All of them but the relay's token, repeated ones joined.</summary>
+    private static Dictionary<string, string> Headers(HttpRequest request)
     {
         var headers = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var (name, values) in request.Headers)
-            if (!IsNamed(name, TokenCarrier.Header) && wanted(name)) headers[name] = string.Join(", ", values.AsEnumerable());
+        foreach (var (name, values) in request.Headers) headers[name] = string.Join(", ", values.AsEnumerable());
+        headers.Remove(TokenCarrier.Header);
         return headers;
     }
 
     private static RemoteEndpoint Remote(HttpContext context) =>
         new() { Address = (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString(), Port = context.Connection.RemotePort };
-
-    private static bool IsNamed(string name, string other) => string.Equals(name, other, StringComparison.OrdinalIgnoreCase);
 }

@@ -12,11 +12,6 @@ internal sealed class RequestExchange(HttpContext context, RelayEmulatorOptions 
     /// <summary>How long a listener may take to echo the close of a finished rendezvous; its sender already has the answer.</summary>
     private static readonly TimeSpan EchoTimeout = TimeSpan.FromSeconds(5);
 
-    private static readonly HashSet<string> NotForwarded = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "Connection", "Content-Length", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Close", "Keep-Alive", "Proxy-Connection", "Via",
-    };
-
     private CancellationToken SenderGone => context.RequestAborted;
 
     /// <summary>An answer that is already here.</summary>
@@ -131,8 +126,9 @@ internal sealed class RequestExchange(HttpContext context, RelayEmulatorOptions 
         var reason = ReasonPhrase.Clean(response.StatusDescription);
         if (reason.Length > 0) context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = reason;
         foreach (var (name, value) in response.ResponseHeaders ?? [])
-            if (HeaderText.IsName(name) && !NotForwarded.Contains(name)) context.Response.Headers[name] = HeaderText.Clean(value);
+            if (HeaderText.IsName(name) && !RequestDescription.OfTheConnection.Contains(name)) context.Response.Headers[name] = HeaderText.Clean(value);
         if (HttpMethods.IsHead(context.Request.Method) && Length(response) is { } length) context.Response.ContentLength = length;
+        // In place of whatever the listener said there.
         context.Response.Headers["Via"] = $"1.1 {options.Host}";
         return null;
     }
