@@ -104,7 +104,8 @@ public sealed class RelayListener : IDisposable
         {
             var token = await _options.Connection.TokenAsync(_options.Entity, stop).ConfigureAwait(false);
             var address = _options.Connection.Endpoint.SocketAddress(_options.Entity, "", $"sb-hc-action=listen&sb-hc-id={_options.ListenerId}");
-            using var channel = await _dialer.DialControlAsync(new DialRequest(address, _options.Connection.ConnectTimeout) { Token = token.Text }, _options.PingInterval, _options.PongTimeout, stop).ConfigureAwait(false);
+            var dial = new DialRequest(address, _options.Connection.ConnectTimeout) { Token = token.Text, PingInterval = _options.PingInterval, PongTimeout = _options.PongTimeout };
+            using var channel = await _dialer.DialControlAsync(dial, stop).ConfigureAwait(false);
             RelayMeter.Connections.Add(1);
             Become(RelayListenerState.Online, null);
             RelayLog.Online(_logger, _options.Entity.Value, _options.Connection.Endpoint.ToString(), _options.ListenerId);

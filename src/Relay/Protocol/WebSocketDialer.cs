@@ -14,31 +14,25 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
 {
     public const string TokenHeader = "ServiceBusAuthorization";
 
-    /// <summary>For transfers: whoever is behind a NAT must be heard often enough to keep the mapping.</summary>
-    private static readonly TimeSpan TransferPingInterval = TimeSpan.FromSeconds(30);
-
     private readonly HttpMessageInvoker _http = new(connection.NewHandler());
 
-    /// <summary>Opens a control channel: a peer that does not answer pings is given up.</summary>
-    public async Task<ControlChannel> DialControlAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
+    public async Task<ControlChannel> DialControlAsync(DialRequest request, CancellationToken cancel)
     {
-        var (socket, stream) = await ConnectAsync(request, pingInterval, pongTimeout, cancel).ConfigureAwait(false);
+        var (socket, stream) = await ConnectAsync(request, cancel).ConfigureAwait(false);
         return new ControlChannel(socket, stream);
     }
 
-    /// <summary>Opens a transfer. No pongs are demanded: a peer held up by a slow sender does not read, and so cannot answer.</summary>
-    public async Task<WebSocket> DialAsync(DialRequest request, CancellationToken cancel) =>
-        (await ConnectAsync(request, TransferPingInterval, Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false)).Socket;
+    public async Task<WebSocket> DialAsync(DialRequest request, CancellationToken cancel) => (await ConnectAsync(request, cancel).ConfigureAwait(false)).Socket;
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<(WebSocket Socket, GatheringStream Stream)> ConnectAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
+    private async Task<(WebSocket Socket, GatheringStream Stream)> ConnectAsync(DialRequest request, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(request.Timeout, connection.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            return await UpgradeAsync(request, pingInterval, pongTimeout, linked.Token).ConfigureAwait(false);
+            return await UpgradeAsync(request, linked.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -54,7 +48,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
         }
     }
 
-    private async Task<(WebSocket Socket, GatheringStream Stream)> UpgradeAsync(DialRequest request, TimeSpan pingInterval, TimeSpan pongTimeout, CancellationToken cancel)
+    private async Task<(WebSocket Socket, GatheringStream Stream)> UpgradeAsync(DialRequest request, CancellationToken cancel)
     {
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
         using var message = new HttpRequestMessage(HttpMethod.Get, request.Address)
@@ -81,8 +75,8 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
             {
                 IsServer = false,
                 SubProtocol = Single(response, "Sec-WebSocket-Protocol"),
-                KeepAliveInterval = pingInterval,
-                KeepAliveTimeout = pongTimeout,
+                KeepAliveInterval = request.PingInterval,
+                KeepAliveTimeout = request.PongTimeout,
             });
             return (socket, stream);
         }
@@ -115,6 +109,12 @@ internal sealed record DialRequest(Uri Address, TimeSpan Timeout)
     public IReadOnlyList<string> SubProtocols { get; init; } = [];
 
     public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whoever is behind a NAT must be heard often enough to keep the mapping.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>After which a peer that does not answer pings is given up. Transfers demand no pongs: a peer held up by a slow sender does not read, and so cannot answer.</summary>
+    public TimeSpan PongTimeout { get; init; } = System.Threading.Timeout.InfiniteTimeSpan;
 }
 
 /// <summary>What a refused handshake means.</summary>
