@@ -66,10 +66,9 @@ public sealed class RelayEmulator : IAsyncDisposable
         builder.Services.AddLogging();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, first, table));
         var app = builder.Build();
-        app.Use(table.CountAsync);
         app.Use(GatheringUpgrade.InstallAsync);
         app.UseWebSockets();
-        app.Run(context => table.Of(context.Request.Host.Host).Gateway.HandleAsync(context));
+        app.Run(table.HandleAsync);
         try
         {
             await app.StartAsync(cancel).ConfigureAwait(false);

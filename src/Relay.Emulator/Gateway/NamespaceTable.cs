@@ -20,12 +20,14 @@ internal sealed class NamespaceTable(ILogger logger) : IDisposable
 
     public IReadOnlyList<ServedNamespace> All => _all;
 
+    /// <summary>Requests and handshakes so far.</summary>
     public long RequestsSeen => Interlocked.Read(ref _requestsSeen);
 
-    public Task CountAsync(HttpContext context, RequestDelegate next)
+    /// <summary>Every request and handshake, for whichever namespace.</summary>
+    public Task HandleAsync(HttpContext context)
     {
         Interlocked.Increment(ref _requestsSeen);
-        return next(context);
+        return Of(context.Request.Host.Host).Gateway.HandleAsync(context);
     }
 
     /// <summary>The namespace of a host; the first one for a name that none has, such as an address.</summary>
