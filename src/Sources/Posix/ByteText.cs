@@ -9,6 +9,9 @@ namespace Backup.Sources.Posix;
 /// </summary>
 public static class ByteText
 {
+    /// <summary>The order of names in trees: by their bytes.</summary>
+    internal static Comparer<byte[]> Order { get; } = Comparer<byte[]>.Create(static (left, right) => left.AsSpan().SequenceCompareTo(right));
+
     internal static byte[] Encode(string path) => Encoding.UTF8.GetBytes(path);
 
     /// <summary>The bytes as people read them.</summary>

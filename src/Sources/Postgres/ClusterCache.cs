@@ -42,7 +42,7 @@ internal sealed class ClusterCache(UnchangedCache cache)
         tablespaces
             .Select(static tablespace => (Name: ByteText.Encode(string.Create(CultureInfo.InvariantCulture, $"tablespace {tablespace.ObjectId}")), Directory: tablespace.Files))
             .Prepend((Name: DataName, Directory: data))
-            .OrderBy(static top => top.Name, ByteOrder);
+            .OrderBy(static top => top.Name, ByteText.Order);
 
     private static void Recall(ClusterDirectory directory, CachedDirectory cached)
     {
@@ -79,7 +79,5 @@ internal sealed class ClusterCache(UnchangedCache cache)
         directory.Directories
             .Select(static child => (Name: ByteText.Encode(child.Key), (ClusterDirectory?)child.Value, (ClusterFile?)null))
             .Concat(directory.Files.Select(static file => (file.Name, (ClusterDirectory?)null, (ClusterFile?)file)))
-            .OrderBy(static entry => entry.Name, ByteOrder);
-
-    private static Comparer<byte[]> ByteOrder { get; } = Comparer<byte[]>.Create(static (left, right) => left.AsSpan().SequenceCompareTo(right));
+            .OrderBy(static entry => entry.Name, ByteText.Order);
 }

@@ -5,7 +5,7 @@ namespace Backup.Sources.Files.Scanning;
 /// <summary>The paths of a request as one tree: what is between the top and the paths is stored too, but holds only what leads to them.</summary>
 internal sealed class PathNode
 {
-    private readonly SortedDictionary<byte[], PathNode> _children = new(ByteOrder.Instance);
+    private readonly SortedDictionary<byte[], PathNode> _children = new(ByteText.Order);
 
     /// <summary>One of the request's paths: everything below is wanted.</summary>
     internal bool IsWanted { get; private set; }
@@ -35,12 +35,5 @@ internal sealed class PathNode
         }
 
         return top;
-    }
-
-    private sealed class ByteOrder : IComparer<byte[]>
-    {
-        internal static readonly ByteOrder Instance = new();
-
-        public int Compare(byte[]? x, byte[]? y) => x.AsSpan().SequenceCompareTo(y);
     }
 }

@@ -8,10 +8,8 @@ namespace Backup.Sources.Postgres.Streaming;
 /// <summary>A directory that was received, and in the end its tree. Names are in byte order, as trees want them.</summary>
 internal sealed class ReceivedTree(TreeEntry own)
 {
-    private static readonly Comparer<byte[]> ByteOrder = Comparer<byte[]>.Create(static (left, right) => left.AsSpan().SequenceCompareTo(right));
-
-    private readonly SortedDictionary<byte[], ReceivedTree> _directories = new(ByteOrder);
-    private readonly SortedDictionary<byte[], TreeEntry> _files = new(ByteOrder);
+    private readonly SortedDictionary<byte[], ReceivedTree> _directories = new(ByteText.Order);
+    private readonly SortedDictionary<byte[], TreeEntry> _files = new(ByteText.Order);
 
     /// <summary>What a tar header says of an entry.</summary>
     internal static TreeEntry Describe(TarEntry entry, byte[] name, EntryType type) => new()
