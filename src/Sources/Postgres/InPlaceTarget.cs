@@ -9,8 +9,6 @@ namespace Backup.Sources.Postgres;
 /// <summary>A data directory that holds a stopped cluster, and is brought to a snapshot's state by writing only what differs.</summary>
 internal static class InPlaceTarget
 {
-    private const string ControlFilePath = "global/pg_control";
-
     /// <summary>Refuses what must not be overwritten: a running server, another cluster, log on another disk.</summary>
     /// <exception cref="SourcesException">TargetNotEmpty or WrongCluster.</exception>
     internal static void Check(string target, SnapshotInfo snapshot)
@@ -29,7 +27,7 @@ internal static class InPlaceTarget
                 SourcesFault.TargetNotEmpty, $"{target}/{ClusterRules.WalDirectory} is a link to another place.", "Restore to an empty folder, and move the log afterwards.");
         }
 
-        var control = Path.Combine(target, ControlFilePath);
+        var control = Path.Combine(target, ClusterListing.ControlFilePath);
         if (!File.Exists(control))
         {
             // What an interrupted restore in place leaves; RestoreMark tells whether it is one.
@@ -47,7 +45,7 @@ internal static class InPlaceTarget
     }
 
     /// <summary>Without it no server starts there until the restore is complete.</summary>
-    internal static void MakeUnstartable(string target) => File.Delete(Path.Combine(target, ControlFilePath));
+    internal static void MakeUnstartable(string target) => File.Delete(Path.Combine(target, ClusterListing.ControlFilePath));
 
     /// <summary>Where the cluster's tablespaces are now: they are restored there unless told otherwise.</summary>
     internal static Dictionary<uint, string> Tablespaces(string target)

@@ -13,7 +13,7 @@ namespace Backup.Sources.Postgres;
 /// <param name="clock">Stamps the outcome.</param>
 public sealed class PostgresRestore(TimeProvider clock)
 {
-    private const string ControlPattern = "/global/pg_control";
+    private const string ControlPattern = "/" + ClusterListing.ControlFilePath;
     private const uint PrivateDirectory = 0x1C0;
 
     /// <summary>Restores.</summary>
