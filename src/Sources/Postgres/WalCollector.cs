@@ -1,4 +1,5 @@
 using Backup.Sources.Posix;
+using Backup.Sources.Postgres.Wal;
 using Backup.Vault.Chunking;
 using Backup.Vault.Snapshots;
 
@@ -101,7 +102,7 @@ internal sealed class WalCollector(ServerFacts server, Descriptor logDirectory, 
         var error = logDirectory.OpenForReading(segment.FileNameBytes, out file);
         if (error.IsError)
             return $"{error}";
-        var firstPage = new byte[WalSegment.FirstPageHeaderBytes];
+        var firstPage = new byte[WalPageHeader.LongBytes];
         error = file!.ReadFully(firstPage, 0, out var count);
         var problem = error.IsError ? $"{error}" : segment.Problem(firstPage.AsSpan(0, count), server.SystemIdentifier);
         if (problem is null)

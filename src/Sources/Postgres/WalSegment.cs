@@ -1,6 +1,6 @@
-using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Backup.Sources.Postgres.Wal;
 
 namespace Backup.Sources.Postgres;
 
@@ -10,8 +10,6 @@ namespace Backup.Sources.Postgres;
 /// <param name="SegmentBytes">The cluster's segment size: a power of two from 1 MiB to 1 GiB.</param>
 internal readonly record struct WalSegment(uint Timeline, ulong Number, int SegmentBytes)
 {
-    internal const int FirstPageHeaderBytes = 40;
-
     internal Lsn Start => new(Number * (ulong)SegmentBytes);
 
     /// <summary>24 hexadecimal digits: timeline, then the position in two parts.</summary>
@@ -62,16 +60,16 @@ internal readonly record struct WalSegment(uint Timeline, ulong Number, int Segm
     /// </summary>
     internal string? Problem(ReadOnlySpan<byte> firstPage, ulong systemIdentifier)
     {
-        const int longHeaderFlag = 2;
-        if (firstPage.Length < FirstPageHeaderBytes)
+        if (firstPage.Length < WalPageHeader.LongBytes)
             return "it is shorter than one page header";
-        if ((BinaryPrimitives.ReadUInt16LittleEndian(firstPage[2..]) & longHeaderFlag) == 0)
+        var header = new WalPageHeader(firstPage);
+        if (!header.IsLong)
             return "its first page has no segment header";
-        if (BinaryPrimitives.ReadUInt64LittleEndian(firstPage[8..]) is var address && address != Start.Value)
-            return $"its first page is of log position {new Lsn(address)} and not of {Start}: it was recycled, or never written";
-        if (BinaryPrimitives.ReadUInt64LittleEndian(firstPage[24..]) != systemIdentifier)
+        if (header.Address != Start)
+            return $"its first page is of log position {header.Address} and not of {Start}: it was recycled, or never written";
+        if (header.SystemIdentifier != systemIdentifier)
             return "it belongs to another cluster";
-        if (BinaryPrimitives.ReadUInt32LittleEndian(firstPage[32..]) != (uint)SegmentBytes)
+        if (header.SegmentBytes != (uint)SegmentBytes)
             return "it has another segment size";
         return null;
     }
