@@ -36,8 +36,8 @@ internal readonly record struct StreamStart(uint Timeline, Lsn Position, Lsn Dur
 
         if (!startsAnew && Continue(holdings, server, segmentBytes) is { } start)
             return start;
-        var position = SegmentStart(kept, segmentBytes);
         var timeline = server.TimelineAt(kept);
+        var position = WalSegment.Holding(timeline, kept, segmentBytes).Start;
         return new StreamStart(timeline, position, position, EndOn(timeline, server), ContinuesRun: false);
     }
 
@@ -49,15 +49,13 @@ internal readonly record struct StreamStart(uint Timeline, Lsn Position, Lsn Dur
             if (server.EndOf(timeline) is not { } end || holdings.DurableEnd(timeline) is not { } durable)
                 continue;
             if (durable < end)
-                return new StreamStart(timeline, SegmentStart(durable, segmentBytes), durable, EndOn(timeline, server), ContinuesRun: true);
+                return new StreamStart(timeline, WalSegment.Holding(timeline, durable, segmentBytes).Start, durable, EndOn(timeline, server), ContinuesRun: true);
             var next = server.TimelineAt(end);
-            return new StreamStart(next, SegmentStart(end, segmentBytes), end, EndOn(next, server), ContinuesRun: true);
+            return new StreamStart(next, WalSegment.Holding(next, end, segmentBytes).Start, end, EndOn(next, server), ContinuesRun: true);
         }
 
         return null;
     }
 
     private static Lsn? EndOn(uint timeline, TimelineHistory server) => timeline == server.Timeline ? null : server.EndOf(timeline);
-
-    private static Lsn SegmentStart(Lsn position, int segmentBytes) => new(position.Value & ~((ulong)segmentBytes - 1));
 }

@@ -19,11 +19,7 @@ internal static class TimelinePath
         return latest;
     }
 
-    /// <summary>A certain timeline; null when the vault has no history of it.</summary>
-    internal static async Task<TimelineHistory?> FindAsync(WalSource source, uint timeline, CancellationToken cancel) =>
-        await source.FindHistoryAsync(timeline, cancel) ?? (source.Holdings.DurableEnd(timeline) is not null && timeline == 1 ? TimelineHistory.First(1) : null);
-
-    /// <summary>The base backup's own timeline. Its history says nothing that matters behind the backup's start.</summary>
+    /// <summary>A timeline as far as the vault knows where it comes from. What lies before a base backup's start does not matter.</summary>
     internal static async Task<TimelineHistory> OfAsync(WalSource source, uint timeline, CancellationToken cancel) =>
         await source.FindHistoryAsync(timeline, cancel) ?? TimelineHistory.First(timeline);
 

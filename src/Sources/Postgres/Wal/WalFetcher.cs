@@ -75,7 +75,7 @@ public static class WalFetcher
     /// </summary>
     private static async Task AddBeginningAsync(FileSet files, WalSource source, WalSegment place, string target, CancellationToken cancel)
     {
-        var path = await source.FindHistoryAsync(place.Timeline, cancel) ?? TimelineHistory.First(place.Timeline);
+        var path = await TimelinePath.OfAsync(source, place.Timeline, cancel);
         var (file, end) = source.FindLongest(path, place);
         var content = await source.FindAsync(source.Holdings.FindSegment(file!.Value)!, cancel);
         files.Add(content, target, (long)(end.Value - place.Start.Value), place.SegmentBytes);
