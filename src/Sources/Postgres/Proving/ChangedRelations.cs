@@ -26,8 +26,7 @@ internal sealed class ChangedRelations
         var changed = new ChangedRelations();
         var asset = backup.Snapshot.Asset;
         var source = new WalSource(reader, WalHoldings.Of(asset, timeline is not null ? await vault.ListSnapshotsAsync(cancel) : []));
-        var segmentBytes = await WalCheck.SegmentBytesAsync(reader, backup, source.Holdings, cancel);
-        await source.AddBackupAsync(backup, segmentBytes, cancel);
+        var segmentBytes = await source.AddBackupAsync(backup, cancel);
         var path = timeline is { } followed && followed != backup.Timeline && await source.FindHistoryAsync(followed, cancel) is { } history
             ? history
             : TimelineHistory.First(backup.Timeline);

@@ -49,8 +49,7 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
             return (null, $"the vault has no history of timeline {request.Timeline.Number}");
         if (!TimelinePath.Leads(backup, path))
             return (null, $"timeline {path.Timeline} does not come from it");
-        var segmentBytes = await WalCheck.SegmentBytesAsync(reader, backup, _source.Holdings, cancel);
-        await _source.AddBackupAsync(backup, segmentBytes, cancel);
+        var segmentBytes = await _source.AddBackupAsync(backup, cancel);
         var end = _source.UnbrokenEnd(path, backup.Start, segmentBytes);
         if (end < backup.Stop)
             return (null, $"log is missing from {end} on, and the base backup needs it up to {backup.Stop}");

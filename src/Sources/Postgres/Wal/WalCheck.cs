@@ -1,5 +1,4 @@
 using Backup.Vault;
-using Backup.Vault.Restoring;
 
 namespace Backup.Sources.Postgres.Wal;
 
@@ -29,24 +28,11 @@ public static class WalCheck
         var ranges = new List<RestorableRange>();
         foreach (var backup in backups)
         {
-            var segmentBytes = await SegmentBytesAsync(reader, backup, source.Holdings, cancel);
-            await source.AddBackupAsync(backup, segmentBytes, cancel);
+            var segmentBytes = await source.AddBackupAsync(backup, cancel);
             ranges.Add(await CheckAsync(source, backup, segmentBytes, cancel));
         }
 
         return ranges;
-    }
-
-    /// <summary>The cluster's segment size: as its log says, or else as the first file in the base backup does.</summary>
-    internal static async Task<int> SegmentBytesAsync(VaultReader reader, BaseBackup backup, WalHoldings holdings, CancellationToken cancel)
-    {
-        if (holdings.Latest is { } latest)
-            return latest.SegmentBytes;
-        var parts = await reader.ReadTreeAsync(backup.Snapshot.Root!.Value, cancel);
-        var log = parts.FirstOrDefault(part => part.Name.Span.SequenceEqual("wal"u8))?.Subtree;
-        var first = log is not null && await reader.ReadTreeAsync(log.Value, cancel) is [var found, ..] ? found : null;
-        return first is { Size: >= 1 << 20 and <= 1 << 30 } ? (int)first.Size : throw new SourcesException(
-            SourcesFault.SnapshotUnsuitable, $"Snapshot {backup.Snapshot.Id} holds no log.", "It was not made by this source; restore it as files.");
     }
 
     private static async Task<RestorableRange> CheckAsync(WalSource source, BaseBackup backup, int segmentBytes, CancellationToken cancel)

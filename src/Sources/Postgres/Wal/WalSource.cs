@@ -14,12 +14,15 @@ internal sealed class WalSource(VaultReader reader, WalHoldings holdings)
     internal WalHoldings Holdings => holdings;
 
     /// <summary>Adds the log inside a base backup, which is what leads from its start to its end.</summary>
-    internal async Task AddBackupAsync(BaseBackup backup, int segmentBytes, CancellationToken cancel)
+    /// <returns>The cluster's segment size: as its log says, or else as the first file in the base backup does.</returns>
+    /// <exception cref="SourcesException">SnapshotUnsuitable: neither says it.</exception>
+    internal async Task<int> AddBackupAsync(BaseBackup backup, CancellationToken cancel)
     {
         var parts = await reader.ReadTreeAsync(backup.Snapshot.Root!.Value, cancel);
-        if (parts.FirstOrDefault(part => Encoding.UTF8.GetString(part.Name.Span) == PostgresSource.WalName)?.Subtree is not { } log)
-            return;
-        foreach (var entry in await reader.ReadTreeAsync(log, cancel))
+        var log = parts.FirstOrDefault(part => Encoding.UTF8.GetString(part.Name.Span) == PostgresSource.WalName)?.Subtree is { } tree ? await reader.ReadTreeAsync(tree, cancel) : [];
+        var segmentBytes = holdings.Latest?.SegmentBytes ?? (log is [{ Size: >= 1 << 20 and <= 1 << 30 } first, ..] ? (int)first.Size : throw new SourcesException(
+            SourcesFault.SnapshotUnsuitable, $"Snapshot {backup.Snapshot.Id} holds no log.", "It was not made by this source; restore it as files."));
+        foreach (var entry in log)
         {
             var name = Encoding.ASCII.GetString(entry.Name.Span);
             if (WalSegment.Parse(name, segmentBytes) is not { } segment || entry.Content is not { } content)
@@ -29,6 +32,8 @@ internal sealed class WalSource(VaultReader reader, WalHoldings holdings)
             if (!_ofBackup.TryGetValue(name, out var known) || known.Bytes < bytes)
                 _ofBackup[name] = (content, bytes);
         }
+
+        return segmentBytes;
     }
 
     /// <summary>How many bytes of a file of log can be had, from wherever there are most.</summary>
