@@ -159,23 +159,9 @@ public sealed class PostgresRestore(TimeProvider clock)
         await using var stream = await session.Reader.OpenContentAsync(entry.Content!, cancel);
         using var text = new StreamReader(stream, new UTF8Encoding(false));
         var content = Encoding.UTF8.GetBytes(change(await text.ReadToEndAsync(cancel)));
-        var name = entry.Name.ToArray();
-        _ = data.RemoveFile(name);
-        var error = data.OpenForWriting(name, create: true, out var file);
-        using (file)
-        {
-            if (!error.IsError)
-                error = file!.Write(content, 0);
-            if (!error.IsError)
-                error = file!.SetMode(0x180);
-            if (!error.IsError && session.Owner is { } owner)
-                error = file!.SetOwner(owner.User, owner.Group);
-            if (!error.IsError)
-                error = file!.Sync();
-        }
-
+        var error = PrivateFile.Replace(data, entry.Name.Span, content, session.Owner);
         if (error.IsError)
-            throw error.Failure("write", $"{session.Request.Target}/{ByteText.Display(name)}");
+            throw error.Failure("write", $"{session.Request.Target}/{ByteText.Display(entry.Name.Span)}");
     }
 
     private static TreeId Subtree(Dictionary<string, TreeEntry> parts, string name) =>

@@ -64,7 +64,7 @@ internal sealed record SnapshotRoot(
         {
             Name = ByteText.Encode(name),
             Type = EntryType.File,
-            Mode = 0x180,
+            Mode = PrivateFile.Mode,
             Size = content.Length,
             Content = writer.AddContent(new MemoryStream(content), new ContentHints { LengthExpected = content.Length }, cancel),
         };

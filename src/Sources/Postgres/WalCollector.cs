@@ -86,7 +86,7 @@ internal sealed class WalCollector(ServerFacts server, Descriptor logDirectory, 
             {
                 Name = segment.FileNameBytes,
                 Type = EntryType.File,
-                Mode = 0x180,
+                Mode = PrivateFile.Mode,
                 UserId = status.User,
                 GroupId = status.Group,
                 ModifiedNanoseconds = status.ModifiedNanoseconds,

@@ -76,7 +76,7 @@ public sealed class PostgresDumpSource(TimeProvider clock)
             if (content is not null)
             {
                 counters.AddItem();
-                entries.Add(new TreeEntry { Name = ByteText.Encode(name), Type = EntryType.File, Mode = 0x180, Size = bytes, ModifiedNanoseconds = started.ToUnixTimeMilliseconds() * 1_000_000, Content = content });
+                entries.Add(new TreeEntry { Name = ByteText.Encode(name), Type = EntryType.File, Mode = PrivateFile.Mode, Size = bytes, ModifiedNanoseconds = started.ToUnixTimeMilliseconds() * 1_000_000, Content = content });
             }
             else
             {

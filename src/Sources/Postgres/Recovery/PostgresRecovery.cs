@@ -10,7 +10,6 @@ namespace Backup.Sources.Postgres.Recovery;
 /// <param name="clock">Measures and stamps.</param>
 public sealed class PostgresRecovery(TimeProvider clock)
 {
-    private const uint PrivateFile = 0x180;
     private const long SampleBytesMax = 64 << 20;
 
     /// <summary>Finds out whether and how the goal can be reached. Changes nothing.</summary>
@@ -72,20 +71,7 @@ public sealed class PostgresRecovery(TimeProvider clock)
 
     private static void Write(Descriptor data, (uint User, uint Group)? owner, string name, string content)
     {
-        _ = data.RemoveFile(Encoding.ASCII.GetBytes(name));
-        var error = data.OpenForWriting(Encoding.ASCII.GetBytes(name), create: true, out var file);
-        using (file)
-        {
-            if (!error.IsError)
-                error = file!.Write(Encoding.UTF8.GetBytes(content), 0);
-            if (!error.IsError)
-                error = file!.SetMode(PrivateFile);
-            if (!error.IsError && owner is { } account)
-                error = file!.SetOwner(account.User, account.Group);
-            if (!error.IsError)
-                error = file!.Sync();
-        }
-
+        var error = PrivateFile.Replace(data, Encoding.ASCII.GetBytes(name), Encoding.UTF8.GetBytes(content), owner);
         if (error.IsError)
             throw error.Failure("write", name);
     }

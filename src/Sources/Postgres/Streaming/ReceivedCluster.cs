@@ -127,7 +127,7 @@ internal sealed class ReceivedCluster(SnapshotWriter writer, ProblemList problem
         if (stream.Problem is not null || stored.Length != server.WalSegmentBytes)
             throw new SourcesException(SourcesFault.WalMissing, $"The write-ahead log file {fileName} that the server sent is not what its name says{(stream.Problem is { } why ? $": {why}" : "")}.", "Run the backup again.");
         counters.AddItem();
-        _segments[fileName] = ReceivedTree.Describe(entry, name, EntryType.File) with { Mode = 0x180, Size = stored.Length, Content = stored };
+        _segments[fileName] = ReceivedTree.Describe(entry, name, EntryType.File) with { Mode = PrivateFile.Mode, Size = stored.Length, Content = stored };
     }
 
     private Content Store(Stream content, long length, CancellationToken cancel)

@@ -1,4 +1,5 @@
 using System.Text;
+using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Chunking;
 using Backup.Vault.Snapshots;
@@ -206,8 +207,6 @@ internal sealed class WalWriter
 /// <summary>Makes a snapshot of files of log.</summary>
 internal static class WalSnapshot
 {
-    private const uint PrivateFile = 0x180;
-
     internal static async Task<SnapshotInfo> CommitAsync(
         SnapshotWriter writer, string asset, WalFacts facts, List<(string Name, Content Content)> contents, WalEvents events, DateTimeOffset restorableAt,
         IReadOnlyDictionary<string, string> tags, CancellationToken cancel)
@@ -216,7 +215,7 @@ internal static class WalSnapshot
         {
             Name = Encoding.ASCII.GetBytes(file.Name),
             Type = EntryType.File,
-            Mode = PrivateFile,
+            Mode = PrivateFile.Mode,
             ModifiedNanoseconds = restorableAt.ToUnixTimeMilliseconds() * 1_000_000,
             Size = file.Content.Length,
             Content = file.Content,
