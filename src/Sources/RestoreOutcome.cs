@@ -1,3 +1,5 @@
+using Backup.Sources.Restoring;
+
 namespace Backup.Sources;
 
 /// <summary>A finished restore, or with a dry run what one would do.</summary>
@@ -38,4 +40,19 @@ public sealed record RestoreOutcome
 
     /// <summary>Everything that was asked for is in place.</summary>
     public bool IsComplete => ItemsFailed == 0;
+
+    /// <summary>What every kind of restore has to say at its end.</summary>
+    internal static RestoreOutcome Of(string target, RestoreCounts counts, ProblemList problems, DateTimeOffset endedAt) => new()
+    {
+        Target = target,
+        FilesRestored = counts.FilesRestored,
+        FilesUnchanged = counts.FilesUnchanged,
+        BytesRestored = counts.BytesRestored,
+        BytesWritten = counts.BytesWritten,
+        BytesVerified = counts.BytesVerified,
+        BytesFetched = counts.BytesFetched,
+        ItemsFailed = problems.Count(ItemProblemKind.Unreadable),
+        Problems = problems.Kept(),
+        EndedAt = endedAt,
+    };
 }

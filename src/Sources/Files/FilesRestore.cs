@@ -74,23 +74,8 @@ public sealed class FilesRestore(TimeProvider clock)
         await restore.RunAsync(root, target, path, include, cancel);
         if (target is not null && !request.DryRun && counts.FilesFailed == 0)
             RestoreMark.Clear(target, request.Target);
-        return Outcome(request, counts, counters, problems);
+        return RestoreOutcome.Of(request.Target, counts, problems, clock.GetUtcNow()) with { ItemsMatched = counters.ItemsDone };
     }
-
-    private RestoreOutcome Outcome(FilesRestoreRequest request, RestoreCounts counts, TransferCounters counters, ProblemList problems) => new()
-    {
-        Target = request.Target,
-        ItemsMatched = counters.ItemsDone,
-        FilesRestored = counts.FilesRestored,
-        FilesUnchanged = counts.FilesUnchanged,
-        BytesRestored = counts.BytesRestored,
-        BytesWritten = counts.BytesWritten,
-        BytesVerified = counts.BytesVerified,
-        BytesFetched = counts.BytesFetched,
-        ItemsFailed = problems.Count(ItemProblemKind.Unreadable),
-        Problems = problems.Kept(),
-        EndedAt = clock.GetUtcNow(),
-    };
 
     private static async Task<(TreeId Root, byte[] Path)> FindSubtreeAsync(VaultReader reader, SnapshotInfo info, string? subtree, CancellationToken cancel)
     {

@@ -232,18 +232,6 @@ public sealed class PostgresRestore(TimeProvider clock)
                 RestoreMark.Clear(directory!, path);
         }
 
-        internal RestoreOutcome Outcome(string target, DateTimeOffset now) => new()
-        {
-            Target = target,
-            FilesRestored = _counts.FilesRestored,
-            FilesUnchanged = _counts.FilesUnchanged,
-            BytesRestored = _counts.BytesRestored,
-            BytesWritten = _counts.BytesWritten,
-            BytesVerified = _counts.BytesVerified,
-            BytesFetched = _counts.BytesFetched,
-            ItemsFailed = _problems.Count(ItemProblemKind.Unreadable),
-            Problems = _problems.Kept(),
-            EndedAt = now,
-        };
+        internal RestoreOutcome Outcome(string target, DateTimeOffset now) => RestoreOutcome.Of(target, _counts, _problems, now);
     }
 }
