@@ -38,8 +38,7 @@ internal sealed class BackupSession : IAsyncDisposable
             await connection.OpenAsync(cancel);
             // The session is idle while files are copied, and the checkpoint at the start takes what it takes.
             var idle = connection.PostgreSqlVersion.Major >= IdleTimeoutVersion ? "SET idle_session_timeout = 0; " : "";
-            await using (var limits = new NpgsqlCommand($"{idle}SET statement_timeout = 0; SET lock_timeout = 0", connection))
-                await limits.ExecuteNonQueryAsync(cancel);
+            await connection.ExecuteAsync($"{idle}SET statement_timeout = 0; SET lock_timeout = 0", cancel);
             var server = await PrerequisiteCheck.RunAsync(connection, cancel);
             return new BackupSession(connection, server with { Timeline = await ReadTimelineAsync(connection, server.IsStandby, cancel) });
         }
@@ -59,9 +58,7 @@ internal sealed class BackupSession : IAsyncDisposable
             return false;
         try
         {
-            await using var command = new NpgsqlCommand("SELECT pg_create_physical_replication_slot($1, true, true)", _connection);
-            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = slot });
-            await command.ExecuteNonQueryAsync(cancel);
+            await _connection.ExecuteAsync("SELECT pg_create_physical_replication_slot($1, true, true)", cancel, slot);
             return true;
         }
         catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.InsufficientPrivilege)
@@ -75,60 +72,29 @@ internal sealed class BackupSession : IAsyncDisposable
     }
 
     /// <summary>Enters backup mode after a checkpoint, which is done at once or spread over time.</summary>
-    internal async Task<Lsn> StartAsync(string label, bool isSpread, CancellationToken cancel)
+    internal Task<Lsn> StartAsync(string label, bool isSpread, CancellationToken cancel) => ServerConnection.GuardAsync("start a backup on", async () =>
     {
-        try
-        {
-            await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Start, _connection);
-            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
-            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
-            return Lsn.Parse(await command.ExecuteScalarAsync(cancel) as string);
-        }
-        catch (Exception error) when (ServerConnection.Translate(error, "start a backup on") is { } known)
-        {
-            throw known;
-        }
-    }
+        await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Start, _connection);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = label });
+        command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
+        return Lsn.Parse(await command.ExecuteScalarAsync(cancel) as string);
+    });
 
     /// <summary>Leaves backup mode. Does not wait for archiving: the caller copies the log itself.</summary>
-    internal async Task<BackupEnd> StopAsync(CancellationToken cancel)
-    {
-        try
-        {
-            await using var command = new NpgsqlCommand(BackupFunctions.Of(Server.VersionNumber).Stop, _connection);
-            await using var row = await command.ExecuteReaderAsync(cancel);
-            await row.ReadAsync(cancel);
-            return new BackupEnd(Lsn.Parse(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2));
-        }
-        catch (Exception error) when (ServerConnection.Translate(error, "stop the backup on") is { } known)
-        {
-            throw known;
-        }
-    }
+    internal Task<BackupEnd> StopAsync(CancellationToken cancel) => ServerConnection.GuardAsync("stop the backup on", () => _connection.AskAsync(
+        BackupFunctions.Of(Server.VersionNumber).Stop, row => new BackupEnd(Lsn.Parse(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2)), cancel));
 
     /// <summary>The timeline that is being written, or on a standby received, now.</summary>
-    internal async Task<uint> ReadTimelineAsync(CancellationToken cancel)
-    {
-        try
-        {
-            return await ReadTimelineAsync(_connection, Server.IsStandby, cancel);
-        }
-        catch (Exception error) when (ServerConnection.Translate(error, "ask the timeline of") is { } known)
-        {
-            throw known;
-        }
-    }
+    internal Task<uint> ReadTimelineAsync(CancellationToken cancel) =>
+        ServerConnection.GuardAsync("ask the timeline of", () => ReadTimelineAsync(_connection, Server.IsStandby, cancel));
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
-    private static async Task<uint> ReadTimelineAsync(NpgsqlConnection connection, bool isStandby, CancellationToken cancel)
-    {
+    private static Task<uint> ReadTimelineAsync(NpgsqlConnection connection, bool isStandby, CancellationToken cancel) => connection.AskAsync(
         // A standby that follows an archive has no receiver; then its last restart point tells.
-        await using var command = new NpgsqlCommand(
-            isStandby
-                ? "SELECT to_hex(coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())))"
-                : "SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
-            connection);
-        return uint.Parse((string)(await command.ExecuteScalarAsync(cancel))!, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-    }
+        isStandby
+            ? "SELECT to_hex(coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())))"
+            : "SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
+        row => uint.Parse(row.GetString(0), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
+        cancel);
 }

@@ -28,7 +28,7 @@ internal static class PrerequisiteCheck
 
     internal static async Task<ServerFacts> RunAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
-        var version = await AskAsync(connection, "SELECT current_setting('server_version_num')::int", row => row.GetInt32(0), cancel);
+        var version = await connection.AskAsync("SELECT current_setting('server_version_num')::int", row => row.GetInt32(0), cancel);
         if (version < VersionMin)
         {
             throw new SourcesException(
@@ -39,12 +39,11 @@ internal static class PrerequisiteCheck
 
         var problems = new Problems();
         var functions = BackupFunctions.Of(version);
-        var facts = await AskAsync(connection, Questions, row => Read(row, functions, problems), cancel, functions.StartSignature, functions.StopSignature);
+        var facts = await connection.AskAsync(Questions, row => Read(row, functions, problems), cancel, functions.StartSignature, functions.StopSignature);
         problems.ThrowIfAny();
 
         // Asked only now: a role without rights would have been answered with an error instead.
-        var control = await AskAsync(
-            connection,
+        var control = await connection.AskAsync(
             "SELECT system_identifier::text, catalog_version_no::bigint FROM pg_control_system()",
             row => (System: (ulong)long.Parse(row.GetString(0), CultureInfo.InvariantCulture), Catalog: (uint)row.GetInt64(1)),
             cancel);
@@ -111,16 +110,6 @@ internal static class PrerequisiteCheck
             problems.Add($"its data directory {facts.DataDirectory} cannot be read on this machine: {error}", local);
         else if (ControlFile.SystemIdentifier(content) is var found && found != facts.SystemIdentifier)
             problems.Add($"{facts.DataDirectory} on this machine belongs to another cluster ({found}, the server says {facts.SystemIdentifier})", local);
-    }
-
-    private static async Task<T> AskAsync<T>(NpgsqlConnection connection, string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel, params string[] values)
-    {
-        await using var command = new NpgsqlCommand(question, connection);
-        foreach (var value in values)
-            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = value });
-        await using var row = await command.ExecuteReaderAsync(cancel);
-        await row.ReadAsync(cancel);
-        return read(row);
     }
 
     private sealed class Problems

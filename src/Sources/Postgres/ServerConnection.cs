@@ -50,4 +50,44 @@ internal static class ServerConnection
             error),
         _ => null,
     };
+
+    /// <summary>Runs something and tells what fails in it as this project does.</summary>
+    /// <param name="doing">What is done, as <see cref="Translate"/> puts it before "the server".</param>
+    /// <param name="act">The thing to run.</param>
+    /// <exception cref="SourcesException">ServerUnavailable or ServerUnsuitable.</exception>
+    internal static async Task<T> GuardAsync<T>(string doing, Func<Task<T>> act)
+    {
+        try
+        {
+            return await act();
+        }
+        catch (Exception error) when (Translate(error, doing) is { } known)
+        {
+            throw known;
+        }
+    }
+
+    /// <summary>Asks what has one row for an answer.</summary>
+    internal static async Task<T> AskAsync<T>(this NpgsqlConnection connection, string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel, params string[] values)
+    {
+        await using var command = Command(connection, question, values);
+        await using var row = await command.ExecuteReaderAsync(cancel);
+        await row.ReadAsync(cancel);
+        return read(row);
+    }
+
+    /// <summary>Runs one or more statements. What they return is not read.</summary>
+    internal static async Task ExecuteAsync(this NpgsqlConnection connection, string text, CancellationToken cancel, params string[] values)
+    {
+        await using var command = Command(connection, text, values);
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    private static NpgsqlCommand Command(NpgsqlConnection connection, string text, string[] values)
+    {
+        var command = new NpgsqlCommand(text, connection);
+        foreach (var value in values)
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = value });
+        return command;
+    }
 }

@@ -18,7 +18,7 @@ public static class ServerStatement
             settings.Database = database;
         try
         {
-            await RunAsync(settings, sql, [], cancel);
+            await RunAsync(settings, sql, cancel);
         }
         catch (Exception error) when (!cancel.IsCancellationRequested && ServerConnection.Translate(error, "run a hook on") is { } known)
         {
@@ -32,7 +32,7 @@ public static class ServerStatement
     {
         try
         {
-            await RunAsync(ServerConnection.Settings(connectionString, "backup"), "SELECT pg_create_restore_point($1)", [new NpgsqlParameter<string> { TypedValue = name }], cancel);
+            await RunAsync(ServerConnection.Settings(connectionString, "backup"), "SELECT pg_create_restore_point($1)", cancel, name);
             return null;
         }
         catch (PostgresException refused)
@@ -45,12 +45,10 @@ public static class ServerStatement
         }
     }
 
-    private static async Task RunAsync(NpgsqlConnectionStringBuilder settings, string sql, NpgsqlParameter[] values, CancellationToken cancel)
+    private static async Task RunAsync(NpgsqlConnectionStringBuilder settings, string sql, CancellationToken cancel, params string[] values)
     {
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync(cancel);
-        await using var command = new NpgsqlCommand(sql, connection);
-        command.Parameters.AddRange(values);
-        await command.ExecuteNonQueryAsync(cancel);
+        await connection.ExecuteAsync(sql, cancel, values);
     }
 }

@@ -105,9 +105,8 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         return (null, 0, said.Length <= ErrorCharsKept ? said : said[^ErrorCharsKept..]);
     }
 
-    private static async Task<(int Version, IReadOnlyList<string> Databases)> AskAsync(NpgsqlConnectionStringBuilder settings, IReadOnlyList<string> wanted, CancellationToken cancel)
-    {
-        try
+    private static Task<(int Version, IReadOnlyList<string> Databases)> AskAsync(NpgsqlConnectionStringBuilder settings, IReadOnlyList<string> wanted, CancellationToken cancel) =>
+        ServerConnection.GuardAsync("ask for the databases of", async () =>
         {
             await using var connection = new NpgsqlConnection(settings.ConnectionString);
             await connection.OpenAsync(cancel);
@@ -121,12 +120,7 @@ public sealed class PostgresDumpSource(TimeProvider clock)
             }
 
             return (version, wanted.Count == 0 ? all : wanted);
-        }
-        catch (Exception error) when (ServerConnection.Translate(error, "ask for the databases of") is { } known)
-        {
-            throw known;
-        }
-    }
+        });
 
     private static SnapshotDescription Describe(
         PostgresDumpRequest request, int version, DumpPrograms programs, DateTimeOffset started, TransferCounters counters, ProblemList problems) => new()

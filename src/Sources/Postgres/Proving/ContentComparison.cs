@@ -75,8 +75,7 @@ internal sealed class ContentComparison(ContentDocument record, ChangedRelations
     private static async Task<NpgsqlConnection> OpenAsync(IsolatedServer server, string database, CancellationToken cancel)
     {
         var connection = await server.OpenAsync(database, cancel);
-        await using var settings = new NpgsqlCommand(TableContent.SessionSettings, connection);
-        await settings.ExecuteNonQueryAsync(cancel);
+        await connection.ExecuteAsync(TableContent.SessionSettings, cancel);
         return connection;
     }
 

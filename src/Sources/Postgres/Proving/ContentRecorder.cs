@@ -114,21 +114,12 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     {
         // The order matters: whoever wrote before the position and is not in the snapshot still holds its table in between.
         const string where = "SELECT pg_current_wal_insert_lsn()::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), pg_relation_filenode('pg_catalog.pg_class')::bigint";
-        await ExecuteAsync(connection, TableContent.SessionSettings, cancel);
-        string lsn;
-        uint objectId, catalog;
-        await using (var query = new NpgsqlCommand(where, connection))
-        await using (var row = await query.ExecuteReaderAsync(cancel))
-        {
-            await row.ReadAsync(cancel);
-            (lsn, objectId, catalog) = (row.GetString(0), (uint)row.GetInt64(1), (uint)row.GetInt64(2));
-        }
-
+        await connection.ExecuteAsync(TableContent.SessionSettings, cancel);
+        var (lsn, objectId, catalog) = await connection.AskAsync(where, row => (row.GetString(0), (uint)row.GetInt64(1), (uint)row.GetInt64(2)), cancel);
         var tables = await TableList.ReadAsync(connection, cancel);
-        await ExecuteAsync(connection, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", cancel);
+        await connection.ExecuteAsync("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", cancel);
         // The statement takes the snapshot before it asks: whoever is in it committed before this position.
-        await using var first = new NpgsqlCommand("SELECT pg_current_wal_insert_lsn()::text", connection);
-        var until = (string)(await first.ExecuteScalarAsync(cancel))!;
+        var until = await connection.AskAsync("SELECT pg_current_wal_insert_lsn()::text", row => row.GetString(0), cancel);
         return new Opened(connection, [.. tables.Where(table => !table.IsBusy)], new DatabaseContent
         {
             Name = name,
@@ -160,7 +151,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     private async Task<TableRecord?> ReadAsync(NpgsqlConnection connection, TableFacts table, CancellationToken cancel)
     {
         var ranges = BlockSample.Of(table.Blocks, sampleMebibytes * BlockSample.RunBlocks);
-        await ExecuteAsync(connection, "SAVEPOINT one", cancel);
+        await connection.ExecuteAsync("SAVEPOINT one", cancel);
         try
         {
             var content = await TableContent.ReadAsync(connection, table.Schema, table.Name, ranges, cancel);
@@ -186,7 +177,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         {
             // Lets go of the table too.
             if (connection.State == System.Data.ConnectionState.Open && !cancel.IsCancellationRequested)
-                await ExecuteAsync(connection, "ROLLBACK TO SAVEPOINT one", cancel);
+                await connection.ExecuteAsync("ROLLBACK TO SAVEPOINT one", cancel);
         }
     }
 
@@ -196,12 +187,6 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         if (database is not null)
             settings.Database = database;
         return settings;
-    }
-
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string text, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand(text, connection);
-        await command.ExecuteNonQueryAsync(cancel);
     }
 
     private static string Reason(Exception failure) => failure is PostgresException refused

@@ -67,8 +67,7 @@ internal static class IndexCheck
         const string schema = "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'amcheck'";
         try
         {
-            await using (var make = new NpgsqlCommand("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA pg_catalog", connection))
-                await make.ExecuteNonQueryAsync(cancel);
+            await connection.ExecuteAsync("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA pg_catalog", cancel);
             await using var query = new NpgsqlCommand(schema, connection);
             return (string?)await query.ExecuteScalarAsync(cancel);
         }

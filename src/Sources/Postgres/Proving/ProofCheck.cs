@@ -48,11 +48,11 @@ internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeP
         if (majorVersion < VersionMin)
             return [.. checks.Select(check => new ProofCheckResult(check.Name, Passed: false, $"checks need PostgreSQL {VersionMin} or newer", TimeSpan.Zero))];
         await using var connection = await server.OpenAsync(PostgresProof.AnyDatabase, cancel);
-        await ExecuteAsync(connection, $"DROP ROLE IF EXISTS {Role}; CREATE ROLE {Role} LOGIN NOSUPERUSER IN ROLE pg_read_all_data", cancel);
+        await connection.ExecuteAsync($"DROP ROLE IF EXISTS {Role}; CREATE ROLE {Role} LOGIN NOSUPERUSER IN ROLE pg_read_all_data", cancel);
         var results = new List<ProofCheckResult>();
         foreach (var check in checks)
             results.Add(await AskAsync(check, cancel));
-        await ExecuteAsync(connection, $"DROP ROLE {Role}", cancel);
+        await connection.ExecuteAsync($"DROP ROLE {Role}", cancel);
         return results;
     }
 
@@ -64,7 +64,7 @@ internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeP
         try
         {
             await using var connection = await server.OpenAsync(check.Database, stop.Token, Role);
-            await ExecuteAsync(connection, "SET default_transaction_read_only = on; BEGIN TRANSACTION READ ONLY", stop.Token);
+            await connection.ExecuteAsync("SET default_transaction_read_only = on; BEGIN TRANSACTION READ ONLY", stop.Token);
             // A batch's command is sent as it is: more than one statement is an error.
             await using var batch = new NpgsqlBatch(connection) { BatchCommands = { new NpgsqlBatchCommand(check.Sql) } };
             await using var row = await batch.ExecuteReaderAsync(stop.Token);
@@ -97,10 +97,4 @@ internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeP
         IFormattable value => value.ToString(null, CultureInfo.InvariantCulture),
         var other => other.ToString(),
     };
-
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string text, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand(text, connection);
-        await command.ExecuteNonQueryAsync(cancel);
-    }
 }

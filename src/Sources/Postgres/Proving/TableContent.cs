@@ -44,11 +44,6 @@ internal readonly record struct TableContent(long Rows, string Sum)
         return new TableContent(rows, sum.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static async Task<TableContent> AskAsync(NpgsqlConnection connection, string question, CancellationToken cancel)
-    {
-        await using var query = new NpgsqlCommand(question, connection);
-        await using var row = await query.ExecuteReaderAsync(cancel);
-        await row.ReadAsync(cancel);
-        return new TableContent(row.GetInt64(0), row.GetString(1));
-    }
+    private static Task<TableContent> AskAsync(NpgsqlConnection connection, string question, CancellationToken cancel) =>
+        connection.AskAsync(question, row => new TableContent(row.GetInt64(0), row.GetString(1)), cancel);
 }

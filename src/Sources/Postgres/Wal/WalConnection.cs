@@ -58,7 +58,7 @@ internal sealed class WalConnection : IAsyncDisposable
             throw new SourcesException(SourcesFault.ServerUnsuitable, $"The server is PostgreSQL {version / 10000}; log is received from 13 on.", "Upgrade the server.");
         if (level == "minimal")
             throw new SourcesException(SourcesFault.ServerUnsuitable, "The server's wal_level is minimal.", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
-        var identity = await GuardAsync("identify", () => _stream.IdentifySystem(cancel));
+        var identity = await ServerConnection.GuardAsync("identify", () => _stream.IdentifySystem(cancel));
         var cluster = new WalCluster(ulong.Parse(identity.SystemId, CultureInfo.InvariantCulture), segmentBytes, version / 10000);
         return new WalServer(cluster, identity.Timeline, new Lsn((ulong)identity.XLogPos));
     }
@@ -66,7 +66,7 @@ internal sealed class WalConnection : IAsyncDisposable
     /// <summary>The history file of a timeline above the first.</summary>
     internal async Task<byte[]> ReadHistoryAsync(uint timeline, CancellationToken cancel)
     {
-        var row = await GuardAsync("ask the history of a timeline of", () => ReadSingleRow(_stream, string.Create(CultureInfo.InvariantCulture, $"TIMELINE_HISTORY {timeline}"), cancel));
+        var row = await ServerConnection.GuardAsync("ask the history of a timeline of", () => ReadSingleRow(_stream, string.Create(CultureInfo.InvariantCulture, $"TIMELINE_HISTORY {timeline}"), cancel));
         return row[1] switch
         {
             byte[] bytes => bytes,
@@ -146,25 +146,6 @@ internal sealed class WalConnection : IAsyncDisposable
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "ReadSingleRow")]
     private static extern Task<object[]> ReadSingleRow(ReplicationConnection connection, string command, CancellationToken cancel);
 
-    private Task<T> AskAsync<T>(string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel, params string[] arguments) => GuardAsync("ask", async () =>
-    {
-        await using var command = new NpgsqlCommand(question, _asking);
-        foreach (var argument in arguments)
-            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = argument });
-        await using var row = await command.ExecuteReaderAsync(cancel);
-        await row.ReadAsync(cancel);
-        return read(row);
-    });
-
-    private static async Task<T> GuardAsync<T>(string doing, Func<Task<T>> act)
-    {
-        try
-        {
-            return await act();
-        }
-        catch (Exception error) when (ServerConnection.Translate(error, doing) is { } known)
-        {
-            throw known;
-        }
-    }
+    private Task<T> AskAsync<T>(string question, Func<NpgsqlDataReader, T> read, CancellationToken cancel, params string[] arguments) =>
+        ServerConnection.GuardAsync("ask", () => _asking.AskAsync(question, read, cancel, arguments));
 }
