@@ -1,3 +1,6 @@
+using System.Text;
+using Backup.Vault.Snapshots;
+
 namespace Backup.Sources.Postgres;
 
 /// <summary>What a physical backup can be recovered to, and what it needs for that; all of it is inside the snapshot.</summary>
@@ -9,4 +12,14 @@ namespace Backup.Sources.Postgres;
 /// <param name="FirstWalFile">The first write-ahead log file in the snapshot.</param>
 /// <param name="LastWalFile">The last one; all between are there too.</param>
 public sealed record ConsistencyPoint(
-    Lsn Start, Lsn Stop, uint Timeline, ulong SystemIdentifier, int ServerVersion, string FirstWalFile, string LastWalFile);
+    Lsn Start, Lsn Stop, uint Timeline, ulong SystemIdentifier, int ServerVersion, string FirstWalFile, string LastWalFile)
+{
+    /// <param name="server">The server that was backed up.</param>
+    /// <param name="start">Where the backup began.</param>
+    /// <param name="stop">Where it ended.</param>
+    /// <param name="segments">The log in between, by name.</param>
+    internal static ConsistencyPoint Of(ServerFacts server, Lsn start, Lsn stop, IReadOnlyList<TreeEntry> segments) =>
+        new(start, stop, server.Timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
+
+    private static string NameOf(TreeEntry segment) => Encoding.ASCII.GetString(segment.Name.Span);
+}

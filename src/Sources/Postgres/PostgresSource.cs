@@ -94,16 +94,9 @@ public sealed class PostgresSource(TimeProvider clock)
             var consistentAt = clock.GetUtcNow();
 
             counters.Enter(TransferPhase.Finishing);
-            var timeline = await session.ReadTimelineAsync(cancel);
-            if (timeline != server.Timeline)
-            {
-                throw new SourcesException(
-                    SourcesFault.WalMissing, $"The server changed from timeline {server.Timeline} to {timeline} during the backup.", "Run the backup again.");
-            }
-
+            server.CheckTimeline(await session.ReadTimelineAsync(cancel));
             var segments = wal.Collect(start, end.Stop, cancel);                                                     // (6)
-            var point = new ConsistencyPoint(
-                start, end.Stop, timeline, server.SystemIdentifier, server.VersionNumber, NameOf(segments[0]), NameOf(segments[^1]));
+            var point = ConsistencyPoint.Of(server, start, end.Stop, segments);
             var root = Root(reader, data, listing, control, segments, end, FactsDocument.Of(server, point, Locations(listing))) with { Content = await recording.FinishAsync(end.Stop, problems) };
             var outcome = await root.CommitAsync(writer, request, point, started, consistentAt, counters, problems, cancel);   // (7)
             remembered.Keep(data, listing.Tablespaces, outcome.SnapshotId);
@@ -145,6 +138,4 @@ public sealed class PostgresSource(TimeProvider clock)
 
     private static Dictionary<string, string> Locations(ClusterListing listing) =>
         listing.Tablespaces.ToDictionary(tablespace => tablespace.ObjectId.ToString(CultureInfo.InvariantCulture), tablespace => tablespace.Location);
-
-    internal static string NameOf(TreeEntry segment) => Encoding.ASCII.GetString(segment.Name.Span);
 }

@@ -8,7 +8,11 @@ namespace Backup.Sources.Postgres;
 /// <summary>Everything that must hold before a physical backup starts, checked at once so that a person hears all of it at once.</summary>
 internal static class PrerequisiteCheck
 {
-    private const int VersionMin = 130000;
+    /// <summary>The oldest version whose log and backup functions are known here.</summary>
+    internal const int VersionMin = 130000;
+
+    private const string LogTooShort = "minimal";
+    private const string LogHint = "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.";
 
     private const string Questions =
         """
@@ -29,14 +33,7 @@ internal static class PrerequisiteCheck
     internal static async Task<ServerFacts> RunAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
         var version = await connection.AskAsync("SELECT current_setting('server_version_num')::int", row => row.GetInt32(0), cancel);
-        if (version < VersionMin)
-        {
-            throw new SourcesException(
-                SourcesFault.ServerUnsuitable,
-                $"The server is PostgreSQL {version / 10000}; physical backups need 13 or newer.",
-                "Upgrade the server, or protect it with pg_dump output as a file asset.");
-        }
-
+        RequireVersion(version);
         var problems = new Problems();
         var functions = BackupFunctions.Of(version);
         var facts = await connection.AskAsync(Questions, row => Read(row, functions, problems), cancel, functions.StartSignature, functions.StopSignature);
@@ -53,11 +50,31 @@ internal static class PrerequisiteCheck
         return facts;
     }
 
+    /// <exception cref="SourcesException">ServerUnsuitable: the server is too old for physical backups.</exception>
+    internal static void RequireVersion(int version)
+    {
+        if (version < VersionMin)
+        {
+            throw new SourcesException(
+                SourcesFault.ServerUnsuitable,
+                $"The server is PostgreSQL {version / 10000}; physical backups need 13 or newer.",
+                "Upgrade the server, or protect it with pg_dump output as a file asset.");
+        }
+    }
+
+    /// <param name="level">The setting wal_level; null when it may not be seen.</param>
+    /// <exception cref="SourcesException">ServerUnsuitable: the log does not hold what a restore needs.</exception>
+    internal static void RequireLog(string? level)
+    {
+        if (level == LogTooShort)
+            throw new SourcesException(SourcesFault.ServerUnsuitable, "The server's wal_level is minimal.", LogHint);
+    }
+
     private static ServerFacts Read(NpgsqlDataReader row, BackupFunctions functions, Problems problems)
     {
         var role = row.GetString(9);
-        if (row.GetString(2) == "minimal")
-            problems.Add("wal_level is minimal", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
+        if (row.GetString(2) == LogTooShort)
+            problems.Add("wal_level is minimal", LogHint);
         if (row.IsDBNull(3) || row.GetString(3).Length == 0)
             problems.Add($"the role {role} may not see data_directory", $"GRANT pg_monitor TO \"{role}\";");
         if (!row.GetBoolean(7))

@@ -24,5 +24,13 @@ internal sealed record ServerFacts(
     /// <summary>The superuser that initdb made.</summary>
     internal string? Superuser { get; init; }
 
+    /// <summary>The log of a backup is that of one timeline.</summary>
+    /// <exception cref="SourcesException">WalMissing: the server writes another one at the backup's end.</exception>
+    internal void CheckTimeline(uint atEnd)
+    {
+        if (atEnd != Timeline)
+            throw new SourcesException(SourcesFault.WalMissing, $"The server changed from timeline {Timeline} to {atEnd} during the backup.", "Run the backup again.");
+    }
+
     internal string VersionText => $"{VersionNumber / 10000}.{VersionNumber % 10000}";
 }

@@ -11,8 +11,6 @@ namespace Backup.Sources.Postgres.Streaming;
 /// <remarks>Killed at any moment it leaves nothing behind: the server ends the backup and drops the slot when their sessions end.</remarks>
 internal sealed class StreamedBackup(TimeProvider clock)
 {
-    private const int VersionMin = 130000;
-
     /// <summary>Backs up and commits.</summary>
     /// <remarks>(1) log in and ask what the server is (2) reserve log (3) store what it sends (4) is everything there? (5) commit</remarks>
     /// <exception cref="SourcesException">ServerUnavailable, ServerUnsuitable, WalMissing or DataDamaged.</exception>
@@ -53,10 +51,9 @@ internal sealed class StreamedBackup(TimeProvider clock)
         var consistentAt = clock.GetUtcNow();
 
         counters.Enter(TransferPhase.Finishing);
-        var (end, label) = Check(sent, cluster);                                                                     // (4)
+        var (end, label) = Check(server, sent, cluster);                                                             // (4)
         var segments = cluster.Segments(server, sent.Start.Position, end);
-        var point = new ConsistencyPoint(
-            sent.Start.Position, end, server.Timeline, server.SystemIdentifier, server.VersionNumber, PostgresSource.NameOf(segments[0]), PostgresSource.NameOf(segments[^1]));
+        var point = ConsistencyPoint.Of(server, sent.Start.Position, end, segments);
         var tablespaces = cluster.Tablespaces.Select(tablespace => tablespace.Value.Own with { Subtree = tablespace.Value.Store(writer) });
         var locations = sent.Tablespaces.Where(tablespace => tablespace.ObjectId is not null).ToDictionary(tablespace => tablespace.ObjectId!.Value.ToString(CultureInfo.InvariantCulture), tablespace => tablespace.Location);
         var root = new SnapshotRoot(cluster.Data.Own, cluster.Data.Store(writer), segments, [.. tablespaces], label, cluster.TablespaceMap, FactsDocument.Of(server, point, locations)) { Content = await recording.FinishAsync(end, problems) };
@@ -66,12 +63,10 @@ internal sealed class StreamedBackup(TimeProvider clock)
     private static async Task<ServerFacts> IdentifyAsync(ReplicationSession session, CancellationToken cancel)
     {
         var version = int.Parse(await ShowAsync("server_version_num") ?? "0", NumberStyles.None, CultureInfo.InvariantCulture);
-        if (version < VersionMin)
-            throw new SourcesException(SourcesFault.ServerUnsuitable, $"The server is PostgreSQL {version / 10000}; physical backups need 13 or newer.", "Upgrade the server, or protect it with pg_dump output as a file asset.");
+        PrerequisiteCheck.RequireVersion(version);
         if (await ShowAsync("block_size") is var block && block != PageChecksum.PageBytes.ToString(CultureInfo.InvariantCulture))
             throw new SourcesException(SourcesFault.ServerUnsuitable, $"The server's block size is {block}.", $"Only servers built with {PageChecksum.PageBytes} byte blocks are supported.");
-        if (await ShowAsync("wal_level") == "minimal")
-            throw new SourcesException(SourcesFault.ServerUnsuitable, "The server's wal_level is minimal.", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
+        PrerequisiteCheck.RequireLog(await ShowAsync("wal_level"));
         var identity = (await AskAsync("IDENTIFY_SYSTEM")).FirstOrDefault();
         if (identity is not [{ } system, { } timeline, ..])
             throw new SourcesException(SourcesFault.ServerUnavailable, "The server does not identify itself.", "See the server's log.");
@@ -167,13 +162,12 @@ internal sealed class StreamedBackup(TimeProvider clock)
         }
     }
 
-    private static (Lsn End, string Label) Check(BaseBackupStream sent, ReceivedCluster cluster)
+    private static (Lsn End, string Label) Check(ServerFacts server, BaseBackupStream sent, ReceivedCluster cluster)
     {
         if (sent.End is not { } end || cluster.Label is not { } label || !cluster.HasControlFile)
             throw new SourcesException(SourcesFault.ServerUnavailable, "The server ended the backup before it had sent everything.", "See the server's log, then run the backup again.");
-        return end.Timeline == sent.Start.Timeline
-            ? (end.Position, label)
-            : throw new SourcesException(SourcesFault.WalMissing, $"The server changed from timeline {sent.Start.Timeline} to {end.Timeline} during the backup.", "Run the backup again.");
+        server.CheckTimeline(end.Timeline);
+        return (end.Position, label);
     }
 
     private static SourcesException Refused(ReplicationError error) => new(

@@ -18,8 +18,6 @@ internal readonly record struct WalSlot(Lsn Kept, bool WasMade);
 /// <summary>Two sessions with one server: one that streams, one that asks.</summary>
 internal sealed class WalConnection : IAsyncDisposable
 {
-    private const int VersionMin = 130000;
-
     private readonly PhysicalReplicationConnection _stream;
     private readonly NpgsqlConnection _asking;
 
@@ -54,10 +52,9 @@ internal sealed class WalConnection : IAsyncDisposable
         var (version, segmentBytes, level) = await AskAsync(
             "SELECT current_setting('server_version_num')::int, (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'), current_setting('wal_level')",
             row => (row.GetInt32(0), checked((int)row.GetInt64(1)), row.GetString(2)), cancel);
-        if (version < VersionMin)
+        if (version < PrerequisiteCheck.VersionMin)
             throw new SourcesException(SourcesFault.ServerUnsuitable, $"The server is PostgreSQL {version / 10000}; log is received from 13 on.", "Upgrade the server.");
-        if (level == "minimal")
-            throw new SourcesException(SourcesFault.ServerUnsuitable, "The server's wal_level is minimal.", "ALTER SYSTEM SET wal_level = 'replica'; then restart the server.");
+        PrerequisiteCheck.RequireLog(level);
         var identity = await ServerConnection.GuardAsync("identify", () => _stream.IdentifySystem(cancel));
         var cluster = new WalCluster(ulong.Parse(identity.SystemId, CultureInfo.InvariantCulture), segmentBytes, version / 10000);
         return new WalServer(cluster, identity.Timeline, new Lsn((ulong)identity.XLogPos));
