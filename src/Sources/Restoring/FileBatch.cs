@@ -71,7 +71,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
             var options = new ParallelOptions { MaxDegreeOfParallelism = settings.Workers, CancellationToken = cancel };
             await Parallel.ForEachAsync(Comparisons(), options, (unit, _) =>
             {
-                AddRight(unit.Item.Compare(unit.Parts, reader));
+                AddRight(unit.Item.Compare(unit.Parts, unit.Offset, reader));
                 return ValueTask.CompletedTask;
             });
             await Parallel.ForEachAsync(_items.Where(item => !Want(item)).ToList(), options, (item, _) =>
@@ -219,12 +219,19 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
-    private IEnumerable<(FileItem Item, Range Parts)> Comparisons()
+    private IEnumerable<(FileItem Item, Range Parts, long Offset)> Comparisons()
     {
         foreach (var item in _items.Where(item => item.Exists))
         {
-            for (var part = 0; part < item.Content.Parts.Length; part += PartsCompared)
-                yield return (item, part..Math.Min(part + PartsCompared, item.Content.Parts.Length));
+            var parts = item.Content.Parts;
+            long offset = 0;
+            for (int first = 0, next; first < parts.Length; first = next)
+            {
+                next = Math.Min(first + PartsCompared, parts.Length);
+                yield return (item, first..next, offset);
+                for (var part = first; part < next; part++)
+                    offset += parts[part].Length;
+            }
         }
     }
 

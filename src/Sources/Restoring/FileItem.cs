@@ -49,17 +49,17 @@ internal sealed class FileItem(TargetDirectory directory, TreeEntry entry, Conte
     /// Reads some parts of the file that has the name already and notes those whose bytes have the wanted chunk's id: they need not come
     /// from the vault. What cannot be read is simply wanted.
     /// </summary>
+    /// <param name="parts">Which.</param>
+    /// <param name="offset">Where the first of them begins in the content.</param>
+    /// <param name="reader">Tells the ids that bytes have.</param>
     /// <returns>Bytes that are right.</returns>
-    internal long Compare(Range parts, VaultReader reader)
+    internal long Compare(Range parts, long offset, VaultReader reader)
     {
         if (directory.Open(out var parent).IsError || parent!.OpenForReading(entry.Name.Span, out var file).IsError)
             return 0;
         long right = 0;
         using (file)
         {
-            long offset = 0;
-            for (var part = 0; part < parts.Start.Value; part++)
-                offset += content.Parts[part].Length;
             for (var part = parts.Start.Value; part < parts.End.Value; offset += content.Parts[part++].Length)
             {
                 if (!IsSame(file!, offset, content.Parts[part], reader))
