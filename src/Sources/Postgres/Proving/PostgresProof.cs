@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Backup.Sources.Postgres.Format;
 using Backup.Sources.Postgres.Recovery;
@@ -153,9 +154,9 @@ public sealed class PostgresProof(TimeProvider clock)
 
         async Task<byte[]?> ReadAsync(string name)
         {
-            if (parts.FirstOrDefault(part => part.Name.Span.SequenceEqual(System.Text.Encoding.ASCII.GetBytes(name)))?.Content is not { } found)
+            if (parts.FirstOrDefault(part => part.Name.Span.SequenceEqual(Encoding.ASCII.GetBytes(name)))?.Content is not { } found)
                 return null;
-            await using var stream = await reader.OpenContentAsync(await reader.ExpandAsync(found, cancel), cancel);
+            await using var stream = await reader.OpenContentAsync(found, cancel);
             using var bytes = new MemoryStream();
             await stream.CopyToAsync(bytes, cancel);
             return bytes.ToArray();

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Backup.Sources.Postgres.Proving;
 
 /// <summary>Where a machine has PostgreSQL's programs.</summary>
@@ -24,5 +26,5 @@ public static class ServerPrograms
     internal static string? TryFind(int majorVersion, string program) => UsualOf(majorVersion).FirstOrDefault(place => File.Exists(Path.Combine(place, program)));
 
     private static string[] UsualOf(int majorVersion) =>
-        [.. Usual.Select(place => place.Replace("{0}", majorVersion.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal))];
+        [.. Usual.Select(place => place.Replace("{0}", majorVersion.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))];
 }
