@@ -90,7 +90,7 @@ public sealed class FilesRestoreTests : IDisposable
         var before = TreeListing.Of(_fixture.Tree);
         using var stop = new CancellationTokenSource();
         await Should.ThrowAsync<OperationCanceledException>(() => _fixture.RestoreAsync(
-            snapshot, new FilesRestoreRequest { Target = _fixture.Path("back"), Subtree = _fixture.Tree }, new WhenCopying(stop.Cancel), stop.Token));
+            snapshot, new FilesRestoreRequest { Target = _fixture.Path("back"), Subtree = _fixture.Tree }, new AtPhase(TransferPhase.Copying, stop.Cancel), stop.Token));
 
         // As a kill would have left it: some files finished, one half written, one not begun.
         await _fixture.RestoreTreeAsync(snapshot, _fixture.Path("back"));
@@ -177,13 +177,4 @@ public sealed class FilesRestoreTests : IDisposable
 
     private Task<RestoreOutcome> OverwriteAsync(SnapshotId snapshot) =>
         _fixture.RestoreAsync(snapshot, new FilesRestoreRequest { Target = _fixture.Path("back"), Subtree = _fixture.Tree, Overwrite = true });
-
-    private sealed class WhenCopying(Action act) : IProgress<TransferProgress>
-    {
-        public void Report(TransferProgress value)
-        {
-            if (value.Phase == TransferPhase.Copying)
-                act();
-        }
-    }
 }

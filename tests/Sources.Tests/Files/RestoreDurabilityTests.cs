@@ -94,17 +94,6 @@ public sealed class RestoreDurabilityTests : IDisposable
 
     private FilesRestoreRequest Request() => new() { Target = _fixture.Path("back"), Subtree = _fixture.Tree };
 
-    private sealed class AtPhase(TransferPhase phase, Action act) : IProgress<TransferProgress>
-    {
-        private int _done;
-
-        public void Report(TransferProgress value)
-        {
-            if (value.Phase == phase && Interlocked.Exchange(ref _done, 1) == 0)
-                act();
-        }
-    }
-
     /// <summary>An ext4 file system in a file. A copy of that file, mounted, is the disk after a power loss.</summary>
     private sealed class LoopDisk : IDisposable
     {

@@ -53,7 +53,7 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
     public async Task Backup_CancelledWhileCopying_ServerIsLeftAsItWas(bool streamed)
     {
         using var stop = new CancellationTokenSource();
-        var progress = new WhenCopying(stop.Cancel);
+        var progress = new AtPhase(TransferPhase.Copying, stop.Cancel);
         await Should.ThrowAsync<OperationCanceledException>(() => cluster.BackupAsync(cluster.Request() with { Streamed = streamed }, progress, stop.Token));
         // The server notices a closed connection by itself; asking again gives it the time.
         var slots = 1L;
@@ -93,7 +93,7 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
         var folder = cluster.NewFolder();
         var data = Path.Combine(folder, "data");
         using var stop = new CancellationTokenSource();
-        await Should.ThrowAsync<OperationCanceledException>(() => cluster.RestoreAsync(outcome.SnapshotId, data, new WhenCopying(stop.Cancel), stop.Token));
+        await Should.ThrowAsync<OperationCanceledException>(() => cluster.RestoreAsync(outcome.SnapshotId, data, new AtPhase(TransferPhase.Copying, stop.Cancel), stop.Token));
         File.Exists(Path.Combine(data, "global", "pg_control")).ShouldBeFalse();
         await cluster.RestoreAsync(outcome.SnapshotId, data);
         await using var server = await cluster.StartRestoredAsync(folder);
@@ -125,14 +125,5 @@ public sealed class PostgresFaultTests(ClusterFixture cluster)
         var error = await Should.ThrowAsync<SourcesException>(() => new PostgresRestore(TimeProvider.System).RestoreAsync(vault, outcome.SnapshotId, request, null, CancellationToken.None));
         error.Fault.ShouldBe(SourcesFault.DataDamaged);
         File.Exists(Path.Combine(folder, "data", "global", "pg_control")).ShouldBeFalse();
-    }
-
-    private sealed class WhenCopying(Action act) : IProgress<TransferProgress>
-    {
-        public void Report(TransferProgress value)
-        {
-            if (value.Phase == TransferPhase.Copying)
-                act();
-        }
     }
 }

@@ -55,22 +55,24 @@ public sealed class ProofTests(ClusterFixture cluster)
         await open.OpenAsync(Cancel);
         await using var begin = new NpgsqlCommand("BEGIN; INSERT INTO held SELECT generate_series(1, 10)", open);
         await begin.ExecuteNonQueryAsync(Cancel);
+        var record = await new ContentRecorder(connection, 16, TimeProvider.System).RunAsync(Cancel);
+        record.Databases.Single(database => database.Name == "proof_busy").TablesBusy.ShouldBe(1);
+
+        Task? changes = null;
+        var backup = await cluster.BackupAsync(cluster.Request(connection), new AtPhase(TransferPhase.Copying, () => changes = Task.Run(ChangeAsync, Cancel)));
+
+        await changes.ShouldNotBeNull();
+        var report = await ProveAsync(backup.SnapshotId, await RestoreAsync(backup.SnapshotId));
+        report.Findings.ShouldBeEmpty();
+        report.Content.TablesEqual.ShouldBeGreaterThanOrEqualTo(3);
+
         // Falls before, into or behind the record and the end of the backup, as it happens: nothing of it may look like damage.
-        var changes = new AtCopying(async () =>
+        async Task ChangeAsync()
         {
             await ClusterFixture.ExecuteAsync(connection, "INSERT INTO late VALUES (1)", "ALTER TABLE altered ADD COLUMN m int DEFAULT 7", "DROP TABLE dropped", "VACUUM FULL rewritten", "DELETE FROM rewritten");
             await using var commit = new NpgsqlCommand("COMMIT", open);
             await commit.ExecuteNonQueryAsync(Cancel);
-        });
-        var record = await new ContentRecorder(connection, 16, TimeProvider.System).RunAsync(Cancel);
-        record.Databases.Single(database => database.Name == "proof_busy").TablesBusy.ShouldBe(1);
-
-        var backup = await cluster.BackupAsync(cluster.Request(connection), changes);
-
-        await changes.Done.ShouldNotBeNull();
-        var report = await ProveAsync(backup.SnapshotId, await RestoreAsync(backup.SnapshotId));
-        report.Findings.ShouldBeEmpty();
-        report.Content.TablesEqual.ShouldBeGreaterThanOrEqualTo(3);
+        }
     }
 
     [Fact]
@@ -277,19 +279,5 @@ public sealed class ProofTests(ClusterFixture cluster)
         BitConverter.TryWriteBytes(page.AsSpan(8), PageChecksum.Compute(page, block)).ShouldBeTrue();
         stream.Position = block * PageChecksum.PageBytes;
         stream.Write(page);
-    }
-
-    /// <summary>Begins something when copying begins.</summary>
-    private sealed class AtCopying(Func<Task> change) : IProgress<TransferProgress>
-    {
-        private readonly Lock _lock = new();
-
-        internal Task? Done { get; private set; }
-
-        public void Report(TransferProgress value)
-        {
-            lock (_lock)
-                Done ??= value.Phase == TransferPhase.Copying ? Task.Run(change, Cancel) : null;
-        }
     }
 }
