@@ -29,9 +29,7 @@ public sealed class StreamedBackupTests
         // New is what the checkpoint wrote, and the log: a file of it is zeros behind what was written.
         sent.Statistics.BytesNew.ShouldBeLessThan(read.Statistics.BytesNew / 4);
 
-        var folder = bench.NewFolder();
-        await new PostgresRestore(TimeProvider.System).RestoreAsync(
-            await bench.OpenAsync(), sent.SnapshotId, new PostgresRestoreRequest { Target = Path.Combine(folder, "data"), Owner = bench.Server.Account?.Name }, null, TestContext.Current.CancellationToken);
+        var folder = await bench.RestoreAsync(sent.SnapshotId);
         await using var restored = await bench.StartRestoredAsync(folder);
         (await bench.CountAsync(restored.ConnectionString())).ShouldBe(commits);
         await restored.StopAsync();

@@ -110,6 +110,16 @@ internal sealed class WalBench : IAsyncDisposable
         Files = new PostgresRestoreRequest { Target = target, Owner = Server.Account?.Name },
     };
 
+    /// <summary>Restores a base backup to FOLDER/data.</summary>
+    /// <returns>The folder.</returns>
+    internal async Task<string> RestoreAsync(SnapshotId snapshot)
+    {
+        var folder = NewFolder();
+        await new PostgresRestore(TimeProvider.System).RestoreAsync(
+            await OpenAsync(), snapshot, new PostgresRestoreRequest { Target = Path.Combine(folder, "data"), Owner = Server.Account?.Name }, null, Cancel);
+        return folder;
+    }
+
     /// <summary>Starts a server on FOLDER/data.</summary>
     internal Task<PostgresServer> StartRestoredAsync(string folder)
     {

@@ -122,9 +122,7 @@ public sealed class WalReceiverTests
             var backup = await bench.BackUpAsync();
             await bench.CommitAsync("on the primary");
             await fromPrimary.UntilDurableAsync(await bench.EndOfLogAsync());
-            var folder = bench.NewFolder();
-            await new PostgresRestore(TimeProvider.System).RestoreAsync(
-                await bench.OpenAsync(), backup.SnapshotId, new PostgresRestoreRequest { Target = Path.Combine(folder, "data"), Owner = bench.Server.Account?.Name }, null, Cancel);
+            var folder = await bench.RestoreAsync(backup.SnapshotId);
             var primary = new NpgsqlConnectionStringBuilder(bench.Database);
             await File.AppendAllTextAsync(
                 Path.Combine(folder, "data", "postgresql.auto.conf"), $"primary_conninfo = 'host={primary.Host} port={primary.Port} user={primary.Username} password={primary.Password}'\n", Cancel);
@@ -137,7 +135,7 @@ public sealed class WalReceiverTests
             await UntilReplayedAsync(standby.ConnectionString(), await bench.EndOfLogAsync());
             await fromPrimary.StopAsync();
 
-            // The old primary goes on by itself for a while: what it writes now belongs to no one's future.
+            // The old primary comes back below, and knows nothing of what the new one went on with.
             await bench.Server.StopAsync();
             await ClusterFixture.AskAsync<bool>(standby.ConnectionString(), "SELECT pg_promote(true, 60)");
             await ClusterFixture.ExecuteAsync(standby.ConnectionString(), "INSERT INTO commits (filler) VALUES ('on the new primary')", "CHECKPOINT");
