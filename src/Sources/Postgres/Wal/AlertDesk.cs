@@ -1,3 +1,5 @@
+using Backup.Vault;
+
 namespace Backup.Sources.Postgres.Wal;
 
 /// <summary>Tells each change once, however often it is noticed.</summary>
@@ -11,10 +13,10 @@ internal sealed class AlertDesk(IWalObserver observer)
 
     internal void Report(WalStatus status) => observer.Report(status);
 
-    internal void VaultFails(string why)
+    internal void VaultFails(VaultException failure)
     {
         if (Changes(ref _isVaultDown, true))
-            Tell(WalAlertKind.VaultUnavailable, $"Log cannot be stored: {why}");
+            Tell(WalAlertKind.VaultUnavailable, $"Log cannot be stored: {Sentence(failure)}");
     }
 
     internal void VaultWorks()
@@ -23,10 +25,10 @@ internal sealed class AlertDesk(IWalObserver observer)
             Tell(WalAlertKind.VaultAvailable, "Log is stored again.");
     }
 
-    internal void ServerFails(string why)
+    internal void ServerFails(SourcesException failure)
     {
         if (Changes(ref _isServerDown, true))
-            Tell(WalAlertKind.ServerUnavailable, why);
+            Tell(WalAlertKind.ServerUnavailable, Sentence(failure));
     }
 
     internal void ServerWorks()
@@ -55,6 +57,9 @@ internal sealed class AlertDesk(IWalObserver observer)
 
         Tell(WalAlertKind.BaseBackupNeeded, why);
     }
+
+    /// <summary>What failed, without the hint that follows on a line of its own.</summary>
+    private static string Sentence(Exception failure) => failure.Message.Split('\n')[0];
 
     private bool Changes(ref bool state, bool to)
     {

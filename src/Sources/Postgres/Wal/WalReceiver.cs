@@ -52,11 +52,11 @@ public sealed class WalReceiver(TimeProvider clock)
             }
             catch (SourcesException failure) when (failure.Fault == SourcesFault.ServerUnavailable)
             {
-                alerts.ServerFails(failure.Message.Split('\n')[0]);
+                alerts.ServerFails(failure);
             }
             catch (VaultException failure) when (failure.IsTransient || failure.Fault is VaultFault.StoreFull or VaultFault.AccessDenied)
             {
-                alerts.VaultFails(failure.Message.Split('\n')[0]);
+                alerts.VaultFails(failure);
                 await ProtectServerAsync(request, alerts, cancel);
             }
 
@@ -146,7 +146,7 @@ public sealed class WalReceiver(TimeProvider clock)
         }
         catch (SourcesException failure) when (failure.Fault == SourcesFault.ServerUnavailable)
         {
-            alerts.ServerFails(failure.Message.Split('\n')[0]);
+            alerts.ServerFails(failure);
         }
     }
 

@@ -174,7 +174,7 @@ internal sealed class WalStreaming : IDisposable
             }
             catch (VaultException failure) when (failure.Fault != VaultFault.WriterExpired)
             {
-                _alerts.VaultFails(failure.Message);
+                _alerts.VaultFails(failure);
                 await Task.Delay(wait, _clock, cancel);
             }
         }
