@@ -170,7 +170,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
                 try
                 {
                     // Equal files are wanted several times in a row; one check of the chunk serves them all.
-                    if (verified != wanted[number].Id) _ = FrameReader.Chunk(frame, location, wanted[number].Id, _ids, pack);
+                    if (verified != wanted[number].Id) _ = FrameReader.Chunk(frame.Span, location.OffsetInFrame, location.Length, wanted[number].Id, _ids, pack);
                     verified = wanted[number].Id;
                 }
                 catch (VaultException e) when (e.Fault == VaultFault.Damaged)

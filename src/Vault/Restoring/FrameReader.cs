@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using Backup.Vault.Chunking;
 using Backup.Vault.Compression;
 using Backup.Vault.Format;
-using Backup.Vault.Indexing;
 using Backup.Vault.Storage;
 
 namespace Backup.Vault.Restoring;
@@ -38,14 +37,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     }
 
     /// <summary>Decrypts and decompresses a frame of the current pack; valid until the next call.</summary>
-    internal ReadOnlyMemory<byte> Decode(uint ordinal, ReadOnlySpan<byte> stored)
-    {
-        var length = stored.Length - Encryption.AuthenticatedCipher.TagBytes;
-        if (length < 0) throw VaultException.Damaged(_pack.ToString(), $"frame {ordinal} is too short");
-        FrameCodec.Reserve(ref _plain, length);
-        PackDecryptor.Decrypt(_cipher!, _header, ordinal, stored, _plain.AsSpan(0, length), _pack);
-        return _codec.Decode(_plain.AsSpan(0, length), _pack.ToString());
-    }
+    internal ReadOnlyMemory<byte> Decode(uint ordinal, ReadOnlySpan<byte> stored) => _codec.Decode(Decrypt(ordinal, stored), _pack.ToString());
 
     /// <summary>Element length and phase of the frame decoded last.</summary>
     internal (int Stride, int Phase) DecodedShape => _codec.DecodedShape;
@@ -61,24 +53,11 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     }
 
     /// <summary>A chunk within a decoded frame, checked against its id.</summary>
-    internal static ReadOnlyMemory<byte> Chunk(ReadOnlyMemory<byte> frame, ChunkLocation location, ChunkId id, ChunkHasher ids, ObjectName pack)
-    {
-        Chunk(frame.Span, location.OffsetInFrame, location.Length, id, ids, pack);
-        return frame.Slice((int)location.OffsetInFrame, (int)location.Length);
-    }
-
-    /// <summary>As above, for bytes that are at hand as a span.</summary>
     internal static ReadOnlySpan<byte> Chunk(ReadOnlySpan<byte> frame, uint offset, uint length, ChunkId id, ChunkHasher ids, ObjectName pack)
     {
         if ((long)offset + length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
         var chunk = frame.Slice((int)offset, (int)length);
-        Verify(chunk, id, ids, pack);
-        return chunk;
-    }
-
-    internal static void Verify(ReadOnlySpan<byte> chunk, ChunkId id, ChunkHasher ids, ObjectName pack)
-    {
-        if (ids.IdOf(chunk) != id) throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
+        return ids.IdOf(chunk) == id ? chunk : throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
     }
 
     public void Dispose()

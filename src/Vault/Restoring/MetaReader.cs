@@ -41,7 +41,7 @@ internal sealed class MetaReader(IObjectStore store, ChunkIndex index, PackDecry
             }
 
             frame.Used = ++_clock;
-            return FrameReader.Chunk(frame.Buffer.AsMemory(0, frame.Length), location, id, _ids, pack).ToArray();
+            return FrameReader.Chunk(frame.Buffer.AsSpan(0, frame.Length), location.OffsetInFrame, location.Length, id, _ids, pack).ToArray();
         }
         finally
         {

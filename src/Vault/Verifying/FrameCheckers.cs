@@ -62,13 +62,12 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
             _frames.Enter(pack, header);
             var plain = _frames.Decode((uint)frame.Ordinal, stored).Span;
             var ids = pack.Kind == ObjectKind.DataPack ? _dataIds : _metaIds;
-            var offset = 0;
+            uint offset = 0;
             for (var number = frame.FirstChunk; number < frame.FirstChunk + directory.FrameChunks[frame.Ordinal]; number++)
             {
                 var chunk = directory.Chunks[number];
-                if ((long)offset + chunk.Length > plain.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {chunk.Id} lies outside its frame");
-                FrameReader.Verify(plain.Slice(offset, (int)chunk.Length), chunk.Id, ids, pack);
-                offset += (int)chunk.Length;
+                FrameReader.Chunk(plain, offset, chunk.Length, chunk.Id, ids, pack);
+                offset += chunk.Length;
             }
 
             if (offset != plain.Length) throw VaultException.Damaged(pack.ToString(), $"frame {frame.Ordinal} holds more than its chunks");
