@@ -18,5 +18,13 @@ internal sealed class ChunkHasher(byte[] idKey) : IDisposable
         return new ChunkId(new ContentHash(hash));
     }
 
+    /// <summary>The same for a chunk now and then, from any thread.</summary>
+    internal static ChunkId IdOf(byte[] idKey, ReadOnlySpan<byte> chunk)
+    {
+        Span<byte> hash = stackalloc byte[ContentHash.Length];
+        HMACSHA256.HashData(idKey, chunk, hash);
+        return new ChunkId(new ContentHash(hash));
+    }
+
     public void Dispose() => _hash.Dispose();
 }

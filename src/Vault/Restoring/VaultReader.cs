@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
+using Backup.Vault.Chunking;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
 using Backup.Vault.Indexing;
@@ -91,12 +91,7 @@ public sealed class VaultReader : IDisposable
     }
 
     /// <summary>The id that these bytes have as a chunk of content: equal ids mean equal bytes, so what is on disk already need not be fetched.</summary>
-    public ChunkId Identify(ReadOnlySpan<byte> data)
-    {
-        Span<byte> hash = stackalloc byte[ContentHash.Length];
-        HMACSHA256.HashData(_dataIdKey, data, hash);
-        return new ChunkId(new ContentHash(hash));
-    }
+    public ChunkId Identify(ReadOnlySpan<byte> data) => ChunkHasher.IdOf(_dataIdKey, data);
 
     /// <summary>Releases buffers and native contexts.</summary>
     public void Dispose()

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using System.Security.Cryptography;
+using Backup.Vault.Chunking;
 using Backup.Vault.Format;
 using Backup.Vault.Packs;
 using Backup.Vault.Storage;
@@ -115,9 +115,7 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
 
     private ChunkId Store(ReadOnlySpan<byte> node)
     {
-        Span<byte> hash = stackalloc byte[ContentHash.Length];
-        HMACSHA256.HashData(writer.Secrets.MetaIdKey, node, hash);
-        var id = new ChunkId(new ContentHash(hash));
+        var id = ChunkHasher.IdOf(writer.Secrets.MetaIdKey, node);
         if (!writer.ChunkMap.TryClaim(id, (uint)node.Length)) return id;
         writer.CountMeta(node.Length);
         lock (_lock) _frames.Add(id, node, 0, 0);
