@@ -34,25 +34,23 @@ internal sealed class FrameCodec : IDisposable
     internal ReadOnlySpan<byte> Encode(ReadOnlySpan<byte> content, int level, int stride, int phase)
     {
         Reserve(ref _encoded, content.Length + HeaderBytes);
-        var method = Raw;
+        // Compression must save at least 1/64, or reading it back raw is the better bargain.
+        var room = content.Length - (content.Length / 64);
         var length = 0;
         if (stride > 1 && level > 0 && phase + (2 * stride) <= content.Length && ShuffleHelps(content, level, stride, phase))
         {
             Reserve(ref _scratch, content.Length);
             ByteTransposition.Shuffle(content, _scratch.AsSpan(0, content.Length), stride, phase);
             content = _scratch.AsSpan(0, content.Length);
-            length = CompressPlanes(content, _encoded.AsSpan(HeaderBytes, content.Length - (content.Length / 64)), level, stride, phase);
+            length = CompressPlanes(content, _encoded.AsSpan(HeaderBytes, room), level, stride, phase);
         }
         else
         {
             stride = phase = 0;
-
-            // It must save at least 1/64, or reading it back raw is the better bargain.
-            if (level > 0 && !Compressibility.LooksIncompressible(content))
-                length = _zstd.Compress(content, _encoded.AsSpan(HeaderBytes, content.Length - (content.Length / 64)), level);
+            if (level > 0 && !Compressibility.LooksIncompressible(content)) length = _zstd.Compress(content, _encoded.AsSpan(HeaderBytes, room), level);
         }
 
-        if (length > 0) method = Zstd;
+        var method = length > 0 ? Zstd : Raw;
         if (method == Raw)
         {
             content.CopyTo(_encoded.AsSpan(HeaderBytes));
