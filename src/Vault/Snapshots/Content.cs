@@ -84,8 +84,11 @@ public sealed class Content
     /// <summary>The rest of a content whose depth was read already.</summary>
     internal static Content Read(ref ByteReader r, int depth)
     {
-        var parts = ReadParts(ref r, areChunks: depth == 0, out var length);
-        return new Content(length, depth, parts);
+        var reader = new PartReader(r, areChunks: depth == 0);
+        var parts = ImmutableArray.CreateBuilder<ContentPart>(reader.Count);
+        while (reader.MoveNext()) parts.Add(reader.Current);
+        r = reader.Rest;
+        return new Content(reader.LengthSoFar, depth, parts.MoveToImmutable());
     }
 
     internal static int ReadDepth(ref ByteReader r)
@@ -102,15 +105,5 @@ public sealed class Content
             w.Hash(part.Id.Hash);
             w.VarUInt(part.Length);
         }
-    }
-
-    internal static ImmutableArray<ContentPart> ReadParts(ref ByteReader r, bool areChunks, out long length)
-    {
-        var reader = new PartReader(r, areChunks);
-        var parts = ImmutableArray.CreateBuilder<ContentPart>(reader.Count);
-        while (reader.MoveNext()) parts.Add(reader.Current);
-        length = reader.LengthSoFar;
-        r = reader.Rest;
-        return parts.MoveToImmutable();
     }
 }
