@@ -72,18 +72,6 @@ internal sealed class OpenPack : IDisposable
         return (content, new IndexedPack(ObjectName.For(_kind, content.Span), (uint)_length, _directory));
     }
 
-    /// <summary>Reads the directory back out of a whole pack; a backup key suffices.</summary>
-    internal static FrameDirectory ReadDirectory(ReadOnlySpan<byte> content, ObjectKind kind, VaultSecrets secrets, string what)
-    {
-        ObjectPrefix.Check(content, kind, secrets.Vault, what);
-        if (content.Length < PackHeader.Length + TrailerBytes) throw VaultException.Damaged(what, "it is too short for a pack");
-        var header = content[..PackHeader.Length];
-        var (at, length) = ReadTrailer(header, content[^TrailerBytes..], content.Length, secrets, what);
-        var directory = new FrameDirectory();
-        ReadDirectory(header, content.Slice(at, length), at, (uint)content.Length, secrets, what, new byte[length], directory);
-        return directory;
-    }
-
     /// <summary>Where the directory stands in a pack of this length.</summary>
     internal static (int At, int Length) ReadTrailer(ReadOnlySpan<byte> header, ReadOnlySpan<byte> stored, long packBytes, VaultSecrets secrets, string what)
     {

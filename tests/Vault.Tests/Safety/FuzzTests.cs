@@ -67,6 +67,13 @@ public sealed class FuzzTests
         return random.Next(3) == 0 ? bytes[..random.Next(bytes.Length)] : bytes;
     }
 
+    private static void ReadDirectory(byte[] content, ObjectName pack, VaultSecrets secrets)
+    {
+        var store = new MemoryObjectStore();
+        store.Objects[pack] = content;
+        new PackDirectoryReader(store, secrets).ReadAsync(pack, content.Length, CancellationToken.None).GetAwaiter().GetResult();
+    }
+
     private static void ReadIndex(ReadOnlySpan<byte> plain)
     {
         var packs = new IndexReader(plain, new FrameDirectory(), "it");
@@ -123,7 +130,7 @@ public sealed class FuzzTests
             ["list"] = ([(byte)'L', 1, .. hash.ToArray(), 9], b => TreeDocument.ReadList(b, 1, 9, "it")),
             ["tree branch"] = ([(byte)'B', 1, .. hash.ToArray()], b => TreeDocument.ReadBranch(b, "it")),
             ["content"] = (new Content(9, 0, [new ContentPart(new ChunkId(hash), 9)]).ToBytes(), b => Content.FromBytes(b)),
-            ["pack"] = (wholePack, b => OpenPack.ReadDirectory(b, ObjectKind.DataPack, secrets, "it")),
+            ["pack"] = (wholePack, b => ReadDirectory(b, pack, secrets)),
             ["frame"] = (encoded, b => { using var c = new Backup.Vault.Compression.FrameCodec(); c.Decode(b, "it"); }),
             ["frame, managed zstd"] = (encoded, b => { using var c = new Backup.Vault.Compression.FrameCodec(new Backup.Vault.Compression.ManagedZstd()); c.Decode(b, "it"); }),
             ["marks"] = (marks, b => MarkSet.Parse(b, vault, "it")),
