@@ -8,15 +8,9 @@ internal static class WalGetCommandLine
     public static string Of(Invocation invocation, VaultArguments vault, string asset)
     {
         List<string> words = [.. Program(), "wal", "get", "%f", "%p", "--asset", Literal(asset), "--vault", Literal(Place(vault.PlaceOf(invocation)))];
-        Add("--key-file", invocation.Get(vault.KeyFile));
-        Add("--passphrase-file", invocation.Get(vault.KeyFile) is null ? invocation.Get(vault.PassphraseFile) : null);
-        if (invocation.Get(vault.KeyFile) is null && invocation.Get(vault.PassphraseFile) is null)
+        if (vault.FindKey(invocation) is { } key)
         {
-            Add("--key-file", invocation.Terminal.Environment(VaultArguments.KeyVariable));
-            if (string.IsNullOrEmpty(invocation.Terminal.Environment(VaultArguments.KeyVariable)))
-            {
-                Add("--passphrase-file", invocation.Terminal.Environment(VaultArguments.PassphraseVariable));
-            }
+            Add(key.Option.Name, key.File);
         }
 
         Add("--credential-file", invocation.Get(vault.Store.CredentialFile) ?? invocation.Terminal.Environment(StoreArguments.CredentialVariable));

@@ -45,30 +45,25 @@ internal sealed class VaultArguments
         OpenVault.OpenAsync(OpenStore(invocation), LoadKey(invocation), invocation.Terminal.Time, cancel);
 
     /// <summary>Whether any key is named, by option or environment.</summary>
-    public bool NamesKey(Invocation invocation) =>
-        (invocation.Get(KeyFile) ?? invocation.Get(PassphraseFile) ?? invocation.Terminal.Environment(KeyVariable) ?? invocation.Terminal.Environment(PassphraseVariable)) is { Length: > 0 };
+    public bool NamesKey(Invocation invocation) => FindKey(invocation) is { File.Length: > 0 };
+
+    /// <summary>The file of the key that is named, by option or environment, and the option that names it or would; null when none is.</summary>
+    public (Option<string> Option, string File)? FindKey(Invocation invocation) =>
+        invocation.Get(KeyFile) is { } keyFile ? (KeyFile, keyFile)
+        : invocation.Get(PassphraseFile) is { } passphraseFile ? (PassphraseFile, passphraseFile)
+        : invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } key ? (KeyFile, key)
+        : invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase ? (PassphraseFile, passphrase)
+        : null;
 
     public VaultKey LoadKey(Invocation invocation)
     {
-        if (invocation.Get(KeyFile) is { } named)
+        if (FindKey(invocation) is not { } named)
         {
-            return VaultKeyFile.Load(named);
-        }
-
-        if (invocation.Get(PassphraseFile) is { } passphraseFile)
-        {
-            return Passphrases.Load(invocation, passphraseFile);
-        }
-
-        if (invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } file)
-        {
-            return VaultKeyFile.Load(file);
-        }
-
-        return invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase
-            ? Passphrases.Load(invocation, passphrase)
-            : throw new CliException(
+            throw new CliException(
                 CliFault.KeyMissing, "No key is named.", $"Give --key-file FILE, or set {KeyVariable}. Keys are never taken from the command line itself.");
+        }
+
+        return named.Option == KeyFile ? VaultKeyFile.Load(named.File) : Passphrases.Load(invocation, named.File);
     }
 }
 
