@@ -24,7 +24,7 @@ internal static class BackupCommand
         var excludes = new Option<string[]>("--exclude", "-e") { Description = "What to leave out, as in gitignore: '*.tmp', '/data/scratch', 'build/output'.", HelpName = "PATTERN" };
         var oneFileSystem = new Option<bool>("--one-file-system", "-x") { Description = "Do not enter other file systems." };
         var keepCaches = new Option<bool>("--keep-cache-directories") { Description = "Also back up folders marked with CACHEDIR.TAG." };
-        var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
+        var tags = TagOption();
         var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
         var noCache = new Option<bool>("--no-cache") { Description = "Read every file, and remember nothing." };
         return context.Leaf(
@@ -39,7 +39,7 @@ internal static class BackupCommand
                     OneFileSystem = invocation.Get(oneFileSystem),
                     SkipCacheDirectories = !invocation.Get(keepCaches),
                     CacheFolder = invocation.Get(noCache) ? null : CacheFolder(invocation, invocation.Get(cache)),
-                    Tags = ReadTags(invocation.Get(tags) ?? []),
+                    Tags = ReadTags(invocation, tags),
                     EstimateTotal = invocation.Terminal.ShowsProgress && !invocation.IsQuiet,
                 };
                 return RunAsync(invocation, vault, request, cancel);
@@ -105,11 +105,13 @@ internal static class BackupCommand
     private static string RequireText(string text, string what) =>
         text.Length > 0 ? text : throw new CliException(CliFault.OptionInvalid, $"An empty text was given for {what}.", "A variable in a script may be unset.");
 
-    /// <summary>Reads <c>NAME=VALUE</c> pairs.</summary>
-    public static Dictionary<string, string> ReadTags(IEnumerable<string> tags)
+    public static Option<string[]> TagOption() => new("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
+
+    /// <summary>The <c>NAME=VALUE</c> pairs of a <see cref="TagOption"/>.</summary>
+    public static Dictionary<string, string> ReadTags(Invocation invocation, Option<string[]> option)
     {
         var read = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var tag in tags)
+        foreach (var tag in invocation.Get(option) ?? [])
         {
             var parts = tag.Split('=', 2);
             if (parts.Length != 2 || parts[0].Length == 0 || !read.TryAdd(parts[0], parts[1]))

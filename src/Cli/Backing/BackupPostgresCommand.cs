@@ -11,14 +11,9 @@ internal static class BackupPostgresCommand
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = new Option<string>("--asset") { Description = "The name of the database cluster in the vault.", HelpName = "NAME", Required = true };
-        var connection = new Option<string>("--connection-file")
-        {
-            Description = "A file holding an Npgsql connection string, for example 'Host=/run/postgresql;Username=backup'.",
-            HelpName = "FILE",
-            Required = true,
-        };
-        var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
+        var asset = ClusterOptions.Asset();
+        var connection = ClusterOptions.ConnectionFile(", for example 'Host=/run/postgresql;Username=backup'");
+        var tags = BackupCommand.TagOption();
         var spread = new Option<bool>("--spread-checkpoint") { Description = "Let the server take its time for the checkpoint that begins the backup, instead of loading its disk at once." };
         var remote = new Option<bool>("--remote") { Description = "Have the server send its files over the replication protocol, as is done anyway when its host is not this machine." };
         var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
@@ -34,11 +29,11 @@ internal static class BackupPostgresCommand
             var request = new PostgresBackupRequest
             {
                 Asset = invocation.Require(asset),
-                ConnectionString = (await File.ReadAllTextAsync(invocation.Require(connection), cancel).ConfigureAwait(false)).Trim(),
+                ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
                 SpreadCheckpoint = invocation.Get(spread),
                 Streamed = invocation.Get(remote) ? true : null,
                 CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
-                Tags = BackupCommand.ReadTags(invocation.Get(tags) ?? []),
+                Tags = BackupCommand.ReadTags(invocation, tags),
                 RecordMebibytes = invocation.Get(record),
             };
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);

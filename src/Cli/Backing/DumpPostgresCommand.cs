@@ -12,20 +12,20 @@ internal static class DumpPostgresCommand
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = new Option<string>("--asset") { Description = "The name of the database cluster in the vault; its dumps are under NAME:dump.", HelpName = "NAME", Required = true };
-        var connection = new Option<string>("--connection-file") { Description = "A file holding an Npgsql connection string.", HelpName = "FILE", Required = true };
+        var asset = ClusterOptions.Asset("; its dumps are under NAME:dump");
+        var connection = ClusterOptions.ConnectionFile();
         var databases = new Option<string[]>("--database") { Description = "Only this database; may be repeated.", HelpName = "DATABASE" };
         var programs = new Option<string>("--postgres-bin") { Description = "The folder with pg_dump and pg_dumpall, where packages do not put them.", HelpName = "DIR" };
-        var tags = new Option<string[]>("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
+        var tags = BackupCommand.TagOption();
         return context.Leaf("dump-postgres", "Dump databases logically, for pg_restore.", [.. vault.All, asset, connection, databases, programs, tags], async (invocation, cancel) =>
         {
             var request = new PostgresDumpRequest
             {
                 Asset = invocation.Require(asset),
-                ConnectionString = (await File.ReadAllTextAsync(invocation.Require(connection), cancel).ConfigureAwait(false)).Trim(),
+                ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
                 Databases = invocation.Get(databases) ?? [],
                 Programs = invocation.Get(programs),
-                Tags = BackupCommand.ReadTags(invocation.Get(tags) ?? []),
+                Tags = BackupCommand.ReadTags(invocation, tags),
             };
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var outcome = await ProgressView.RunAsync(

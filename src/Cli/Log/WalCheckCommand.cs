@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backup.Cli.Backing;
 using Backup.Cli.Output;
 using Backup.Cli.Snapshots;
 using Backup.Cli.Vaults;
@@ -23,7 +24,7 @@ internal static class WalCheckCommand
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = WalCommands.AssetOption();
+        var asset = ClusterOptions.Asset();
         var snapshot = new Option<string>("--base-backup") { Description = "Only this base backup: an id, the beginning of one, or 'latest'.", HelpName = "ID" };
         return context.Leaf("check", "Read the log behind the base backups and say exactly what can be restored.", [.. vault.All, asset, snapshot], async (invocation, cancel) =>
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backup.Cli.Backing;
 using Backup.Cli.Output;
 using Backup.Cli.Vaults;
 using Backup.Sources;
@@ -23,12 +24,10 @@ internal static class WalCommands
         "wal", "PostgreSQL's write-ahead log: archive, fetch, receive and check it.",
         Push(context), Get(context), WalReceiveCommand.Create(context), WalCheckCommand.Create(context), Prune(context));
 
-    internal static Option<string> AssetOption() => new("--asset") { Description = "The name of the database cluster in the vault.", HelpName = "NAME", Required = true };
-
     private static Command Push(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = AssetOption();
+        var asset = ClusterOptions.Asset();
         var file = new Argument<string>("path") { Description = "The file, %p of archive_command; a bare name is looked for in pg_wal of the current folder." };
         return context.Leaf("push", "Store one file of log, for archive_command. A backup key is enough.", [file, .. vault.All, asset], async (invocation, cancel) =>
         {
@@ -57,7 +56,7 @@ internal static class WalCommands
     private static Command Get(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = AssetOption();
+        var asset = ClusterOptions.Asset();
         var name = new Argument<string>("name") { Description = "The file, %f of restore_command." };
         var target = new Argument<string>("target") { Description = "Where to, %p of restore_command." };
         var prefetch = new Option<int>("--prefetch") { Description = "How many files after it are fetched ahead, 0 to 64.", HelpName = "COUNT", DefaultValueFactory = _ => WalFetcher.PrefetchDefault };
@@ -94,7 +93,7 @@ internal static class WalCommands
     private static Command Prune(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = AssetOption();
+        var asset = ClusterOptions.Asset();
         var dryRun = new Option<bool>("--dry-run", "-n") { Description = "Only show what would be dropped." };
         return context.Leaf("prune", "Drop snapshots of log that younger ones supersede, or that no base backup needs.", [.. vault.All, asset, dryRun], async (invocation, cancel) =>
         {

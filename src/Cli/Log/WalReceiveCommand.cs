@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Backup.Cli.Backing;
 using Backup.Cli.Output;
 using Backup.Cli.Vaults;
 using Backup.Sources.Postgres;
@@ -18,8 +19,8 @@ internal static class WalReceiveCommand
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
-        var asset = WalCommands.AssetOption();
-        var connection = new Option<string>("--connection-file") { Description = "A file holding an Npgsql connection string; the role needs REPLICATION.", HelpName = "FILE", Required = true };
+        var asset = ClusterOptions.Asset();
+        var connection = ClusterOptions.ConnectionFile("; the role needs REPLICATION");
         var slot = new Option<string>("--slot") { Description = "The replication slot; by default backup_ and the asset's name.", HelpName = "NAME" };
         var within = new Option<double>("--durable-within") { Description = "Seconds that a commit may take into the vault, 1 to 3600.", HelpName = "SECONDS", DefaultValueFactory = _ => 5 };
         var slotMax = new Option<long>("--slot-max-mib") { Description = "How much log the server may keep for us, in MiB, before --when-behind applies.", HelpName = "MIB", DefaultValueFactory = _ => 16 * 1024 };
@@ -34,7 +35,7 @@ internal static class WalReceiveCommand
                 request = new WalReceiverRequest
                 {
                     Asset = invocation.Require(asset),
-                    ConnectionString = (await File.ReadAllTextAsync(invocation.Require(connection), cancel).ConfigureAwait(false)).Trim(),
+                    ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
                     Slot = invocation.Get(slot),
                     DurableWithin = TimeSpan.FromSeconds(invocation.Get(within)),
                     SlotBytesMax = checked(invocation.Get(slotMax) << 20),

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Backup.Cli.Backing;
 using Backup.Cli.Log;
 using Backup.Cli.Output;
 using Backup.Cli.Snapshots;
@@ -23,7 +24,7 @@ internal static class RestorePostgresCommand
     private sealed class Shape
     {
         private readonly VaultArguments _vault = new();
-        private readonly Option<string> _asset = WalCommands.AssetOption();
+        private readonly Option<string> _asset = ClusterOptions.Asset();
         private readonly Option<string> _target = new("--target") { Description = "The data directory to make.", HelpName = "DIR", Required = true };
         private readonly Option<bool> _latest = new("--latest") { Description = "Up to the end of the log; so it is without any goal, too." };
         private readonly Option<bool> _immediate = new("--immediate") { Description = "Only as far as the base backup needs." };
