@@ -60,13 +60,13 @@ internal static class WalCommands
         var name = new Argument<string>("name") { Description = "The file, %f of restore_command." };
         var target = new Argument<string>("target") { Description = "Where to, %p of restore_command." };
         var prefetch = new Option<int>("--prefetch") { Description = "How many files after it are fetched ahead, 0 to 64.", HelpName = "COUNT", DefaultValueFactory = _ => WalFetcher.PrefetchDefault };
-        var command = context.Leaf("get", "Fetch one file of log, for restore_command. Needs a restore key.", [name, target, .. vault.All, asset, prefetch], async (invocation, cancel) =>
+        return context.Leaf("get", "Fetch one file of log, for restore_command. Needs a restore key.", [name, target, .. vault.All, asset, prefetch], async (invocation, cancel) =>
         {
-            var (wanted, path) = (invocation.Require(name), Path.GetFullPath(invocation.Require(target)));
-            var waiting = Path.Combine(Path.GetDirectoryName(path)!, PrefetchFolder);
-            var count = invocation.Get(prefetch);
             try
             {
+                var (wanted, path) = (invocation.Require(name), Path.GetFullPath(invocation.Require(target)));
+                var waiting = Path.Combine(Path.GetDirectoryName(path)!, PrefetchFolder);
+                var count = invocation.Get(prefetch);
                 if (count is < 0 or > 64)
                 {
                     throw new CliException(CliFault.OptionInvalid, "--prefetch takes 0 to 64.", "See 'backupctl wal get --help'.");
@@ -87,7 +87,6 @@ internal static class WalCommands
                 return ExitCode.RecoveryMustStop;
             }
         });
-        return command;
     }
 
     private static Command Prune(CliContext context)
