@@ -20,7 +20,7 @@ public sealed class AlertHttp(AlertStore alerts, Administrators administrators, 
             var (limit, continuation) = HttpInput.Page(request);
             var shown = HttpInput.Choice<AlertChoice>(request, "state") ?? AlertChoice.Open;
             var page = await alerts.ListAsync(shown is AlertChoice.Open, continuation, limit, cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<Alert>(page.Items, page.Next));
+            return HttpAnswer.Page(page, alert => alert);
         });
 
     /// <summary>An administrator closes an alert, with the reason. A freeze is lifted by its own address, and closes its alert.</summary>
@@ -29,7 +29,7 @@ public sealed class AlertHttp(AlertStore alerts, Administrators administrators, 
         HttpAnswer.GuardAsync(request, logger, async () =>
         {
             var administrator = administrators.Require(request);
-            var reason = HttpInput.Reason((await HttpInput.BodyAsync<ReasonBody>(request, cancel).ConfigureAwait(false)).Reason);
+            var reason = await HttpInput.ReasonAsync(request, cancel).ConfigureAwait(false);
             return await alerts.CloseAsync(id, reason, administrator, cancel).ConfigureAwait(false) is { } alert
                 ? HttpAnswer.Ok(alert)
                 : throw HttpInput.NotFound($"There is no alert \"{id}\".", "GET /api/alerts lists them.");

@@ -42,10 +42,9 @@ public sealed class BackupHttp(PolicyDocument policy, RunStore runs, TimeProvide
         HttpAnswer.GuardAsync(request, logger, async () =>
         {
             var (limit, continuation) = HttpInput.Page(request);
-            var asset = (string?)request.Query["asset"];
-            var filter = new RunFilter(string.IsNullOrEmpty(asset) ? null : new AssetName(asset), HttpInput.Choice<Policy.States.RunState>(request, "state"));
+            var filter = new RunFilter(HttpInput.Asset(request), HttpInput.Choice<Policy.States.RunState>(request, "state"));
             var page = await runs.ListAsync(filter, continuation, limit, cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<RunView>([.. page.Items.Select(RunView.Of)], page.Next));
+            return HttpAnswer.Page(page, RunView.Of);
         });
 
     /// <summary>One run; also one that was only just asked for and is not in the catalog yet, and one that was skipped.</summary>

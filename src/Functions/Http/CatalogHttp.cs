@@ -53,10 +53,9 @@ public sealed class CatalogHttp(
         HttpAnswer.GuardAsync(request, logger, async () =>
         {
             var (limit, continuation) = HttpInput.Page(request);
-            var asset = (string?)request.Query["asset"];
-            var page = await points.ListAsync(string.IsNullOrEmpty(asset) ? null : new AssetName(asset), continuation, limit, cancel).ConfigureAwait(false);
+            var page = await points.ListAsync(HttpInput.Asset(request), continuation, limit, cancel).ConfigureAwait(false);
             var copies = await replicas.ListAsync([.. page.Items.Select(p => p.Id)], cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<RecoveryPointView>([.. page.Items.Select(p => RecoveryPointView.Of(p, copies))], page.Next));
+            return HttpAnswer.Page(page, point => RecoveryPointView.Of(point, copies));
         });
 
     /// <summary>Refills the catalog from the vaults, or answers the rebuild of this minute. Needs the admin key.</summary>

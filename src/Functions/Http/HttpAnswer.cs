@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Backup.Catalog;
+using Backup.Catalog.Paging;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -32,6 +33,9 @@ public sealed class HttpAnswer(int status, object body, string contentType = "ap
 
     /// <summary>200 with a body.</summary>
     public static HttpAnswer Ok(object body) => new(StatusCodes.Status200OK, body);
+
+    /// <summary>200 with a page of a list.</summary>
+    internal static HttpAnswer Page<T, TView>(CatalogPage<T> page, Func<T, TView> view) => Ok(new PageView<TView>([.. page.Items.Select(view)], page.Next));
 
     /// <summary>202: it will be done; ask at the location.</summary>
     public static HttpAnswer Accepted(string location, object body) => new(StatusCodes.Status202Accepted, body) { Location = location };

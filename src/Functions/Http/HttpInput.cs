@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Backup.AgentApi;
 using Backup.Catalog.Paging;
 using Backup.Functions.Access;
+using Backup.Policy;
 using Microsoft.AspNetCore.Http;
 
 namespace Backup.Functions.Http;
@@ -95,6 +96,13 @@ internal static partial class HttpInput
             : throw Bad($"\"{name}\" is a whole number from {min} to {max}.", "Correct it or leave it out.");
     }
 
+    /// <summary>The asset that a list is asked for; null for all.</summary>
+    public static AssetName? Asset(HttpRequest request)
+    {
+        var text = (string?)request.Query["asset"];
+        return string.IsNullOrEmpty(text) ? null : new AssetName(text);
+    }
+
     /// <summary>An optional order id.</summary>
     public static OrderId? Order(HttpRequest request, string name)
     {
@@ -112,6 +120,10 @@ internal static partial class HttpInput
 
         return SlotPattern().IsMatch(given) ? given : throw Bad("\"slot\" is 1 to 24 letters, digits and dashes.", "It names the request: the same slot means the same request.");
     }
+
+    /// <summary>The reason in a <see cref="ReasonBody"/>.</summary>
+    public static async Task<string> ReasonAsync(HttpRequest request, CancellationToken cancel) =>
+        Reason((await BodyAsync<ReasonBody>(request, cancel).ConfigureAwait(false)).Reason);
 
     /// <summary>A reason that is kept.</summary>
     public static string Reason(string text) => text.Length <= ReasonCharsMax && !string.IsNullOrWhiteSpace(text)

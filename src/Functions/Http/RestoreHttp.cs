@@ -136,7 +136,7 @@ public sealed class RestoreHttp(
     {
         var (limit, continuation) = HttpInput.Page(request);
         var page = await restores.ListAsync(onlyDrills, continuation, limit, cancel).ConfigureAwait(false);
-        return HttpAnswer.Ok(new PageView<RestoreView>([.. page.Items.Select(View)], page.Next));
+        return HttpAnswer.Page(page, View);
     }
 
     private RestoreView View(Restore restore) =>

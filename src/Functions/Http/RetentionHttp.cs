@@ -73,9 +73,8 @@ public sealed class RetentionHttp(
         HttpAnswer.GuardAsync(request, logger, async () =>
         {
             var (limit, continuation) = HttpInput.Page(request);
-            var asset = (string?)request.Query["asset"];
-            var page = await plans.ListAsync(string.IsNullOrEmpty(asset) ? null : new AssetName(asset), HttpInput.Choice<PlanState>(request, "state"), continuation, limit, cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<PlanView>([.. page.Items.Select(p => View(p, []))], page.Next));
+            var page = await plans.ListAsync(HttpInput.Asset(request), HttpInput.Choice<PlanState>(request, "state"), continuation, limit, cancel).ConfigureAwait(false);
+            return HttpAnswer.Page(page, plan => View(plan, []));
         });
 
     /// <summary>One plan with its points.</summary>
@@ -94,7 +93,7 @@ public sealed class RetentionHttp(
         HttpAnswer.GuardAsync(request, logger, async () =>
         {
             var administrator = administrators.Require(request);
-            var reason = HttpInput.Reason((await HttpInput.BodyAsync<ReasonBody>(request, cancel).ConfigureAwait(false)).Reason);
+            var reason = await HttpInput.ReasonAsync(request, cancel).ConfigureAwait(false);
             return HttpAnswer.Ok(await ViewAsync(await plans.RejectAsync(id, administrator, reason, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false));
         });
 
@@ -122,7 +121,7 @@ public sealed class RetentionHttp(
         {
             var administrator = administrators.Require(request);
             var asset = ProtectionHttp.Find(policy, name);
-            var reason = HttpInput.Reason((await HttpInput.BodyAsync<ReasonBody>(request, cancel).ConfigureAwait(false)).Reason);
+            var reason = await HttpInput.ReasonAsync(request, cancel).ConfigureAwait(false);
             return HttpAnswer.Ok(new UnfrozenView(asset.Name.Value, await signals.LiftAsync(asset.Name, reason, administrator, cancel).ConfigureAwait(false)));
         });
 

@@ -17,8 +17,8 @@ public sealed class VerificationHttp(ReplicaStore replicas, ILogger<Verification
         {
             var (limit, continuation) = HttpInput.Page(request);
             var page = await replicas.ListVerificationsAsync(continuation, limit, cancel).ConfigureAwait(false);
-            return HttpAnswer.Ok(new PageView<LookView>(
-                [.. page.Items.Select(v => new LookView(v.Id, v.RecoveryPoint.Value, v.Tier.Value, v.At, v.IsSound, v.ObjectsListed, v.ObjectsHashed, v.BytesHashed, v.Finding))], page.Next));
+            return HttpAnswer.Page(
+                page, v => new LookView(v.Id, v.RecoveryPoint.Value, v.Tier.Value, v.At, v.IsSound, v.ObjectsListed, v.ObjectsHashed, v.BytesHashed, v.Finding));
         });
 
     private sealed record LookView(string Id, string RecoveryPoint, string Tier, DateTimeOffset At, bool IsSound, long ObjectsListed, long ObjectsHashed, long BytesHashed, string Finding);
