@@ -1,5 +1,6 @@
 using Backup.AgentApi;
 using Backup.Policy;
+using Microsoft.DurableTask;
 
 namespace Backup.Functions.Agents;
 
@@ -196,7 +197,15 @@ public sealed record JobOutcome
 /// <param name="Code">An agent's failure code as on the wire, or one of <see cref="ReasonCodes"/>.</param>
 /// <param name="Text">What happened, for people.</param>
 /// <param name="Hint">What to do about it.</param>
-public sealed record JobFailure(string Code, string Text, string Hint);
+public sealed record JobFailure(string Code, string Text, string Hint)
+{
+    /// <summary>A fault in this program, or a catalog that stayed away: a step failed however often it was tried.</summary>
+    public static JobFailure Of(TaskFailedException failed)
+    {
+        ArgumentNullException.ThrowIfNull(failed);
+        return new(ReasonCodes.Internal, $"{failed.TaskName}: {failed.FailureDetails.ErrorMessage}", "See the log of the Functions app.");
+    }
+}
 
 /// <summary>The control plane's own reasons, beside the agents' failure codes.</summary>
 public static class ReasonCodes

@@ -32,7 +32,7 @@ public static class AssetBackup
         catch (TaskFailedException e)
         {
             // A fault in this program or a catalog that stayed away: still a recorded outcome, never a lost run.
-            ending = new RunEnding { Run = plan.Run, State = "failed", Reason = new JobFailure(ReasonCodes.Internal, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}", "See the log of the Functions app.") };
+            ending = new RunEnding { Run = plan.Run, State = "failed", Reason = JobFailure.Of(e) };
         }
 
         var outcome = await context.CallActivityAsync<RunOutcome>(nameof(CloseRun), ending, RetryPolicies.Catalog);                       // (8)

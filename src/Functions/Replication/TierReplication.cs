@@ -24,7 +24,7 @@ public static class TierReplication
         }
         catch (TaskFailedException e)
         {
-            return new TierOutcome(place.Tier, new JobFailure(ReasonCodes.ReplicaMissing, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}", "See the log of the Functions app."));
+            return new TierOutcome(place.Tier, JobFailure.Of(e) with { Code = ReasonCodes.ReplicaMissing });
         }
     }
 

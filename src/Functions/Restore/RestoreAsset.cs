@@ -36,12 +36,7 @@ public static class RestoreAsset
         }
         catch (TaskFailedException e)
         {
-            ending = new RestoreEnding
-            {
-                Restore = request.Task.Restore,
-                State = "failed",
-                Reason = new JobFailure(ReasonCodes.Internal, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}", "See the log of the Functions app."),
-            };
+            ending = new RestoreEnding { Restore = request.Task.Restore, State = "failed", Reason = JobFailure.Of(e) };
         }
 
         return await context.CallActivityAsync<RestoreOutcome>(nameof(CloseRestore), ending, RetryPolicies.Catalog);                         // (4)

@@ -30,7 +30,7 @@ public static class VaultRetention
         }
         catch (TaskFailedException e)
         {
-            ending = Ending(request, [], "", new JobFailure(ReasonCodes.Internal, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}", "See the log of the Functions app."));
+            ending = Ending(request, [], "", JobFailure.Of(e));
         }
 
         await context.CallActivityAsync<string>(nameof(CloseRetention), ending, RetryPolicies.Catalog);                                   // (7)

@@ -24,7 +24,7 @@ public static class ReplicaVerification
         }
         catch (TaskFailedException e)
         {
-            ending = new VerificationEnding(request, IsSound: false, WasRepaired: false, $"{e.TaskName}: {e.FailureDetails.ErrorMessage}");
+            ending = new VerificationEnding(request, IsSound: false, WasRepaired: false, JobFailure.Of(e).Text);
         }
 
         await context.CallActivityAsync<bool>(nameof(CloseVerification), ending, RetryPolicies.Catalog);                                  // (6)
