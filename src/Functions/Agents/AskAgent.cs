@@ -31,14 +31,9 @@ public sealed class AskAgent(IAgentLink link, OrderWriter orders)
         return await SubmitAsync(job, cancel).ConfigureAwait(false) ?? await QueryAsync(job, cancel).ConfigureAwait(false);
     }
 
-    private static AgentSays Silent(AgentSilence silence) => new()
-    {
-        Kind = AgentSaysKind.Silent,
-        Failure = new JobFailure(ReasonCodes.AgentUnreachable, silence.Text, silence.Hint),
-        IsTransient = silence.IsTransient,
-    };
-
-    private static AgentSays Refused(Failure refusal) => new() { Kind = AgentSaysKind.Refused, Failure = JobProgression.Translate(refusal), IsTransient = refusal.IsTransient };
+    private static AgentSays Unanswered<TAnswer>(AgentReply<TAnswer> reply)
+        where TAnswer : class =>
+        new() { Kind = reply.Silence is null ? AgentSaysKind.Refused : AgentSaysKind.Silent, Failure = reply.Failure, IsTransient = reply.IsTransient };
 
     /// <summary>Null when the agent has the order.</summary>
     private async Task<AgentSays?> SubmitAsync(AgentJobRequest job, CancellationToken cancel)
@@ -54,21 +49,16 @@ public sealed class AskAgent(IAgentLink link, OrderWriter orders)
         }
 
         var reply = await link.SendAsync(new AgentName(job.Agent), job.OrderId(), order, cancel).ConfigureAwait(false);
-        return reply.Silence is { } silence ? Silent(silence) : reply.Refusal is { } refusal ? Refused(refusal) : null;
+        return reply.Answer is null ? Unanswered(reply) : null;
     }
 
     private async Task<AgentSays> QueryAsync(AgentJobRequest job, CancellationToken cancel)
     {
         var query = new JobQuery { OrderId = job.OrderId(), WaitSeconds = WaitSeconds };
         var reply = await link.SendAsync(new AgentName(job.Agent), OrderId.NewRandom(), query, cancel).ConfigureAwait(false);
-        if (reply.Silence is { } silence)
-        {
-            return Silent(silence);
-        }
-
-        return reply.Refusal is { } refusal
-            ? Refused(refusal)
-            : new AgentSays { Kind = reply.Answer!.State.IsFinal() ? AgentSaysKind.Ended : AgentSaysKind.Working, Report = reply.Answer };
+        return reply.Answer is { } report
+            ? new AgentSays { Kind = report.State.IsFinal() ? AgentSaysKind.Ended : AgentSaysKind.Working, Report = report }
+            : Unanswered(reply);
     }
 }
 

@@ -19,7 +19,16 @@ public interface IAgentLink
 /// <param name="Refusal">The agent will not do it.</param>
 /// <param name="Silence">No answer came; the agent may or may not have acted.</param>
 public sealed record AgentReply<TAnswer>(TAnswer? Answer, Failure? Refusal, AgentSilence? Silence)
-    where TAnswer : class;
+    where TAnswer : class
+{
+    /// <summary>Why there is no answer, as it is told; null when there is one.</summary>
+    public JobFailure? Failure => Refusal is { } refusal ? JobProgression.Translate(refusal)
+        : Silence is { } silence ? new JobFailure(ReasonCodes.AgentUnreachable, silence.Text, silence.Hint)
+        : null;
+
+    /// <summary>There is no answer, and asking again later may help.</summary>
+    public bool IsTransient => Refusal is { IsTransient: true } || Silence is { IsTransient: true };
+}
 
 /// <summary>Why no answer came.</summary>
 /// <param name="Text">What happened, for people.</param>

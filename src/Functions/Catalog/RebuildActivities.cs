@@ -51,9 +51,7 @@ public sealed class AdoptSnapshots(IAgentLink link, AssetStore assets, RecoveryP
         var reply = await link.SendAsync(agent, OrderId.NewRandom(), new SnapshotsQuery { Vault = vault.Value, After = request.After }, cancel).ConfigureAwait(false);
         if (reply.Answer is not { } page)
         {
-            return reply.Refusal is { } refusal
-                ? new AdoptedPage { Failure = JobProgression.Translate(refusal), IsTransient = refusal.IsTransient }
-                : new AdoptedPage { Failure = new JobFailure(ReasonCodes.AgentUnreachable, reply.Silence!.Text, reply.Silence.Hint), IsTransient = reply.Silence.IsTransient };
+            return new AdoptedPage { Failure = reply.Failure, IsTransient = reply.IsTransient };
         }
 
         var counts = new Dictionary<Adoption, int>();

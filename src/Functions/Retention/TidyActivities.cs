@@ -113,7 +113,7 @@ public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IA
             var reply = await link.SendAsync(new AgentName(request.Caretaker), OrderId.NewRandom(), new DeletionsQuery { Vault = request.Vault, After = after }, cancel).ConfigureAwait(false);
             if (reply.Answer is not { } page)
             {
-                return ([], reply.Refusal is { } refusal ? JobProgression.Translate(refusal) : new JobFailure(ReasonCodes.AgentUnreachable, reply.Silence!.Text, reply.Silence.Hint));
+                return ([], reply.Failure);
             }
 
             names.AddRange(page.Names);
