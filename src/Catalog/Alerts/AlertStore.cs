@@ -64,12 +64,10 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
         },
         cancel);
 
-    /// <summary>The open alert of that kind and subject, or null.</summary>
+    /// <summary>The open alerts of that kind, at most one for each subject, in no order.</summary>
     /// <exception cref="CatalogException">The database failed.</exception>
-    public Task<Alert?> FindOpenAsync(AlertKind kind, string subject, CancellationToken cancel) => database.ReadAsync(
-        async session => (await session.QueryAsync(
-            $"select {Columns} from alert where kind = $1 and subject = $2 and closed_at is null", Read, cancel, Word(kind), subject).ConfigureAwait(false)).FirstOrDefault(),
-        cancel);
+    public Task<IReadOnlyList<Alert>> ListOpenAsync(AlertKind kind, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Alert>>(
+        async session => await session.QueryAsync($"select {Columns} from alert where kind = $1 and closed_at is null", Read, cancel, Word(kind)).ConfigureAwait(false), cancel);
 
     /// <summary>Alerts, newest first; only open ones when asked.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>

@@ -42,9 +42,10 @@ public sealed class RpoTimer(PolicyDocument policy, IAgentLink link, RpoClockSto
         {
             var told = await Task.WhenAll(databases.Select(asset => asset.Agent).Distinct().Select(agent => AskAsync(agent, databases, cancel))).ConfigureAwait(false);   // (1)
             await clocks.SetAsync([.. told.SelectMany(list => list)], cancel).ConfigureAwait(false);                                                                 // (2)
+            var open = (await alerts.ListOpenAsync(AlertKind.Rpo, cancel).ConfigureAwait(false)).ToDictionary(alert => alert.Subject, StringComparer.Ordinal);
             foreach (var now in await clocks.ListAsync([.. databases.Select(asset => asset.Name)], cancel).ConfigureAwait(false))
             {
-                await JudgeAsync(databases.First(asset => asset.Name == now.Asset), now, client, cancel).ConfigureAwait(false);                                     // (3)
+                await JudgeAsync(databases.First(asset => asset.Name == now.Asset), now, open.GetValueOrDefault(now.Asset.Value), client, cancel).ConfigureAwait(false);                // (3)
             }
         }
         catch (CatalogException e) when (e.IsTransient)
@@ -75,7 +76,7 @@ public sealed class RpoTimer(PolicyDocument policy, IAgentLink link, RpoClockSto
         }
     }
 
-    private async Task JudgeAsync(Asset asset, RpoClock now, DurableTaskClient client, CancellationToken cancel)
+    private async Task JudgeAsync(Asset asset, RpoClock now, Alert? open, DurableTaskClient client, CancellationToken cancel)
     {
         if (now.RestorableAt is not { } restorable)
         {
@@ -83,7 +84,6 @@ public sealed class RpoTimer(PolicyDocument policy, IAgentLink link, RpoClockSto
         }
 
         var (age, rpo) = (clock.GetUtcNow() - restorable, policy.ServiceClassOf(asset).Rpo);
-        var open = await alerts.FindOpenAsync(AlertKind.Rpo, asset.Name.Value, cancel).ConfigureAwait(false);
         if (open is null && RpoRisk.Assess(age, rpo) is not RpoState.Kept)
         {
             await client.StartOnceAsync(

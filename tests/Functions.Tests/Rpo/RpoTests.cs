@@ -112,7 +112,8 @@ public sealed class RpoTests(PostgresFixture postgres)
 
     private static async Task<JsonElement> ShowAsync(TestApp app) => (await app.CallAsync(r => app.Function<CatalogHttp>().GetAsset(r, "voids-db", Cancel))).Body;
 
-    private static Task<Alert?> OpenAsync(TestApp app) => app.Services.GetRequiredService<AlertStore>().FindOpenAsync(AlertKind.Rpo, "voids-db", Cancel);
+    private static async Task<Alert?> OpenAsync(TestApp app) =>
+        (await app.Services.GetRequiredService<AlertStore>().ListOpenAsync(AlertKind.Rpo, Cancel)).SingleOrDefault(alert => alert.Subject == "voids-db");
 
     private static async Task<Alert?> UntilAsync(TestApp app, Func<Alert?, bool> holds)
     {
