@@ -138,6 +138,13 @@ public sealed record ReplicaPlace
     /// <summary>The access tier's name: Hot, Cool, Cold or Archive.</summary>
     public required string AccessTier { get; init; }
 
+    /// <summary>The container's name in its address.</summary>
+    public static string ContainerOf(Uri address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        return address.Segments[^1].Trim('/');
+    }
+
     /// <summary>As the policy names it.</summary>
     public static ReplicaPlace Of(Tier tier, string container) =>
         new() { Tier = tier.Name.Value, Container = container, AccessTier = tier.AccessTier.ToString() };

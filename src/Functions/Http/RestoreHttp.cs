@@ -216,7 +216,7 @@ public sealed class RestoreHttp(
 
         var replica = (await replicas.ListAsync([point.Id], cancel).ConfigureAwait(false)).FirstOrDefault(r => r.Tier == tier.Name);
         return replica is { State: not (ReplicaState.Failed or ReplicaState.Removed) }
-            ? ReplicaPlace.Of(tier, replica.ContainerUri.Segments[^1].Trim('/'))
+            ? ReplicaPlace.Of(tier, ReplicaPlace.ContainerOf(replica.ContainerUri))
             : throw HttpInput.Conflict($"Recovery point \"{point.Id}\" has no replica in tier \"{tier.Name}\".", "GET /api/recovery-points shows where its replicas are.");
     }
 

@@ -27,7 +27,7 @@ public sealed class VerificationTimer(PolicyDocument policy, ControlPlaneSetting
         {
             var now = clock.GetUtcNow();
             var parts = policy.VerifyWithinDays * PartsPerDay;
-            foreach (var replica in await replicas.ListNewestAsync(cancel).ConfigureAwait(false))
+            foreach (var replica in (await replicas.ListNewestAsync(cancel).ConfigureAwait(false)).Where(r => policy.FindTier(r.Tier) is not null))
             {
                 var request = new VerificationRequest
                 {
@@ -40,15 +40,12 @@ public sealed class VerificationTimer(PolicyDocument policy, ControlPlaneSetting
                     Vault = replica.Vault.Value,
                     VaultId = replica.VaultId,
                     SnapshotId = replica.SnapshotId,
-                    Place = new ReplicaPlace { Tier = replica.Tier.Value, Container = replica.ContainerUri.Segments[^1].Trim('/'), AccessTier = replica.AccessTier.ToString() },
+                    Place = new ReplicaPlace { Tier = replica.Tier.Value, Container = ReplicaPlace.ContainerOf(replica.ContainerUri), AccessTier = replica.AccessTier.ToString() },
                     ManifestName = replica.ManifestName,
                     ManifestSha256 = replica.ManifestSha256,
                     Patience = settings.Patience,
                 };
-                if (policy.FindTier(replica.Tier) is not null)
-                {
-                    await client.StartUnlessRunningAsync(nameof(ReplicaVerification), InstanceIds.Verification(replica.ContainerUri, replica.VaultId), request, cancel).ConfigureAwait(false);
-                }
+                await client.StartUnlessRunningAsync(nameof(ReplicaVerification), InstanceIds.Verification(replica.ContainerUri, replica.VaultId), request, cancel).ConfigureAwait(false);
             }
         }
         catch (CatalogException e) when (e.IsTransient)
