@@ -23,6 +23,9 @@ internal static partial class Log
     [LoggerMessage(6007, LogLevel.Warning, "No capacity was measured: {Reason}")]
     internal static partial void CapacitySkipped(ILogger logger, string reason);
 
+    [LoggerMessage(6009, LogLevel.Warning, "Retention was not decided for every asset: {Reason}")]
+    internal static partial void RetentionSkipped(ILogger logger, string reason);
+
     [LoggerMessage(6020, LogLevel.Warning, "The RPO clocks were not read: {Reason}")]
     internal static partial void RpoSkipped(ILogger logger, string reason);
 

@@ -40,7 +40,7 @@ public sealed class RetentionTimer(
         catch (CatalogException e) when (e.IsTransient)
         {
             // The next night decides anew; nothing is lost by keeping everything a day longer.
-            Log.ScheduleSkipped(logger, e.Message.Split('\n')[0]);
+            Log.RetentionSkipped(logger, e.Message.Split('\n')[0]);
         }
     }
 
