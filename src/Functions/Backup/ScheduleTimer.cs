@@ -11,16 +11,16 @@ namespace Backup.Functions.Backups;
 /// <summary>Decides each minute what is due, and starts it. Everything begins here.</summary>
 /// <remarks>(1) close runs whose orchestration is gone (2) what is due, by the policy alone (3) one fleet per minute</remarks>
 /// <param name="policy">What to protect.</param>
+/// <param name="schedule">The same, prepared.</param>
 /// <param name="runs">What has happened.</param>
 /// <param name="reconciliation">Closes what nobody will close.</param>
 /// <param name="clock">Names the minute.</param>
 /// <param name="logger">Hears of fleets.</param>
-public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunReconciliation reconciliation, TimeProvider clock, ILogger<ScheduleTimer> logger)
+public sealed class ScheduleTimer(
+    PolicyDocument policy, FleetSchedule schedule, RunStore runs, RunReconciliation reconciliation, TimeProvider clock, ILogger<ScheduleTimer> logger)
 {
     /// <summary>Less than the minute between two firings: the next one must not find a lane between two runs and give it away.</summary>
     private static readonly TimeSpan QueueLife = TimeSpan.FromSeconds(50);
-
-    private readonly FleetSchedule _schedule = new(policy);
 
     /// <summary>Runs at every firing. A second firing in the same minute finds the minute's fleet and does nothing.</summary>
     [Function(nameof(ScheduleTimer))]
@@ -31,7 +31,7 @@ public sealed class ScheduleTimer(PolicyDocument policy, RunStore runs, RunRecon
             await reconciliation.RunAsync(client, cancel).ConfigureAwait(false);                                                            // (1)
             var now = clock.GetUtcNow();
             var facts = await runs.FactsAsync([.. policy.Assets.Select(a => a.Name)], cancel).ConfigureAwait(false);
-            var plan = _schedule.Plan(now, facts);                                                                                          // (2)
+            var plan = schedule.Plan(now, facts);                                                                                          // (2)
             if (plan.Start.Count == 0)
             {
                 return;

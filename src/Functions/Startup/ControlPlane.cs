@@ -23,6 +23,7 @@ using Backup.Functions.Protection;
 using Backup.Functions.Replication;
 using Backup.Functions.Retention;
 using Backup.Policy;
+using Backup.Policy.Scheduling;
 using Backup.Relay;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -67,6 +68,8 @@ public static class ControlPlane
     /// <summary>Registers what decides by the policy and the catalog alone.</summary>
     public static void AddDecisions(this IServiceCollection services)
     {
+        // Prepared once: the hosts make a function's class anew at each firing.
+        services.AddSingleton(s => new FleetSchedule(s.GetRequiredService<PolicyDocument>()));
         services.AddSingleton<RetentionDecisions>();
         services.AddSingleton<RetentionStarter>();
         services.AddSingleton<ProtectionAssessment>();
