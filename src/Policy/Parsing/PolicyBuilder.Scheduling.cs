@@ -134,22 +134,15 @@ internal sealed partial class PolicyBuilder
     private BandwidthPlan ReadBandwidth(MapReader item)
     {
         var limits = new List<BandwidthLimit>();
-        foreach (var node in item.List("bandwidth") ?? [])
+        Each(item, "bandwidth", "a bandwidth limit", group =>
         {
-            if (MapReader.Open(node, "a bandwidth limit", _problems) is not { } group)
-            {
-                continue;
-            }
-
             var rate = group.Rate("limit", required: true);
             var hours = group.Has("from") || group.Has("to") || group.Has("days") ? ReadHours(group) : null;
-            group.RefuseUnknownKeys();
             if (rate is not null)
             {
                 limits.Add(new BandwidthLimit(rate.Value, hours));
             }
-        }
-
+        });
         return limits.Count == 0 ? BandwidthPlan.Unlimited : new BandwidthPlan(limits);
     }
 
