@@ -35,7 +35,8 @@ internal sealed class HookFrame(HookRunner runner, HookNotes notes, ILogger<Hook
         }
         finally
         {
-            failure = await UndoAsync(order, asset, run, hooks.After).ConfigureAwait(false) is { } stuck && failure is null ? stuck : failure;   // (4), (5)
+            var stuck = await UndoAsync(order, asset, run, hooks.After).ConfigureAwait(false);                    // (4), (5)
+            failure ??= stuck;
         }
 
         return (outcome, failure);
