@@ -48,7 +48,7 @@ public sealed record BackupWindow(TimeOnly From, TimeOnly To, IReadOnlySet<DayOf
     private IEnumerable<Opening> Openings(DateTimeOffset around, TimeZoneInfo zone)
     {
         // From yesterday, because a window that opened before midnight may still be open.
-        var today = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(around, zone).DateTime);
+        var today = LocalTime.DayOf(around, zone);
         for (var offset = -1; offset <= DaysSearched; offset++)
         {
             var day = today.AddDays(offset);
