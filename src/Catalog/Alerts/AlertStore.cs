@@ -67,7 +67,7 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
     /// <summary>The open alerts of that kind, at most one for each subject, in no order.</summary>
     /// <exception cref="CatalogException">The database failed.</exception>
     public Task<IReadOnlyList<Alert>> ListOpenAsync(AlertKind kind, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Alert>>(
-        async session => await session.QueryAsync($"select {Columns} from alert where kind = $1 and closed_at is null", Read, cancel, Word(kind)).ConfigureAwait(false), cancel);
+        async session => await session.QueryAsync($"select {Columns} from alert where kind = $1 and closed_at is null", Read, cancel, kind.Word()).ConfigureAwait(false), cancel);
 
     /// <summary>Alerts, newest first; only open ones when asked.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
@@ -83,7 +83,7 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
     internal async Task<bool> RaiseAsync(CatalogSession session, AlertKind kind, string subject, string text, string actor, CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
-        var word = Word(kind);
+        var word = kind.Word();
         var isNew = await session.QueryAsync(
             """
             insert into alert (id, kind, subject, text, raised_at, seen_at) values ($1, $2, $3, $4, $5, $5)
@@ -107,7 +107,7 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
 
     internal async Task<bool> CloseAsync(CatalogSession session, AlertKind kind, string subject, string reason, string actor, CancellationToken cancel)
     {
-        var word = Word(kind);
+        var word = kind.Word();
         var closed = await session.ExecuteAsync(
             "update alert set closed_at = $3, closed_by = $4, closed_reason = $5 where kind = $1 and subject = $2 and closed_at is null",
             cancel,
@@ -124,14 +124,12 @@ public sealed class AlertStore(CatalogDatabase database, AuditTrail audit, TimeP
         return closed == 1;
     }
 
-    private static string Word(AlertKind kind) => kind.ToString().ToLowerInvariant();
-
     private static async Task<Alert?> FindAsync(CatalogSession session, string id, CancellationToken cancel) =>
         (await session.QueryAsync($"select {Columns} from alert where id = $1", Read, cancel, id).ConfigureAwait(false)).FirstOrDefault();
 
     private static Alert Read(NpgsqlDataReader row) => new(
         row.Text("id"),
-        Enum.Parse<AlertKind>(row.Text("kind"), ignoreCase: true),
+        row.Choice<AlertKind>("kind"),
         row.Text("subject"),
         row.Text("text"),
         row.Instant("raised_at"),

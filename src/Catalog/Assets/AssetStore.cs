@@ -38,7 +38,7 @@ public sealed class AssetStore(CatalogDatabase database, AuditTrail audit, TimeP
                     """,
                     cancel,
                     asset.Name.Value,
-                    asset.Kind.ToString().ToLowerInvariant(),
+                    asset.Kind.Word(),
                     asset.Agent.Value,
                     asset.Vault.Value,
                     asset.ServiceClass.Value,
@@ -74,7 +74,7 @@ public sealed class AssetStore(CatalogDatabase database, AuditTrail audit, TimeP
             """,
             cancel,
             name.Value,
-            kind.ToString().ToLowerInvariant(),
+            kind.Word(),
             agent.Value,
             vault.Value,
             clock.GetUtcNow()).ConfigureAwait(false) == 1,
@@ -98,7 +98,7 @@ public sealed class AssetStore(CatalogDatabase database, AuditTrail audit, TimeP
 
     private static CatalogAsset Read(NpgsqlDataReader row) => new(
         new(row.Text("name")),
-        Enum.Parse<SourceKind>(row.Text("kind"), ignoreCase: true),
+        row.Choice<SourceKind>("kind"),
         new(row.Text("agent")),
         new(row.Text("vault")),
         row.Flag("in_policy"),

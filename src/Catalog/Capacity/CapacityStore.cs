@@ -51,7 +51,7 @@ public sealed class CapacityStore(CatalogDatabase database)
                 "insert into capacity_sample (place, kind, at, bytes_used, bytes_limit) values ($1, $2, $3, $4, $5) on conflict do nothing",
                 cancel,
                 place,
-                kind.ToString().ToLowerInvariant(),
+                kind.Word(),
                 sample.At.ToUniversalTime(),
                 sample.BytesUsed,
                 bytesLimit).ConfigureAwait(false) == 1;
@@ -65,7 +65,7 @@ public sealed class CapacityStore(CatalogDatabase database)
             var rows = await session.QueryAsync(
                 "select place, kind, at, bytes_used, bytes_limit from capacity_sample where at >= $1 order by kind, place, at",
                 row => (
-                    Kind: Enum.Parse<PlaceKind>(row.Text("kind"), ignoreCase: true),
+                    Kind: row.Choice<PlaceKind>("kind"),
                     Place: row.Text("place"),
                     Sample: new CapacitySample(row.Instant("at"), row.Number("bytes_used")),
                     Limit: row.NumberOrNull("bytes_limit")),

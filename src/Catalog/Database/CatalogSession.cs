@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Npgsql;
 
 namespace Backup.Catalog.Database;
@@ -49,8 +50,20 @@ internal static class RowReading
 
     public static bool Flag(this NpgsqlDataReader row, string column) => row.GetBoolean(row.GetOrdinal(column));
 
+    /// <summary>A value of an enumeration, by its <see cref="CatalogWords.Word"/>.</summary>
+    public static T Choice<T>(this NpgsqlDataReader row, string column)
+        where T : struct, Enum => Enum.Parse<T>(row.Text(column).Replace("-", "", StringComparison.Ordinal), ignoreCase: true);
+
     public static DateTimeOffset Instant(this NpgsqlDataReader row, string column) =>
         new(DateTime.SpecifyKind(row.GetDateTime(row.GetOrdinal(column)), DateTimeKind.Utc));
 
     public static DateTimeOffset? InstantOrNull(this NpgsqlDataReader row, string column) => row.IsDBNull(row.GetOrdinal(column)) ? null : row.Instant(column);
+}
+
+/// <summary>How values of enumerations are written in columns.</summary>
+internal static class CatalogWords
+{
+    /// <summary>The name in small letters, its parts joined by dashes.</summary>
+    public static string Word<T>(this T value)
+        where T : struct, Enum => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
 }

@@ -44,7 +44,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             if (run.State is not RunState.Running)
             {
                 throw new CatalogException(
-                    CatalogFault.NotAllowed, $"Run {run.Id} is {run.State.ToString().ToLowerInvariant()}, so its receipt makes no recovery point.", "Rebuild the catalog from the vault to take in the snapshot.");
+                    CatalogFault.NotAllowed, $"Run {run.Id} is {run.State.Word()}, so its receipt makes no recovery point.", "Rebuild the catalog from the vault to take in the snapshot.");
             }
 
             if (await FindAsync(session, id, cancel).ConfigureAwait(false) is { } other)
@@ -197,7 +197,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             vault.Value,
             snapshot.VaultId,
             snapshot.SnapshotId,
-            snapshot.Kind.ToString().ToLowerInvariant(),
+            snapshot.Kind.Word(),
             snapshot.Instant.ToUniversalTime(),
             snapshot.ReadingBeganAt.ToUniversalTime(),
             snapshot.IsPartial,
@@ -223,7 +223,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
         new SnapshotFacts(
             row.Text("vault_id"),
             row.Text("snapshot_id"),
-            Enum.Parse<SourceKind>(row.Text("kind"), ignoreCase: true),
+            row.Choice<SourceKind>("kind"),
             row.Instant("instant"),
             row.Instant("reading_began_at"),
             row.Number("bytes_read"),

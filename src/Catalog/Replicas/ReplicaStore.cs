@@ -175,7 +175,7 @@ public sealed class ReplicaStore(CatalogDatabase database, AuditTrail audit, Tim
         new(row.Text("tier")),
         new Uri(row.Text("container_uri")),
         Enum.Parse<AccessTier>(row.Text("access_tier")),
-        Enum.Parse<ReplicaState>(row.Text("state"), ignoreCase: true),
+        row.Choice<ReplicaState>("state"),
         row.TextOrNull("manifest_name") is { } name
             ? new ReplicaCopy(name, row.Text("manifest_sha256"), row.Number("objects_total"), row.Number("objects_copied"), row.Number("bytes_total"), row.Number("bytes_copied"))
             : null,

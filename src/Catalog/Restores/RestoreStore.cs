@@ -102,7 +102,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                     """,
                     cancel,
                     id.Value,
-                    state.ToString().ToLowerInvariant(),
+                    state.Word(),
                     clock.GetUtcNow(),
                     reason?.Code,
                     reason?.Text,
@@ -117,7 +117,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                     proof?.ConsistentAt?.ToUniversalTime(),
                     proof?.CheckedAt.ToUniversalTime()).ConfigureAwait(false);
                 await audit.AppendAsync(
-                    session, restore.RequestedBy, "restore.closed", id.Value, $"{state.ToString().ToLowerInvariant()}{(proof is { IsProven: true } ? ", proven" : "")} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
+                    session, restore.RequestedBy, "restore.closed", id.Value, $"{state.Word()}{(proof is { IsProven: true } ? ", proven" : "")} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
                 return (await FindAsync(session, id, cancel).ConfigureAwait(false))!;
             },
             cancel);
@@ -179,7 +179,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
         JsonSerializer.Deserialize<string[]>(row.Text("include"))!,
         row.Flag("overwrite"),
         row.Text("requested_by"),
-        Enum.Parse<RunState>(row.Text("state"), ignoreCase: true),
+        row.Choice<RunState>("state"),
         row.Instant("opened_at"),
         row.InstantOrNull("ordered_at"),
         row.InstantOrNull("ended_at"),

@@ -235,12 +235,6 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
         var plan = proposed.Plan;
         var needed = plan.NeedsApproval || proposed.ForcedReason is not null ? PlanMargins.ApprovalsNeeded : 0;
         var state = plan.Refusal is not PlanRefusal.None && proposed.ForcedReason is null ? PlanState.Refused : needed > 0 ? PlanState.AwaitingApproval : PlanState.Ready;
-        var refusal = plan.Refusal switch
-        {
-            PlanRefusal.DeletesEverything => "deletes-everything",
-            PlanRefusal.DeletesTooMuch => "deletes-too-much",
-            _ => "none",
-        };
         await session.ExecuteAsync(
             """
             insert into retention_plan (id, asset, decided_at, requested_by, forced_reason, refusal, approvals_needed, points_kept, state, changed_at)
@@ -252,7 +246,7 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
             plan.DecidedAt.ToUniversalTime(),
             proposed.RequestedBy,
             proposed.ForcedReason,
-            refusal,
+            plan.Refusal.Word(),
             needed,
             plan.Verdicts.Count - deletions.Length,
             state.Word(),
@@ -292,12 +286,12 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
         row.Instant("decided_at"),
         row.Text("requested_by"),
         row.TextOrNull("forced_reason"),
-        Enum.Parse<PlanRefusal>(row.Text("refusal").Replace("-", "", StringComparison.Ordinal), ignoreCase: true),
+        row.Choice<PlanRefusal>("refusal"),
         row.GetInt32(row.GetOrdinal("approvals_needed")),
         row.GetFieldValue<string[]>(row.GetOrdinal("approvals")),
         row.GetInt32(row.GetOrdinal("points_kept")),
         (int)row.Number("points_deleted"),
-        Enum.Parse<PlanState>(row.Text("state").Replace("-", "", StringComparison.Ordinal), ignoreCase: true),
+        row.Choice<PlanState>("state"),
         row.Instant("changed_at"),
         row.TextOrNull("note"));
 }

@@ -40,9 +40,6 @@ public static class PlanStates
         (PlanState.Running, PlanState.Done) => true,
         _ => false,
     };
-
-    /// <summary>A state's word in the database.</summary>
-    internal static string Word(this PlanState state) => state is PlanState.AwaitingApproval ? "awaiting-approval" : state.ToString().ToLowerInvariant();
 }
 
 /// <summary>A decision to store.</summary>

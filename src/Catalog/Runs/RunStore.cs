@@ -101,7 +101,7 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
                 {
                     throw new CatalogException(
                         CatalogFault.NotAllowed,
-                        $"Run {id} is {run.State.ToString().ToLowerInvariant()} {(run.RecoveryPoint is null ? "without" : "with")} a recovery point and cannot end as {state.ToString().ToLowerInvariant()}.",
+                        $"Run {id} is {run.State.Word()} {(run.RecoveryPoint is null ? "without" : "with")} a recovery point and cannot end as {state.Word()}.",
                         "A run with a recovery point ends as succeeded or partial, any other as failed or cancelled.");
                 }
 
@@ -109,12 +109,12 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
                     "update run set state = $2, ended_at = $3, reason_code = $4, reason = $5, hint = $6 where id = $1",
                     cancel,
                     id.Value,
-                    state.ToString().ToLowerInvariant(),
+                    state.Word(),
                     clock.GetUtcNow(),
                     reason?.Code,
                     reason?.Text,
                     reason?.Hint).ConfigureAwait(false);
-                await audit.AppendAsync(session, run.RequestedBy, "run.closed", id.Value, $"{state.ToString().ToLowerInvariant()} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
+                await audit.AppendAsync(session, run.RequestedBy, "run.closed", id.Value, $"{state.Word()} {reason?.Code}: {reason?.Text}", cancel).ConfigureAwait(false);
                 return (await FindAsync(session, id, cancel).ConfigureAwait(false))!;
             },
             cancel);
@@ -143,7 +143,7 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
         limit,
         cancel,
         filter.Asset?.Value,
-        filter.State?.ToString().ToLowerInvariant());
+        filter.State?.Word());
 
     /// <summary>What scheduling needs to know of these assets, as of one moment.</summary>
     public Task<IReadOnlyList<AssetFacts>> FactsAsync(IReadOnlyCollection<AssetName> assets, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<AssetFacts>>(
@@ -190,7 +190,7 @@ public sealed class RunStore(CatalogDatabase database, AuditTrail audit, TimePro
         new(row.Text("agent")),
         new(row.Text("vault")),
         row.Text("requested_by"),
-        Enum.Parse<RunState>(row.Text("state"), ignoreCase: true),
+        row.Choice<RunState>("state"),
         row.Instant("opened_at"),
         row.InstantOrNull("ordered_at"),
         row.InstantOrNull("ended_at"),
