@@ -139,10 +139,6 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
             asset.Value).ConfigureAwait(false))[0],
         cancel);
 
-    /// <summary>Restores, newest first.</summary>
-    /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
-    public Task<CatalogPage<Restore>> ListAsync(string? continuation, int limit, CancellationToken cancel) => ListAsync(onlyDrills: false, continuation, limit, cancel);
-
     /// <summary>Restores, or only drills, newest first.</summary>
     /// <exception cref="CatalogException">The token is not one of this list, or the database failed.</exception>
     public Task<CatalogPage<Restore>> ListAsync(bool onlyDrills, string? continuation, int limit, CancellationToken cancel) => database.ReadPageAsync(

@@ -23,7 +23,7 @@ public sealed class RestoreStoreTests(PostgresFixture postgres)
         }
 
         restore!.Result.ShouldBe(new RestoredAmount(1, 2, 3, 4));
-        (await catalog.Restores.ListAsync(null, 10, CancellationToken.None)).Items.Select(r => r.Id.Value).ShouldBe(["x1"]);
+        (await catalog.Restores.ListAsync(onlyDrills: false, null, 10, CancellationToken.None)).Items.Select(r => r.Id.Value).ShouldBe(["x1"]);
         (await catalog.CountAsync("audit where action like 'restore.%'")).ShouldBe(3);
     }
 
