@@ -48,7 +48,7 @@ public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeySt
         });
 
     internal static Agent Find(PolicyDocument policy, string name) =>
-        policy.Agents.FirstOrDefault(a => a.Name.Value == name) ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "'backupctl agent list' lists them.");
+        policy.FindAgent(new AgentName(name)) ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "'backupctl agent list' lists them.");
 
     private static HttpAnswer NoAnswer<TAnswer>(AgentReply<TAnswer> reply)
         where TAnswer : class => reply.Refusal is { } refusal
