@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using Shouldly;
 
 namespace Backup.Relay.Tests.Interoperability;
 
@@ -21,10 +22,25 @@ internal static class NodeClients
         Assert.Skip(missing);
     }
 
-    public static Process Start(string script, RelayTestBed bed, string keyName, string key, params (string Name, string Value)[] environment) =>
-        Start(script, bed, keyName, key, null, environment);
+    /// <summary>Starts a listener and waits until it is registered: on <see cref="RelayTestBed.Hyco"/>, unless <c>ENTITY</c> says otherwise.</summary>
+    public static async Task<Process> ListenAsync(string script, RelayTestBed bed, params (string Name, string Value)[] environment)
+    {
+        var process = Start(script, bed, "listen", RelayTestBed.ListenKey, environment);
+        (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken)).ShouldBe("listening");
+        return process;
+    }
 
-    public static Process Start(string script, RelayTestBed bed, string keyName, string key, EntityPath? entity, params (string Name, string Value)[] environment)
+    /// <summary>Runs a sender to its end.</summary>
+    /// <returns>What it printed.</returns>
+    public static async Task<string> SendAsync(string script, RelayTestBed bed, string key, params (string Name, string Value)[] environment)
+    {
+        using var process = Start(script, bed, "send", key, environment);
+        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return output.Trim();
+    }
+
+    private static Process Start(string script, RelayTestBed bed, string keyName, string key, (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("node", [script])
         {
@@ -34,7 +50,7 @@ internal static class NodeClients
             RedirectStandardError = true,
         };
         start.Environment["RELAY"] = bed.Emulator.Endpoint.Authority;
-        start.Environment["ENTITY"] = (entity ?? RelayTestBed.Hyco).Value;
+        start.Environment["ENTITY"] = RelayTestBed.Hyco.Value;
         start.Environment["KEY_NAME"] = keyName;
         start.Environment["KEY"] = key;
         start.Environment["NODE_EXTRA_CA_CERTS"] = RelayTestBed.CertificateFile;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
@@ -16,7 +15,7 @@ public sealed class NodeInteroperabilityTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var listener = await ListeningAsync(bed, "listener.js");
+        using var listener = await NodeClients.ListenAsync("listener.js", bed);
         try
         {
             foreach (var bytes in new[] { 0, 1, 60_000, 65_536, 65_537, 1_000_000 })
@@ -47,7 +46,7 @@ public sealed class NodeInteroperabilityTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var listener = await ListeningAsync(bed, "listener.js");
+        using var listener = await NodeClients.ListenAsync("listener.js", bed);
         try
         {
             var sender = bed.Sender();
@@ -109,7 +108,7 @@ public sealed class NodeInteroperabilityTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var listener = await ListeningAsync(bed, "listener.js");
+        using var listener = await NodeClients.ListenAsync("listener.js", bed);
         try
         {
             foreach (var bytes in new[] { 10, 500_000 })
@@ -130,7 +129,7 @@ public sealed class NodeInteroperabilityTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var listener = await ListeningAsync(bed, "stream-listener.js");
+        using var listener = await NodeClients.ListenAsync("stream-listener.js", bed);
         try
         {
             using var socket = await bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall { Query = "x=1", SubProtocols = ["chosen", "other"] }, Cancel);
@@ -155,7 +154,7 @@ public sealed class NodeInteroperabilityTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using (var listener = await ListeningAsync(bed, "stream-listener.js"))
+        using (var listener = await NodeClients.ListenAsync("stream-listener.js", bed))
         {
             var fromNode = await StreamAsync(bed);
             listener.Kill();
@@ -167,29 +166,14 @@ public sealed class NodeInteroperabilityTests
         (await StreamAsync(bed)).ShouldBe("""{"code":1000,"reason":"enough","text":"hello","same":true}""");
     }
 
-    private static async Task<Process> ListeningAsync(RelayTestBed bed, string script)
-    {
-        var process = NodeClients.Start(script, bed, "listen", RelayTestBed.ListenKey);
-        (await process.StandardOutput.ReadLineAsync(Cancel)).ShouldBe("listening");
-        return process;
-    }
-
     private static async Task<JsonElement> SendAsync(RelayTestBed bed, string key, string method, string suffix, int bytes, bool chunked)
     {
-        using var process = NodeClients.Start("sender.js", bed, "send", key, ("METHOD", method), ("SUFFIX", suffix), ("BODY_BYTES", $"{bytes}"), ("CHUNKED", chunked ? "true" : "false"));
-        var line = await process.StandardOutput.ReadToEndAsync(Cancel);
-        await process.WaitForExitAsync(Cancel);
+        var line = await NodeClients.SendAsync("sender.js", bed, key, ("METHOD", method), ("SUFFIX", suffix), ("BODY_BYTES", $"{bytes}"), ("CHUNKED", chunked ? "true" : "false"));
         using var document = JsonDocument.Parse(line);
         return document.RootElement.Clone();
     }
 
-    private static async Task<string> StreamAsync(RelayTestBed bed)
-    {
-        using var process = NodeClients.Start("stream-sender.js", bed, "send", RelayTestBed.SendKey);
-        var line = await process.StandardOutput.ReadToEndAsync(Cancel);
-        await process.WaitForExitAsync(Cancel);
-        return line.Trim();
-    }
+    private static Task<string> StreamAsync(RelayTestBed bed) => NodeClients.SendAsync("stream-sender.js", bed, RelayTestBed.SendKey);
 
     private sealed class Echo : IRelayStreams
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.WebSockets;
 using System.Text.Json;
 using Shouldly;
@@ -15,10 +14,10 @@ public sealed class NodeOddCasesTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var listener = await ListeningAsync(bed, "open-listener.js", RelayTestBed.Open);
+        using var listener = await NodeClients.ListenAsync("open-listener.js", bed, ("ENTITY", RelayTestBed.Open.Value));
         try
         {
-            using var document = JsonDocument.Parse(await OutputAsync(NodeClients.Start("open-sender.js", bed, "", "", RelayTestBed.Open)));
+            using var document = JsonDocument.Parse(await NodeClients.SendAsync("open-sender.js", bed, "", ("ENTITY", RelayTestBed.Open.Value)));
             var answer = document.RootElement;
             answer.GetProperty("status").GetInt32().ShouldBe(200, answer.GetRawText());
             answer.GetProperty("via").GetString().ShouldBe("1.1 localhost");
@@ -39,7 +38,7 @@ public sealed class NodeOddCasesTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync();
-        using var document = JsonDocument.Parse(await OutputAsync(NodeClients.Start("open-sender.js", bed, "", "", RelayTestBed.Hyco)));
+        using var document = JsonDocument.Parse(await NodeClients.SendAsync("open-sender.js", bed, ""));
         document.RootElement.GetProperty("status").GetInt32().ShouldBe(401);
     }
 
@@ -52,7 +51,7 @@ public sealed class NodeOddCasesTests
         {
             var streams = new Chooser();
             await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Entity = entity, Streams = streams });
-            (await OutputAsync(NodeClients.Start("headers-stream-sender.js", bed, "send", key, entity))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
+            (await NodeClients.SendAsync("headers-stream-sender.js", bed, key, ("ENTITY", entity.Value))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
             streams.Offer!.Headers["x-who"].ShouldBe("node");
             streams.Offer.Headers.Keys.ShouldNotContain("ServiceBusAuthorization");
             streams.Offer.Headers.Keys.ShouldContain("Sec-WebSocket-Key");
@@ -66,10 +65,10 @@ public sealed class NodeOddCasesTests
     {
         await NodeClients.RequireAsync();
         await using var bed = await RelayTestBed.StartAsync(change: options => options with { Limits = options.Limits with { RendezvousLife = TimeSpan.FromSeconds(2) } });
-        using var listener = await ListeningAsync(bed, "picky-stream-listener.js", RelayTestBed.Hyco);
+        using var listener = await NodeClients.ListenAsync("picky-stream-listener.js", bed);
         try
         {
-            (await OutputAsync(NodeClients.Start("headers-stream-sender.js", bed, "send", RelayTestBed.SendKey))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
+            (await NodeClients.SendAsync("headers-stream-sender.js", bed, RelayTestBed.SendKey)).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
             var refused = await Should.ThrowAsync<RelayException>(() => bed.Sender().OpenStreamAsync(RelayTestBed.Hyco, new RelayStreamCall { SubProtocols = ["unknown"] }, Cancel));
             refused.StatusCode.ShouldBe(504);
             (await listener.StandardOutput.ReadLineAsync(Cancel))!.ShouldStartWith("refused ");
@@ -77,23 +76,6 @@ public sealed class NodeOddCasesTests
         finally
         {
             listener.Kill();
-        }
-    }
-
-    private static async Task<Process> ListeningAsync(RelayTestBed bed, string script, EntityPath entity)
-    {
-        var process = NodeClients.Start(script, bed, "listen", RelayTestBed.ListenKey, entity);
-        (await process.StandardOutput.ReadLineAsync(Cancel)).ShouldBe("listening");
-        return process;
-    }
-
-    private static async Task<string> OutputAsync(Process process)
-    {
-        using (process)
-        {
-            var output = await process.StandardOutput.ReadToEndAsync(Cancel);
-            await process.WaitForExitAsync(Cancel);
-            return output.Trim();
         }
     }
 
