@@ -1,6 +1,7 @@
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
+using Backup.Relay.Tests.Listener;
 using Shouldly;
 
 namespace Backup.Relay.Tests.Interoperability;
@@ -162,7 +163,7 @@ public sealed class NodeInteroperabilityTests
             fromNode.ShouldBe("""{"code":1000,"reason":"enough","text":"hello","same":true}""");
         }
         while (bed.Emulator.ListenerCount(RelayTestBed.Hyco) > 0) await Task.Delay(1, Cancel);
-        await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Streams = new Echo() });
+        await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Streams = new EchoStreams { Decision = RelayStreamDecision.Accept() } });
         (await StreamAsync(bed)).ShouldBe("""{"code":1000,"reason":"enough","text":"hello","same":true}""");
     }
 
@@ -174,20 +175,4 @@ public sealed class NodeInteroperabilityTests
     }
 
     private static Task<string> StreamAsync(RelayTestBed bed) => NodeClients.SendAsync("stream-sender.js", bed, RelayTestBed.SendKey);
-
-    private sealed class Echo : IRelayStreams
-    {
-        public ValueTask<RelayStreamDecision> DecideAsync(RelayStreamOffer offer, CancellationToken cancel) => ValueTask.FromResult(RelayStreamDecision.Accept());
-
-        public async Task RunAsync(RelayStreamOffer offer, WebSocket socket, CancellationToken cancel)
-        {
-            var buffer = new byte[10_000];
-            while (true)
-            {
-                var received = await socket.ReceiveAsync(buffer.AsMemory(), cancel);
-                if (received.MessageType == WebSocketMessageType.Close) return;
-                await socket.SendAsync(buffer.AsMemory(0, received.Count), received.MessageType, received.EndOfMessage, cancel);
-            }
-        }
-    }
 }

@@ -1,5 +1,5 @@
-using System.Net.WebSockets;
 using System.Text.Json;
+using Backup.Relay.Tests.Listener;
 using Shouldly;
 
 namespace Backup.Relay.Tests.Interoperability;
@@ -49,7 +49,7 @@ public sealed class NodeOddCasesTests
         await using var bed = await RelayTestBed.StartAsync();
         foreach (var (entity, key) in new[] { (RelayTestBed.Hyco, RelayTestBed.SendKey), (RelayTestBed.Open, "") })
         {
-            var streams = new Chooser();
+            var streams = new EchoStreams { Decision = RelayStreamDecision.Accept("chosen") };
             await bed.ListenAsync((_, _) => Task.FromResult(RelayResponse.Empty(200)), options => options with { Entity = entity, Streams = streams });
             (await NodeClients.SendAsync("headers-stream-sender.js", bed, key, ("ENTITY", entity.Value))).ShouldBe("""{"protocol":"chosen","text":"hello"}""");
             streams.Offer!.Headers["x-who"].ShouldBe("node");
@@ -76,24 +76,6 @@ public sealed class NodeOddCasesTests
         finally
         {
             listener.Kill();
-        }
-    }
-
-    private sealed class Chooser : IRelayStreams
-    {
-        public RelayStreamOffer? Offer { get; private set; }
-
-        public ValueTask<RelayStreamDecision> DecideAsync(RelayStreamOffer offer, CancellationToken cancel)
-        {
-            Offer = offer;
-            return ValueTask.FromResult(RelayStreamDecision.Accept("chosen"));
-        }
-
-        public async Task RunAsync(RelayStreamOffer offer, WebSocket socket, CancellationToken cancel)
-        {
-            var message = await SocketMessage.ReadAsync(socket, 1000, cancel);
-            await socket.SendAsync(message.Bytes, message.Type, true, cancel);
-            await SocketMessage.ReadAsync(socket, 1000, cancel);
         }
     }
 }
