@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Backup.Relay.Emulator;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -18,7 +17,7 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task Program_WithAConfiguration_ServesAndStopsOnSigterm()
     {
-        using (var making = Start("--make-certificate", Path.Combine(_folder, "tls")))
+        using (var making = EmulatorRun.Start("--make-certificate", Path.Combine(_folder, "tls")))
         {
             (await making.StandardOutput.ReadToEndAsync(Cancel)).Trim().ShouldBe(Path.Combine(_folder, "tls", "certificate.pem"));
             await making.WaitForExitAsync(Cancel);
@@ -34,7 +33,7 @@ public sealed class ProgramTests : IDisposable
             }
             """, Cancel);
         var ready = Path.Combine(_folder, "ready");
-        using var program = Start("--config", Path.Combine(_folder, "relay.json"), "--ready-file", ready);
+        using var program = EmulatorRun.Start("--config", Path.Combine(_folder, "relay.json"), "--ready-file", ready);
         try
         {
             while (!File.Exists(ready))
@@ -57,7 +56,7 @@ public sealed class ProgramTests : IDisposable
             (await sender.SendAsync(entity, new RelayCall { Body = new byte[] { 1 } }, Cancel)).ShouldBeOfType<RelayReply.Answered>().StatusCode.ShouldBe(202);
             await stop.CancelAsync();
             await running;
-            using var kill = Process.Start("kill", ["-TERM", program.Id.ToString(CultureInfo.InvariantCulture)]);
+            await EmulatorRun.SignalAsync(program, "TERM");
             await program.WaitForExitAsync(Cancel);
             program.ExitCode.ShouldBe(0);
         }
@@ -81,7 +80,7 @@ public sealed class ProgramTests : IDisposable
                 { "path": "c", "requiresClientAuthorization": "no" },
                 { "path": "C" }, 17 ] }
             """, Cancel);
-        using var program = Start("--config", file);
+        using var program = EmulatorRun.Start("--config", file);
         var errors = await program.StandardError.ReadToEndAsync(Cancel);
         await program.WaitForExitAsync(Cancel);
         program.ExitCode.ShouldBe(1);
@@ -114,7 +113,7 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task Program_WithoutAConfiguration_MakesOneToTryOut_AndTellsHowToUseIt()
     {
-        using (var help = Start("--help"))
+        using (var help = EmulatorRun.Start("--help"))
         {
             (await help.StandardOutput.ReadToEndAsync(Cancel)).ShouldContain("--config FILE");
             await help.WaitForExitAsync(Cancel);
@@ -137,7 +136,7 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task Program_WithUnknownArguments_ShowsItsUsage()
     {
-        using var program = Start("--conifg", "x");
+        using var program = EmulatorRun.Start("--conifg", "x");
         (await program.StandardError.ReadToEndAsync(Cancel)).ShouldContain("--config FILE");
         await program.WaitForExitAsync(Cancel);
         program.ExitCode.ShouldBe(2);
@@ -174,10 +173,4 @@ public sealed class ProgramTests : IDisposable
         var options = RelayTestBed.Options() with { Port = bed.Emulator.Port };
         (await Should.ThrowAsync<EmulatorException>(() => RelayEmulator.StartAsync(options, Cancel))).Fault.ShouldBe(EmulatorFault.Port);
     }
-
-    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Backup.Relay.Emulator.dll"), .. arguments])
-    {
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
 }

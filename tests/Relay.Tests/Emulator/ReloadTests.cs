@@ -106,17 +106,17 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public async Task Process_ReadsItsFilesAgain_WhenOneChangesAndOnSighup_AndIgnoresWhatIsWrong()
     {
-        var (file, log) = (Path.Combine(_folder, "relay.json"), new List<string>());
-        await WriteAsync(file, "a");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Backup.Relay.Emulator.dll"), "--config", file]) { RedirectStandardOutput = true })!;
+        var log = new List<string>();
+        var file = await EmulatorRun.ConfigureAsync(_folder, "a", "first-key");
+        using var process = EmulatorRun.Start("--config", file);
         try
         {
             var started = await UntilAsync(process, log, "Listening for relay clients");
-            var endpoint = RelayEndpoint.Parse($"sb://localhost:{started.Split("127.0.0.1:")[1].Split(' ')[0]}");
+            var endpoint = EmulatorRun.EndpointIn(started);
             (await StatusAsync(endpoint, "first-key", "a")).ShouldBe(404);
             (await StatusAsync(endpoint, "first-key", "b")).ShouldBe(404);
 
-            await WriteAsync(file, "b");
+            await EmulatorRun.ConfigureAsync(_folder, "b", "first-key");
             await UntilAsync(process, log, "The configuration was read again");
             (await StatusAsync(endpoint, "first-key", "a", "Endpoint does not exist")).ShouldBe(404);
             (await StatusAsync(endpoint, "first-key", "b", "There are no listeners")).ShouldBe(404);
@@ -124,7 +124,7 @@ public sealed class ReloadTests : IDisposable
             await File.WriteAllTextAsync(file, "{ half", Cancel);
             await UntilAsync(process, log, "The changed configuration is not used");
             (await StatusAsync(endpoint, "first-key", "b", "There are no listeners")).ShouldBe(404);
-            await WriteAsync(file, "b");
+            await EmulatorRun.ConfigureAsync(_folder, "b", "first-key");
             await UntilAsync(process, log, "The configuration was read again");
 
             await File.WriteAllTextAsync(Path.Combine(_folder, "root.key"), "second-key-is-longer", Cancel);
@@ -132,19 +132,13 @@ public sealed class ReloadTests : IDisposable
             (await StatusAsync(endpoint, "first-key", "b")).ShouldBe(401);
             (await StatusAsync(endpoint, "second-key-is-longer", "b")).ShouldBe(404);
 
-            using var hangUp = Process.Start("kill", ["-HUP", process.Id.ToString(CultureInfo.InvariantCulture)]);
+            await EmulatorRun.SignalAsync(process, "HUP");
             await UntilAsync(process, log, "The configuration was read again");
         }
         finally
         {
             process.Kill();
         }
-    }
-
-    private async Task WriteAsync(string file, string entity)
-    {
-        if (!File.Exists(Path.Combine(_folder, "root.key"))) await File.WriteAllTextAsync(Path.Combine(_folder, "root.key"), "first-key", Cancel);
-        await File.WriteAllTextAsync(file, $$"""{ "rules": [ { "name": "root", "keyFile": "root.key", "rights": ["Manage"] } ], "entities": [ { "path": "{{entity}}" } ] }""", Cancel);
     }
 
     private static async Task<string> UntilAsync(Process process, List<string> log, string part)
@@ -163,7 +157,7 @@ public sealed class ReloadTests : IDisposable
         {
             Endpoint = endpoint,
             Tokens = new SasTokens("root", key, TimeProvider.System),
-            Trust = RelayTrust.FromCertificateFile(Path.Combine(_folder, ".relay-emulator", DevelopmentCertificate.CertificateFileName)),
+            Trust = EmulatorRun.TrustIn(_folder),
         });
         var failure = (await sender.SendAsync(EntityPath.Parse(entity), new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.NotDelivered>().Failure;
         failure.Message.ShouldContain(reason);

@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
-using Backup.Relay.Emulator;
+using Backup.Relay.Tests.Emulator;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -19,18 +18,15 @@ public sealed class RoughWeatherTests : IDisposable
     [Fact]
     public async Task PausedRelay_IsNoticedByItsMissingPong_AndUsedAgainOnceItGoesOn()
     {
-        await File.WriteAllTextAsync(Path.Combine(_folder, "root.key"), "the-key", Cancel);
-        var file = Path.Combine(_folder, "relay.json");
-        await File.WriteAllTextAsync(file, """{ "rules": [ { "name": "root", "keyFile": "root.key", "rights": ["Manage"] } ], "entities": [ { "path": "a" } ] }""", Cancel);
-        using var relay = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Backup.Relay.Emulator.dll"), "--config", file]) { RedirectStandardOutput = true })!;
+        using var relay = EmulatorRun.Start("--config", await EmulatorRun.ConfigureAsync(_folder, "a", "the-key"));
         try
         {
             var started = (await relay.StandardOutput.ReadLineAsync(Cancel))!;
             var connection = new RelayConnection
             {
-                Endpoint = RelayEndpoint.Parse($"sb://localhost:{started.Split("127.0.0.1:")[1].Split(' ')[0]}"),
-                Tokens = SasTokens.FromKeyFile("root", Path.Combine(_folder, "root.key"), TimeProvider.System),
-                Trust = RelayTrust.FromCertificateFile(Path.Combine(_folder, ".relay-emulator", DevelopmentCertificate.CertificateFileName)),
+                Endpoint = EmulatorRun.EndpointIn(started),
+                Tokens = new SasTokens("root", "the-key", TimeProvider.System),
+                Trust = EmulatorRun.TrustIn(_folder),
                 ConnectTimeout = TimeSpan.FromSeconds(1),
             };
             var entity = EntityPath.Parse("a");
@@ -44,13 +40,13 @@ public sealed class RoughWeatherTests : IDisposable
             using var sender = new RelaySender(connection);
             (await sender.SendAsync(entity, new RelayCall(), Cancel)).ShouldBeOfType<RelayReply.Answered>();
 
-            await SignalAsync(relay, "STOP");
+            await EmulatorRun.SignalAsync(relay, "STOP");
             // The signal is delivered in its own time: a thread that still runs could answer.
             while (!IsStopped(relay)) await Task.Delay(1, Cancel);
             // The connection is open and silent: the call ends by its own time, and nobody can say what became of it.
             (await sender.SendAsync(entity, new RelayCall { Timeout = TimeSpan.FromSeconds(1) }, Cancel)).ShouldBeOfType<RelayReply.OutcomeUnknown>();
             while (listener.Status.LastFailure is null) await Task.Delay(1, Cancel);
-            await SignalAsync(relay, "CONT");
+            await EmulatorRun.SignalAsync(relay, "CONT");
             while (listener.Status.State != RelayListenerState.Online) await Task.Delay(1, Cancel);
             RelayReply reply;
             // The relay may still count the dead channel in and choose it: that call's outcome is unknown, and the next one's is not.
@@ -126,12 +122,6 @@ public sealed class RoughWeatherTests : IDisposable
             return false;
         }
     });
-
-    private static async Task SignalAsync(Process process, string signal)
-    {
-        using var kill = Process.Start("kill", [$"-{signal}", process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(Cancel);
-    }
 
     private sealed class CountingStream(long bytes) : ReadStream
     {
