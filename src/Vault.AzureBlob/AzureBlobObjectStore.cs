@@ -118,12 +118,9 @@ public sealed class AzureBlobObjectStore : IObjectStore
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+        await foreach (var (name, blob) in ListObjectsAsync(kind, cancel).ConfigureAwait(false))
         {
-            if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
-            {
-                yield return new StoreObject(name, blob.Properties.ContentLength ?? 0);
-            }
+            yield return new StoreObject(name, blob.ContentLength ?? 0);
         }
     }
 
@@ -140,12 +137,9 @@ public sealed class AzureBlobObjectStore : IObjectStore
         var objects = new List<ReplicaObject>();
         foreach (var kind in Replica.Kinds)
         {
-            await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+            await foreach (var (name, blob) in ListObjectsAsync(kind, cancel).ConfigureAwait(false))
             {
-                if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
-                {
-                    objects.Add(new ReplicaObject(name, blob.Properties.ContentLength ?? 0, blob.Properties.AccessTierChangedOn ?? blob.Properties.CreatedOn ?? DateTimeOffset.MaxValue));
-                }
+                objects.Add(new ReplicaObject(name, blob.ContentLength ?? 0, blob.AccessTierChangedOn ?? blob.CreatedOn ?? DateTimeOffset.MaxValue));
             }
         }
 
@@ -206,8 +200,20 @@ public sealed class AzureBlobObjectStore : IObjectStore
         return await DeleteAsync(name, cancel).ConfigureAwait(false);
     }
 
+    /// <summary>Blobs of one kind that are named as store objects are; whatever else lies beside them is not ours.</summary>
+    internal async IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+        {
+            if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
+            {
+                yield return (name, blob.Properties);
+            }
+        }
+    }
+
     /// <summary>Blobs below the place, in pages; failures in the vault's words.</summary>
-    internal async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
+    private async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
         await using var pages = _container.GetBlobsAsync(BlobTraits.None, BlobStates.None, Location.Prefix + folder, cancel)
             .AsPages(pageSizeHint: ListingPageItems).GetAsyncEnumerator(cancel);
@@ -222,6 +228,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
 
     internal async Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel)
     {
+        var maySendBlocks = _maySendBlocks;
         var upload = new BlobUploadOptions
         {
             Conditions = new BlobRequestConditions { IfNoneMatch = Azure.ETag.All },
@@ -229,7 +236,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
             TransferOptions = new StorageTransferOptions
             {
                 MaximumConcurrency = _options.BlocksInFlight,
-                InitialTransferSize = _maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax,
+                InitialTransferSize = maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax,
                 MaximumTransferSize = _options.BlockBytes,
             },
             // The service refuses a body that changed on the way, so nothing damaged is ever committed. Within one machine there is no way to change on,
@@ -243,19 +250,24 @@ public sealed class AzureBlobObjectStore : IObjectStore
         }
         catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
         {
+            // No answer is taken for "exists" without a look: a replica whose manifest rests on a wrong word would miss the object for ever.
             var failure = BlobFailures.FindRequestFailure(e);
-            if (SaysExisting(failure))
-            {
-                return await ConfirmExistingAsync(name, e, cancel).ConfigureAwait(false);
-            }
+            var saysExisting = SaysExisting(failure);
 
             // Azurite tells a credential that may only create nothing but this when the name is taken, as it is when two replications meet.
-            if (failure?.ErrorCode == BlobErrorCode.AuthorizationPermissionMismatch && await CanSeeAsync(name, cancel).ConfigureAwait(false))
+            var saysForbidden = failure?.ErrorCode == BlobErrorCode.AuthorizationPermissionMismatch;
+            if ((saysExisting && await ExistsAsync(name, cancel).ConfigureAwait(false)) || (saysForbidden && await CanSeeAsync(name, cancel).ConfigureAwait(false)))
             {
                 return CreateOutcome.AlreadyExists;
             }
 
-            if (content.Length <= _options.BlockBytes || upload.TransferOptions.InitialTransferSize > _options.BlockBytes || failure?.ErrorCode != BlobErrorCode.AuthorizationPermissionMismatch)
+            if (saysExisting)
+            {
+                throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", e);
+            }
+
+            var sentBlocks = maySendBlocks && content.Length > _options.BlockBytes;
+            if (!saysForbidden || !sentBlocks)
             {
                 throw BlobFailures.Explain(e, name, "write");
             }
@@ -264,14 +276,6 @@ public sealed class AzureBlobObjectStore : IObjectStore
         _maySendBlocks = false;
         return await CreateAsync(name, content, tier, cancel).ConfigureAwait(false);
     }
-
-    /// <summary>
-    /// A conflict is believed only after a look: a replica whose manifest rests on a wrong word would miss the object for ever.
-    /// </summary>
-    private async Task<CreateOutcome> ConfirmExistingAsync(string name, Exception conflict, CancellationToken cancel) =>
-        await ExistsAsync(name, cancel).ConfigureAwait(false)
-            ? CreateOutcome.AlreadyExists
-            : throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", conflict);
 
     /// <summary>Whether the blob exists; false also where the credential may not look.</summary>
     private async Task<bool> CanSeeAsync(string name, CancellationToken cancel)

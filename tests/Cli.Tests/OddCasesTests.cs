@@ -50,6 +50,11 @@ public sealed class OddCasesTests : IAsyncLifetime
         (await _bench.RunAsync("ls", "--vault", _bench["vault"], "--passphrase-file", _bench["one.txt"])).ShouldEnd(ExitCode.Success).Error.ShouldContain("accessible to everyone");
         _bench.Write("wrong.txt", "wrong horse");
         (await _bench.RunAsync("ls", "--vault", _bench["vault"], "--passphrase-file", _bench["wrong.txt"])).ShouldEnd(ExitCode.WrongKey);
+
+        // Also where no key at all would do, and beside a variable that names nothing.
+        _bench.Set("BACKUP_KEY_FILE", "");
+        _bench.Set("BACKUP_PASSPHRASE_FILE", _bench["wrong.txt"]);
+        (await _bench.RunAsync("vault", "verify", "--vault", _bench["vault"])).ShouldEnd(ExitCode.WrongKey);
     }
 
     [Fact]

@@ -97,6 +97,7 @@ public sealed class WalCommandTests
             ["wal", "get", "000000010000000000000001", bench["out"], "--asset", "db", "--vault", bench["vault"], "--key-file", bench["missing.key"]],
             ["wal", "get", "000000010000000000000001", bench["out"], "--asset", "db", "--vault", bench["vault"], "--key-file", bench["restore.key"], "--prefetch", "65"],
             ["wal", "get", "000000010000000000000001", bench["out"], "--vault", bench["vault"], "--key-file", bench["restore.key"]],
+            ["wal", "get", "000000010000000000000001", "", "--asset", "db", "--vault", bench["vault"], "--key-file", bench["restore.key"]],
         ])
         {
             (await bench.RunAsync(arguments)).ShouldEnd(ExitCode.RecoveryMustStop).Code.ShouldBeGreaterThan(125);

@@ -78,9 +78,7 @@ public sealed class AzureBlobObjectStoreTests(AzuriteFixture azurite)
     public async Task Create_WithASasThatMayCreateButNotWrite_TakesLargeObjectsAndOverwritesNothing()
     {
         var location = await azurite.NewAsync();
-        var sas = azurite.Client(location).GenerateSasUri(
-            BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, DateTimeOffset.UtcNow.AddHours(1)).Query;
-        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(sas), new BlobStoreOptions { BlockBytes = 256 << 10 });
+        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(azurite.SasToReplicate(location)), new BlobStoreOptions { BlockBytes = 256 << 10 });
         for (var round = 0; round < 2; round++)
         {
             var content = RandomNumberGenerator.GetBytes(2 << 20);
@@ -95,9 +93,7 @@ public sealed class AzureBlobObjectStoreTests(AzuriteFixture azurite)
     public async Task Create_OfASmallObjectThatAnotherReplicationWasFasterWith_SaysThatItExists()
     {
         var location = await azurite.NewAsync();
-        var sas = azurite.Client(location).GenerateSasUri(
-            BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, DateTimeOffset.UtcNow.AddHours(1)).Query;
-        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(sas), Containers.Impatient);
+        var store = new AzureBlobObjectStore(location, BlobCredential.FromSas(azurite.SasToReplicate(location)), Containers.Impatient);
         byte[] content = [1, 2, 3];
         var name = ObjectName.For(ObjectKind.MetaPack, content);
 

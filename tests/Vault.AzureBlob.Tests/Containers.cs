@@ -1,4 +1,5 @@
 using Azure.Storage.Blobs;
+using Azure.Storage.Sas;
 using Backup.Services.Testing;
 
 namespace Backup.Vault.AzureBlob.Tests;
@@ -13,6 +14,10 @@ internal static class Containers
 
     public static BlobContainerClient Client(this AzuriteFixture azurite, BlobLocation location) =>
         new BlobServiceClient(azurite.ConnectionString).GetBlobContainerClient(location.Container.Segments[^1]);
+
+    /// <summary>What the Functions app grants for a replica: create, list and read.</summary>
+    public static string SasToReplicate(this AzuriteFixture azurite, BlobLocation location, DateTimeOffset? end = null) => azurite.Client(location).GenerateSasUri(
+        BlobContainerSasPermissions.Create | BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read, end ?? DateTimeOffset.UtcNow.AddHours(1)).Query;
 
     public static async Task<BlobLocation> NewAsync(this AzuriteFixture azurite)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Azure.Storage.Blobs.Models;
 using Backup.Vault.Storage;
@@ -9,7 +10,12 @@ namespace Backup.Vault.AzureBlob;
 /// <param name="Of">How many parts there are.</param>
 public readonly record struct HashSlice(int Number, int Of)
 {
-    internal bool Holds(ObjectName name) => Convert.ToUInt32(name.Hash.ToString()[..8], 16) % (uint)Of == (uint)Number;
+    internal bool Holds(ObjectName name)
+    {
+        Span<byte> hash = stackalloc byte[ContentHash.Length];
+        name.Hash.CopyTo(hash);
+        return BinaryPrimitives.ReadUInt32BigEndian(hash) % (uint)Of == (uint)Number;
+    }
 }
 
 /// <summary>How thorough a check of a replica is.</summary>
@@ -151,19 +157,19 @@ public static class ReplicaCheck
             var archived = new HashSet<ObjectName>();
             foreach (var kind in Replica.Kinds)
             {
-                await foreach (var blob in store.ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+                await foreach (var (name, blob) in store.ListObjectsAsync(kind, cancel).ConfigureAwait(false))
                 {
-                    if (!ObjectName.TryParse(blob.Name.AsSpan(store.Location.Prefix.Length), out var name) || !expected.Remove(name, out var length))
+                    if (!expected.Remove(name, out var length))
                     {
-                        continue; // Objects of other snapshots, or nothing of ours: more than the manifest asks for is fine.
+                        continue; // Objects of other snapshots: more than the manifest asks for is fine.
                     }
 
-                    if (blob.Properties.ContentLength != length)
+                    if (blob.ContentLength != length)
                     {
-                        AddFault(name, $"{name} has {blob.Properties.ContentLength} bytes instead of {length}");
+                        AddFault(name, $"{name} has {blob.ContentLength} bytes instead of {length}");
                     }
 
-                    if (blob.Properties.AccessTier == AccessTier.Archive)
+                    if (blob.AccessTier == AccessTier.Archive)
                     {
                         archived.Add(name);
                     }

@@ -47,7 +47,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Uri _target;
     private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false });
-    private int _requests;
+    private int _requests, _faults;
 
     private FaultProxy(WebApplication app, Uri target) => (_app, _target) = (app, target);
 
@@ -59,7 +59,7 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     public int Requests => Volatile.Read(ref _requests);
 
-    public int Faults;
+    public int Faults => Volatile.Read(ref _faults);
 
     public static async Task<FaultProxy> StartAsync(Uri blobEndpoint)
     {
@@ -80,7 +80,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         return BlobLocation.Parse(location.ToString().Replace(_target.Authority, own.Authority, StringComparison.Ordinal));
     }
 
-    /// <summary>A script that fails a share of the requests at random; the first of all it lets pass.</summary>
+    /// <summary>A script that fails a share of the requests at random.</summary>
     public static Func<HttpRequest, int, ProxyFault> AtRandom(int seed, double share)
     {
         var random = new Random(seed);
@@ -104,7 +104,11 @@ internal sealed class FaultProxy : IAsyncDisposable
     {
         var number = Interlocked.Increment(ref _requests);
         var fault = Script(context.Request, number);
-        Faults += fault is ProxyFault.None ? 0 : 1;
+        if (fault is not ProxyFault.None)
+        {
+            Interlocked.Increment(ref _faults);
+        }
+
         switch (fault)
         {
             case ProxyFault.Error:
