@@ -46,6 +46,9 @@ public sealed class WalReceiver(TimeProvider clock)
                 var connected = clock.GetTimestamp();
                 var end = await ReceiveAsync(vault, request, alerts, rpo, startsAnew, cancel);
                 startsAnew = end == StreamEnd.LogRemoved;
+                // Only now, with the connection closed: a stream that was left while the buffer was full keeps the slot busy until the server gives it up.
+                if (end == StreamEnd.SlotTooFarBehind)
+                    await GiveUpSlotAsync(request, alerts, cancel);
                 // A stream that lived was no failed attempt.
                 if (clock.GetElapsedTime(connected) > ReconnectMax)
                     wait = ReconnectFirst;
@@ -95,10 +98,7 @@ public sealed class WalReceiver(TimeProvider clock)
         if (start.Timeline > 1 && holdings.Find(WalFileName.HistoryOf(start.Timeline)) is null)
             writer.AddHistory(start.Timeline, start.Timeline == server.Timeline ? historyFile! : await connection.ReadHistoryAsync(start.Timeline, cancel));
         using var streaming = new WalStreaming(connection, request, writer, server.Cluster, start, rpo, alerts, clock);
-        var end = await streaming.RunAsync(cancel);                                                                   // (6)
-        if (end == StreamEnd.SlotTooFarBehind)
-            await GiveUpSlotAsync(request, alerts, cancel);
-        return end;
+        return await streaming.RunAsync(cancel);                                                                      // (6)
     }
 
     private static void CheckCluster(WalHoldings holdings, WalCluster cluster)

@@ -237,8 +237,10 @@ public sealed class WalReceiverTests
         await using var receiving = await bench.ReceiveAsync(request => request with { SlotBytesMax = 64 << 20, WhenSlotBehind = policy }, store);
         await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
         store.Close();
-        for (var segment = 0; segment < 6; segment++)
-            await ClusterFixture.ExecuteAsync(bench.Database, "INSERT INTO commits (filler) SELECT repeat(md5(n::text), 10) FROM generate_series(1, 100) n", "SELECT pg_switch_wal()", "CHECKPOINT");
+        await WriteSegmentsAsync(3);
+        // The receiver's buffer is full, so it reads no more and the server waits in the middle of sending.
+        await receiving.UntilAsync(() => receiving.Status!.Received.Value - receiving.Status.Durable.Value > 30 << 20, "a full buffer");
+        await WriteSegmentsAsync(3);
         await receiving.UntilAlertAsync(WalAlertKind.SlotBehind);
         switch (policy)
         {
@@ -261,6 +263,12 @@ public sealed class WalReceiverTests
                 await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
                 receiving.Alerts.ShouldNotContain(alert => alert.Kind == WalAlertKind.WalGap);
                 break;
+        }
+
+        async Task WriteSegmentsAsync(int count)
+        {
+            for (var segment = 0; segment < count; segment++)
+                await ClusterFixture.ExecuteAsync(bench.Database, "INSERT INTO commits (filler) SELECT repeat(md5(n::text), 10) FROM generate_series(1, 100) n", "SELECT pg_switch_wal()", "CHECKPOINT");
         }
     }
 
