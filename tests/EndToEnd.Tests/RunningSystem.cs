@@ -23,13 +23,13 @@ public sealed class RunningSystem : IAsyncLifetime
     internal const string SmallDisk = "small-disk";
 
     private const int BigFiles = 60;
-    private const int BigFileBytes = 3 << 20;
+    internal const int BigFileBytes = 3 << 20;
     private const string Never = "0 0 0 29 2 *";
 
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
     /// <summary>No fault here takes longer to end than this; beyond it something hangs, and a test that fails says more than one that waits.</summary>
-    private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(4);
+    internal static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(4);
 
     private readonly ScratchFolder _scratch = new("e2e");
 
