@@ -30,11 +30,11 @@ public sealed class PostgresRestore(TimeProvider clock)
     /// <exception cref="VaultException">The vault cannot be read.</exception>
     public Task<RestoreOutcome> RestoreAsync(
         OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, IProgress<TransferProgress>? progress, CancellationToken cancel) =>
-        RestoreAsync(vault, snapshot, request, static (_, _) => { }, progress, cancel);
+        RestoreAsync(vault, snapshot, request, static (_, _) => Task.CompletedTask, progress, cancel);
 
-    // The extra argument writes settings into the data directory, for its owner, before it can be started.
+    // The extra argument adds to the data directory, for its owner, before it can be started.
     internal async Task<RestoreOutcome> RestoreAsync(
-        OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, Action<Descriptor, (uint User, uint Group)?> configure,
+        OpenVault vault, SnapshotId snapshot, PostgresRestoreRequest request, Func<Descriptor, (uint User, uint Group)?, Task> configure,
         IProgress<TransferProgress>? progress, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(vault);
@@ -74,7 +74,7 @@ public sealed class PostgresRestore(TimeProvider clock)
         if (parts.TryGetValue(PostgresSource.MapName, out var map))
             await WriteFileAsync(session, data, map, content => TablespaceMap.Rewrite(content, locations), cancel);
         session.ThrowIfIncomplete();
-        configure(data, owner);
+        await configure(data, owner);
         await session.RestoreAsync(Subtree(parts, PostgresSource.DataName), data, "/", [ControlPattern], cancel);                  // (5)
         session.ThrowIfIncomplete();
         var outcome = session.Outcome(target, clock.GetUtcNow());

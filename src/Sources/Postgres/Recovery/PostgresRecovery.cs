@@ -29,7 +29,7 @@ public sealed class PostgresRecovery(TimeProvider clock)
         return measure ? plan with { BytesPerSecondMeasured = await MeasureAsync(reader, snapshots.First(snapshot => snapshot.Id == plan.BaseBackup), cancel) } : plan;
     }
 
-    /// <summary>Restores the base backup of a plan and writes recovery's settings.</summary>
+    /// <summary>Restores the base backup of a plan, with its log where no command will fetch that, and writes recovery's settings.</summary>
     /// <param name="vault">Opened with a restore key.</param>
     /// <param name="request">What is wanted.</param>
     /// <param name="plan">From <see cref="PlanAsync"/> for the same request.</param>
@@ -43,7 +43,14 @@ public sealed class PostgresRecovery(TimeProvider clock)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(plan);
-        return await new PostgresRestore(clock).RestoreAsync(vault, plan.BaseBackup, request.Files, (data, owner) => WriteSettings(data, owner, plan.Settings), progress, cancel);
+        return await new PostgresRestore(clock).RestoreAsync(vault, plan.BaseBackup, request.Files, PrepareAsync, progress, cancel);
+
+        async Task PrepareAsync(Descriptor data, (uint User, uint Group)? owner)
+        {
+            if (request.RestoreCommand is null)
+                await new RecoveryLog(vault, request.Asset, plan).PutAsync(data, owner, cancel);
+            WriteSettings(data, owner, plan.Settings);
+        }
     }
 
     private static void WriteSettings(Descriptor data, (uint User, uint Group)? owner, IReadOnlyDictionary<string, string> settings)

@@ -119,7 +119,7 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
         var last = await reach.LastCommitAsync(cancel);
         // The server stops at the first commit behind the time; without one it would call that a failure.
         if (last > goal.Time)
-            return (goal, reach.End, null, null);
+            return (goal, reach.KnownCommitAfter(goal.Time), null, null);
         return goal.Time <= reach.KnownUntil
             ? (RecoveryTarget.Latest, reach.End, $"Nothing was committed between {(last is { } time ? Text(time) : "the base backup")} and that time: everything is replayed.", null)
             : (goal, default, null, $"the newest restorable moment is {Text(reach.KnownUntil)}");
@@ -141,6 +141,10 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
 
         /// <summary>The state at the end was that of this moment.</summary>
         internal DateTimeOffset KnownUntil => Within.Select(held => held.Snapshot.ConsistentAt).Append(backup.Snapshot.ConsistentAt).Max();
+
+        /// <summary>The log up to here has a commit after that time, for all that is known without reading it.</summary>
+        internal Lsn KnownCommitAfter(DateTimeOffset time) =>
+            Within.Where(held => held.Facts.LastCommit > time && held.Facts.End > backup.Stop).Select(held => (Lsn?)held.Facts.End).Min() ?? end;
 
         internal Lsn? KnownRestorePoint(string name) => Within
             .SelectMany(held => RestorePointProperty.Read(held.Snapshot))

@@ -20,8 +20,11 @@ public sealed record RecoveryRequest
     /// <summary>Where to and how the files get there.</summary>
     public required PostgresRestoreRequest Files { get; init; }
 
-    /// <summary>The shell command by which the server fetches log while it recovers; %f and %p stand for what PostgreSQL puts there. Holds no secret: everybody who may read the server's settings sees it.</summary>
-    public required string RestoreCommand { get; init; }
+    /// <summary>
+    /// The shell command by which the server fetches log while it recovers; %f and %p stand for what PostgreSQL puts there. Holds no secret: everybody who may read the server's settings sees it.
+    /// Null: the restore itself puts the log that the goal needs into <c>pg_wal</c>. That takes its room on the server's disk, and its account then needs neither a program nor a key.
+    /// </summary>
+    public required string? RestoreCommand { get; init; }
 
     /// <summary>A shell command that cleans up after recovery, or null.</summary>
     public string? EndCommand { get; init; }

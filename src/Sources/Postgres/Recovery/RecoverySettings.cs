@@ -10,6 +10,9 @@ internal static class RecoverySettings
     internal const string SignalName = "recovery.signal";
     internal const string StandbySignalName = "standby.signal";
 
+    /// <summary>What the server is told when all log is in place already: it insists on a command, and one that fails means that there is nothing more.</summary>
+    private const string NothingToFetch = "false";
+
     internal const int VersionMin = 13;
     internal const int VersionMax = 18;
 
@@ -24,7 +27,7 @@ internal static class RecoverySettings
     {
         var settings = new Dictionary<string, string>
         {
-            ["restore_command"] = request.RestoreCommand,
+            ["restore_command"] = request.RestoreCommand ?? NothingToFetch,
             ["recovery_end_command"] = request.EndCommand ?? "",
             // The number, not "latest": what is followed is what was planned, whatever the vault learns meanwhile.
             ["recovery_target_timeline"] = timeline.ToString(CultureInfo.InvariantCulture),

@@ -34,6 +34,46 @@ public sealed class RecoveryTests
         await ShouldHoldAsync(bench, RecoveryTarget.Latest, 5);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(WalBench.OldestPrograms)]
+    public async Task Recover_WithItsLogPutInPlace_FetchesNothingAndGivesTheSame(string? programs)
+    {
+        await using var bench = await WalBench.StartAsync(programs);
+        var story = await StoryAsync(bench);
+        await bench.LoseServerAsync();
+
+        await ShouldHoldAsync(bench, RecoveryTarget.At(story.BeforeFifth), 4, hasLogInPlace: true);
+        await ShouldHoldAsync(bench, RecoveryTarget.At(story.Third) with { IsInclusive = false }, 2, hasLogInPlace: true);
+        await ShouldHoldAsync(bench, RecoveryTarget.Latest, 5, hasLogInPlace: true);
+        await using var restored = await bench.RecoverAsync(RecoveryTarget.AtTransaction(story.FourthTransaction), hasLogInPlace: true);
+        (await ClusterFixture.AskAsync<string>(restored.ConnectionString(), "SELECT setting FROM pg_settings WHERE name = 'restore_command'")).ShouldBe("false");
+
+        await restored.StopAsync();
+    }
+
+    [Fact]
+    public async Task Recover_LogInPlaceOverASwitchOfTimelines_FollowsIt()
+    {
+        await using var bench = await WalBench.StartAsync();
+        await StoryAsync(bench);
+        await bench.LoseServerAsync();
+        await using (var second = await bench.RecoverAsync(RecoveryTarget.AtRestorePoint("after two"), hasLogInPlace: true))
+        {
+            await using var receiving = await bench.ReceiveAsync(request => request with { ConnectionString = second.ConnectionString() });
+            await receiving.UntilAlertAsync(WalAlertKind.TimelineSwitched);
+            await ClusterFixture.ExecuteAsync(second.ConnectionString(), "INSERT INTO commits (filler) VALUES ('another third')", "SELECT pg_switch_wal()", "INSERT INTO commits (filler) VALUES ('another fourth')");
+            await receiving.UntilDurableAsync(await bench.EndOfLogAsync(second.ConnectionString()));
+            await receiving.StopAsync();
+            await second.KillAsync();
+        }
+
+        await using var third = await bench.RecoverAsync(RecoveryTarget.Latest, hasLogInPlace: true);
+        (await ClusterFixture.AskAsync<string>(third.ConnectionString(), "SELECT string_agg(filler, ',' ORDER BY n) FROM commits")).ShouldBe("one,two,another third,another fourth");
+        (await ClusterFixture.AskAsync<int>(third.ConnectionString(), "SELECT timeline_id FROM pg_control_checkpoint()")).ShouldBe(3);
+        await third.StopAsync();
+    }
+
     [Fact]
     public async Task Recover_ToTheRestorePointOfABackup_GivesWhatWasThereAtItsEnd()
     {
@@ -232,9 +272,9 @@ public sealed class RecoveryTests
         return (number, found.ShouldNotBeNull());
     }
 
-    private static async Task ShouldHoldAsync(WalBench bench, RecoveryTarget goal, long rows)
+    private static async Task ShouldHoldAsync(WalBench bench, RecoveryTarget goal, long rows, bool hasLogInPlace = false)
     {
-        await using PostgresServer server = await bench.RecoverAsync(goal);
+        await using PostgresServer server = await bench.RecoverAsync(goal, hasLogInPlace: hasLogInPlace);
         (await bench.CountAsync(server.ConnectionString())).ShouldBe(rows, goal.ToString());
         (await ClusterFixture.AskAsync<bool>(server.ConnectionString(), "SELECT pg_is_in_recovery()")).ShouldBeFalse();
         await server.StopAsync();

@@ -87,11 +87,11 @@ internal sealed class WalBench : IAsyncDisposable
     }
 
     /// <summary>Restores to a goal, starts the server there and answers it. Its connection string is the restored server's.</summary>
-    internal async Task<PostgresServer> RecoverAsync(RecoveryTarget goal, TimelineChoice timeline = default)
+    internal async Task<PostgresServer> RecoverAsync(RecoveryTarget goal, TimelineChoice timeline = default, bool hasLogInPlace = false)
     {
         var folder = NewFolder();
-        var log = await ExtractLogAsync();
-        var request = Recovery(goal, Path.Combine(folder, "data"), $"cp {log}/%f %p") with { Timeline = timeline };
+        var command = hasLogInPlace ? null : $"cp {await ExtractLogAsync()}/%f %p";
+        var request = Recovery(goal, Path.Combine(folder, "data"), command) with { Timeline = timeline };
         var recovery = new PostgresRecovery(TimeProvider.System);
         var vault = await OpenAsync();
         var plan = await recovery.PlanAsync(vault, request, measure: false, Cancel);
@@ -102,7 +102,7 @@ internal sealed class WalBench : IAsyncDisposable
     internal async Task<RecoveryPlan> PlanAsync(RecoveryTarget goal, bool measure = false) =>
         await new PostgresRecovery(TimeProvider.System).PlanAsync(await OpenAsync(), Recovery(goal, "/nowhere/data", "false"), measure, Cancel);
 
-    internal RecoveryRequest Recovery(RecoveryTarget goal, string target, string command) => new()
+    internal RecoveryRequest Recovery(RecoveryTarget goal, string target, string? command) => new()
     {
         Asset = Asset,
         Goal = goal,
