@@ -43,7 +43,7 @@ internal static class JobFailures
     {
         SourcesFault.DiskFull => FailureCode.DiskFull,
         SourcesFault.PatternInvalid => FailureCode.InvalidOrder,
-        SourcesFault.SnapshotUnsuitable => FailureCode.SnapshotMissing,
+        SourcesFault.SnapshotUnsuitable or SourcesFault.TargetUnreachable => FailureCode.SnapshotMissing,
         SourcesFault.TargetNotEmpty => FailureCode.TargetUnusable,
         SourcesFault.DataDamaged => isRestore ? FailureCode.VaultDamaged : FailureCode.SourceFailed,
         SourcesFault.PathMissing => isRestore ? FailureCode.TargetUnusable : FailureCode.SourceMissing,

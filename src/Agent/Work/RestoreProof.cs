@@ -20,6 +20,7 @@ internal sealed class RestoreProof(AgentSettings settings, TimeProvider time)
         var request = new ProofRequest
         {
             DataDirectory = restored.Target,
+            Timeline = (uint?)restored.Recovery?.Timeline,
             Programs = settings.PostgresPrograms.GetValueOrDefault(PostgresProof.VersionOf(restored.Target)),
             TimeLimit = TimeSpan.FromSeconds(wanted.TimeLimitSeconds),
             Checks = [.. wanted.Checks.Select(check => new ProofCheck

@@ -4,6 +4,7 @@ using Backup.AgentApi;
 using Backup.Sources;
 using Backup.Sources.Files;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Recovery;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
 using Backup.Vault.Snapshots;
@@ -160,8 +161,8 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return JobOutcome.Failed(new Failure { Code = FailureCode.TargetUnusable, Message = $"{order.Target} holds something, which a drill would remove.", Hint = "Name an empty folder, or one that does not exist yet." });
         }
 
-        var outcome = await RestoreAsync(id, vault, snapshot, order, isOurs || order.Overwrite, progress, cancel).ConfigureAwait(false);
-        var report = Report(outcome);
+        var (outcome, way) = await RestoreAsync(id, vault, snapshot, order, isOurs || order.Overwrite, progress, cancel).ConfigureAwait(false);
+        var report = Report(outcome, way);
         if (outcome.IsComplete)
         {
             notes.KeepResult(id, report.Restore!);
@@ -170,25 +171,49 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
         return report;
     }
 
-    private Task<RestoreOutcome> RestoreAsync(
+    private async Task<(RestoreOutcome Outcome, RecoveryResult? Recovery)> RestoreAsync(
         OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
     {
+        if (order is { SourceKind: SourceKind.Postgres, Recovery: { } goal })
+        {
+            return await RecoverAsync(id, vault, snapshot, order, goal, progress, cancel).ConfigureAwait(false);
+        }
+
         if (order.SourceKind == SourceKind.Postgres)
         {
-            var cluster = new PostgresRestoreRequest
-            {
-                Target = order.Target,
-                // Noted while the target is still marked as unfinished: dying in between must not make the repetition find a stranger's cluster.
-                WhenInPlace = inPlace => notes.KeepResult(id, Report(inPlace).Restore!),
-            };
-            return new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, cluster, progress, cancel);
+            return (await new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, Cluster(id, order, null), progress, cancel).ConfigureAwait(false), null);
         }
 
         var request = new FilesRestoreRequest { Target = order.Target, Include = order.Include, Overwrite = overwrite };
-        return new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel);
+        return (await new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel).ConfigureAwait(false), null);
     }
 
-    private static JobOutcome Report(RestoreOutcome outcome) => new()
+    /// <summary>The log is put into the cluster: whoever starts it needs neither the vault nor a key, and what cannot be reached is known before anything is written.</summary>
+    private async Task<(RestoreOutcome Outcome, RecoveryResult? Recovery)> RecoverAsync(
+        OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, RecoveryGoal goal, TransferNote progress, CancellationToken cancel)
+    {
+        var request = new RecoveryRequest
+        {
+            Asset = order.Asset,
+            Goal = goal.Time is { } at ? RecoveryTarget.At(at) : RecoveryTarget.Latest,
+            BaseBackup = snapshot.Id,
+            RestoreCommand = null,
+            Files = new PostgresRestoreRequest { Target = order.Target },
+        };
+        var recovery = new PostgresRecovery(time);
+        var plan = await recovery.PlanAsync(vault, request, measure: false, cancel).ConfigureAwait(false);
+        var way = new RecoveryResult { Timeline = plan.Timeline, FromLsn = plan.ReplayFrom.ToString(), ToLsn = plan.ReplayTo.ToString() };
+        return (await recovery.RunAsync(vault, request with { Files = Cluster(id, order, way) }, plan, progress, cancel).ConfigureAwait(false), way);
+    }
+
+    private PostgresRestoreRequest Cluster(OrderId id, RestoreOrder order, RecoveryResult? way) => new()
+    {
+        Target = order.Target,
+        // Noted while the target is still marked as unfinished: dying in between must not make the repetition find a stranger's cluster.
+        WhenInPlace = inPlace => notes.KeepResult(id, Report(inPlace, way).Restore!),
+    };
+
+    private static JobOutcome Report(RestoreOutcome outcome, RecoveryResult? way) => new()
     {
         State = outcome.IsComplete ? JobState.Succeeded : JobState.Partial,
         Restore = new RestoreResult
@@ -199,6 +224,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             BytesWritten = outcome.BytesWritten,
             VerifiedBytes = outcome.BytesVerified,
             EndedAt = outcome.EndedAt,
+            Recovery = way,
         },
         Failure = outcome.IsComplete ? null : new Failure
         {

@@ -60,7 +60,7 @@ public enum FailureCode
     /// <summary>No space is left on the agent's machine.</summary>
     [JsonStringEnumMemberName("disk-full")] DiskFull,
 
-    /// <summary>The snapshot does not exist.</summary>
+    /// <summary>The snapshot does not exist, or is not what was ordered, or the log does not lead from it to where the order wants.</summary>
     [JsonStringEnumMemberName("snapshot-missing")] SnapshotMissing,
 
     /// <summary>The target holds something and overwriting was not ordered, or cannot be written.</summary>

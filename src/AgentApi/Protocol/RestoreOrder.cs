@@ -76,6 +76,9 @@ public sealed record RestoreOrder : JobOrder
     /// <summary>True: existing files may be replaced.</summary>
     [JsonPropertyName("overwrite")] public bool Overwrite { get; init; }
 
+    /// <summary>For databases: from the snapshot on, recover along the log that the same store holds of the asset; null: only to the snapshot's own moment.</summary>
+    [JsonPropertyName("recovery"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public RecoveryGoal? Recovery { get; init; }
+
     /// <summary>For databases: prove what was restored. What fails makes the job partial.</summary>
     [JsonPropertyName("proof")] public ProofSettings? Proof { get; init; }
 
@@ -97,11 +100,32 @@ public sealed record RestoreOrder : JobOrder
         check.That(Target is ['/', ..], "'target' must be an absolute path");
         check.Items(Include, "include", pattern => check.Path(pattern, "include[]"));
         check.That(Proof is null || SourceKind == SourceKind.Postgres, "'proof' is for the kind postgres only");
+        check.That(Recovery is null || SourceKind == SourceKind.Postgres, "'recovery' is for the kind postgres only");
         check.That(!Discard || !Overwrite, "'discard' and 'overwrite' exclude each other");
         Proof?.Check(check);
         check.That(From is not null, "'from' must be present");
         From?.Check(check);
     }
+}
+
+/// <summary>The moment that a database is recovered to.</summary>
+public sealed record RecoveryGoal
+{
+    /// <summary>The last moment whose commits are in, by the database server's clock; null for everything that the log holds.</summary>
+    [JsonPropertyName("time"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public DateTimeOffset? Time { get; init; }
+}
+
+/// <summary>How a database was recovered along its log.</summary>
+public sealed record RecoveryResult
+{
+    /// <summary>The timeline that was followed.</summary>
+    [JsonPropertyName("timeline")] public required long Timeline { get; init; }
+
+    /// <summary>Replay begins here.</summary>
+    [JsonPropertyName("fromLsn")] public required string FromLsn { get; init; }
+
+    /// <summary>Replay ends here, or a little before.</summary>
+    [JsonPropertyName("toLsn")] public required string ToLsn { get; init; }
 }
 
 /// <summary>What a finished restore brought back.</summary>
@@ -124,6 +148,9 @@ public sealed record RestoreResult
 
     /// <summary>When the last byte was durable.</summary>
     [JsonPropertyName("endedAt")] public required DateTimeOffset EndedAt { get; init; }
+
+    /// <summary>The way along the log, when that was ordered.</summary>
+    [JsonPropertyName("recovery"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public RecoveryResult? Recovery { get; init; }
 
     /// <summary>The proof, when one was ordered and could be begun.</summary>
     [JsonPropertyName("proof")] public ProofResult? Proof { get; init; }

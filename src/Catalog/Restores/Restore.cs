@@ -40,6 +40,12 @@ public sealed record Restore(
     /// <summary>What was restored is removed again at the end.</summary>
     public bool IsDrill { get; init; }
 
+    /// <summary>Databases: the moment that it is recovered to along the log, an instant or <c>latest</c>; null for the point's own.</summary>
+    public string? RecoverTo { get; init; }
+
+    /// <summary>Databases: the point's dump is brought back in place of the cluster.</summary>
+    public bool IsDump { get; init; }
+
     /// <summary>What proving it showed; null when it was not proven.</summary>
     public ProofRecord? Proof { get; init; }
 }
@@ -65,6 +71,12 @@ public sealed record NewRestore(
 {
     /// <summary>What is restored is removed again at the end.</summary>
     public bool IsDrill { get; init; }
+
+    /// <summary>As <see cref="Restore.RecoverTo"/>.</summary>
+    public string? RecoverTo { get; init; }
+
+    /// <summary>As <see cref="Restore.IsDump"/>.</summary>
+    public bool IsDump { get; init; }
 }
 
 /// <summary>What an asset's restores have shown.</summary>

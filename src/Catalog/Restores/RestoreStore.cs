@@ -15,7 +15,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
     private const string Columns =
         """
         id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at, ordered_at, ended_at, reason_code, reason, hint,
-        files_restored, bytes_restored, bytes_written, bytes_verified, is_drill, proof, is_proven, accepted_at, consistent_at, checked_at
+        files_restored, bytes_restored, bytes_written, bytes_verified, is_drill, recover_to, is_dump, proof, is_proven, accepted_at, consistent_at, checked_at
         """;
 
     /// <summary>Records a restore, unless the id is known. Answers the restore as it is.</summary>
@@ -25,8 +25,8 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
         {
             var inserted = await session.ExecuteAsync(
                 """
-                insert into restore (id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at, is_drill)
-                values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, 'queued', $10, $11) on conflict (id) do nothing
+                insert into restore (id, asset, recovery_point_id, agent, tier, target, include, overwrite, requested_by, state, opened_at, is_drill, recover_to, is_dump)
+                values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, 'queued', $10, $11, $12, $13) on conflict (id) do nothing
                 """,
                 cancel,
                 restore.Id.Value,
@@ -39,11 +39,13 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
                 restore.Overwrite,
                 restore.RequestedBy,
                 clock.GetUtcNow(),
-                restore.IsDrill).ConfigureAwait(false);
+                restore.IsDrill,
+                restore.RecoverTo,
+                restore.IsDump).ConfigureAwait(false);
             if (inserted == 1)
             {
                 await audit.AppendAsync(
-                    session, restore.RequestedBy, "restore.opened", restore.Id.Value, $"{restore.RecoveryPoint} of {restore.Asset} from {restore.Tier?.Value ?? "the vault"} to {restore.Target} by {restore.Agent}", cancel).ConfigureAwait(false);
+                    session, restore.RequestedBy, "restore.opened", restore.Id.Value, $"{(restore.IsDump ? "the dump of " : "")}{restore.RecoveryPoint} of {restore.Asset}{(restore.RecoverTo is { } goal ? $", recovered to {goal}," : "")} from {restore.Tier?.Value ?? "the vault"} to {restore.Target} by {restore.Agent}", cancel).ConfigureAwait(false);
             }
 
             return (await FindAsync(session, restore.Id, cancel).ConfigureAwait(false))!;
@@ -185,6 +187,8 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
             : null)
     {
         IsDrill = row.Flag("is_drill"),
+        RecoverTo = row.TextOrNull("recover_to"),
+        IsDump = row.Flag("is_dump"),
         Proof = row.TextOrNull("proof") is { } document
             ? new ProofRecord(row.Instant("accepted_at"), row.InstantOrNull("consistent_at"), row.Instant("checked_at"), row.Flag("is_proven"), document)
             : null,

@@ -183,6 +183,9 @@ public sealed record RestoreTask
     /// <summary>Existing files may be replaced.</summary>
     public bool Overwrite { get; init; }
 
+    /// <summary>Postgres only: recovered along the log from the snapshot on; null: not.</summary>
+    public AgentApi.RecoveryGoal? Recovery { get; init; }
+
     /// <summary>How the restored database is proven; null: not at all.</summary>
     public AgentApi.ProofSettings? Proof { get; init; }
 

@@ -95,6 +95,7 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
             Target = task.Target,
             Include = task.Include,
             Overwrite = task.Overwrite,
+            Recovery = task.Recovery,
             Proof = task.Proof,
             Discard = task.Discard,
         };

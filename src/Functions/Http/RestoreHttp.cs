@@ -1,3 +1,4 @@
+using System.Globalization;
 using Backup.Catalog;
 using Backup.Catalog.Assets;
 using Backup.Catalog.RecoveryPoints;
@@ -18,7 +19,9 @@ namespace Backup.Functions.Http;
 /// <param name="Asset">What to bring back.</param>
 /// <param name="Target">An absolute path on the agent's machine, below one of its restore roots.</param>
 /// <param name="RecoveryPoint">Which point; the newest unless given.</param>
-/// <param name="At">The newest point not after this instant; not together with <paramref name="RecoveryPoint"/>.</param>
+/// <param name="At">The newest point not after this instant; not together with <paramref name="RecoveryPoint"/> or <paramref name="RecoverTo"/>.</param>
+/// <param name="RecoverTo">Databases whose log is received: recover along it to this instant (UTC unless it says otherwise), or to <c>latest</c>, from the newest point that leads there.</param>
+/// <param name="Dump">Databases that are dumped: bring the point's dump back, as files, in place of the cluster.</param>
 /// <param name="From"><c>vault</c>, or the tier whose replica to read. The vault unless given.</param>
 /// <param name="Agent">Another agent than the one that backed the asset up; it needs the vault's restore key, and the replica's tier or the vault itself.</param>
 /// <param name="Include">Patterns of what to bring back; everything unless given.</param>
@@ -26,7 +29,7 @@ namespace Backup.Functions.Http;
 /// <param name="Prove">Databases only: start what was restored in isolation and check it.</param>
 /// <param name="Slot">Names the request: the same request and slot are the same restore. The present minute unless given.</param>
 public sealed record RestoreBody(
-    string Asset, string Target, string? RecoveryPoint = null, DateTimeOffset? At = null, string? From = null, string? Agent = null, string[]? Include = null, bool Overwrite = false, bool Prove = false, string? Slot = null);
+    string Asset, string Target, string? RecoveryPoint = null, DateTimeOffset? At = null, string? RecoverTo = null, bool Dump = false, string? From = null, string? Agent = null, string[]? Include = null, bool Overwrite = false, bool Prove = false, string? Slot = null);
 
 /// <summary>Restores over HTTP.</summary>
 /// <param name="policy">Knows agents and tiers.</param>
@@ -83,42 +86,51 @@ public sealed class RestoreHttp(
         var body = await HttpInput.BodyAsync<RestoreBody>(request, cancel).ConfigureAwait(false);
         CheckForm(body, isDrill);
         var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
-        var point = await FindPointAsync(body, cancel).ConfigureAwait(false);
+        var goal = body.RecoverTo is { } to ? Goal(to) : null;
+        var point = await FindPointAsync(body, goal, cancel).ConfigureAwait(false);
         var place = await FindPlaceAsync(body, point, cancel).ConfigureAwait(false);
         var agent = FindAgent(body.Agent ?? point.Agent.Value);
         var isDatabase = point.Snapshot.Kind is SourceKind.Postgres;
-        if (body.Prove && !isDatabase)
+        if (!isDatabase && (body.Prove ? "prove" : goal is not null ? "recoverTo" : body.Dump ? "dump" : null) is { } misplaced)
         {
-            throw HttpInput.Bad($"\"prove\" is for databases; \"{body.Asset}\" is none.", "Leave it out: every byte of a file is checked while it is restored.");
+            throw HttpInput.Bad($"\"{misplaced}\" is for databases; \"{body.Asset}\" is none.", "Leave it out: every byte of a file is checked while it is restored, and each point is restored as it is.");
         }
 
+        var snapshot = !body.Dump ? point.Snapshot.SnapshotId : point.Snapshot.ConsistencyPoint?.DumpSnapshotId ?? throw HttpInput.Conflict(
+            $"Recovery point \"{point.Id}\" has no dump.", "Dumps are made for databases whose policy says \"dump\"; GET /api/recovery-points shows which points have one.");
+
         var id = InstanceIds.Restore(
-            body.Asset, slot, point.Id.Value, place?.Tier ?? FromVault, agent.Value, body.Target, (isDrill, body.Prove, body.Overwrite) switch
+            body.Asset, slot, [point.Id.Value, place?.Tier ?? FromVault, agent.Value, body.Target, (isDrill, body.Prove, body.Overwrite) switch
             {
                 (true, _, _) => "drill",
                 (_, true, _) => "prove",
                 (_, _, true) => "overwrite",
                 _ => "keep",
             },
-            string.Join('\n', body.Include ?? []));
+            string.Join('\n', body.Include ?? []),
+            .. goal is null ? [] : (string[])[$"to {body.RecoverTo}"],
+            .. body.Dump ? (string[])["dump"] : []]);
         var input = new RestoreRequest
         {
             RecoveryPoint = point.Id.Value,
             Agent = agent.Value,
             RequestedBy = "api",
+            IsDump = body.Dump,
             Patience = settings.Patience,
             Task = new RestoreTask
             {
                 Restore = id,
                 Asset = body.Asset,
-                Kind = point.Snapshot.Kind.ToString().ToLowerInvariant(),
+                // A dump is brought back as the files it is.
+                Kind = (body.Dump ? SourceKind.Files : point.Snapshot.Kind).ToString().ToLowerInvariant(),
                 Vault = point.Vault.Value,
                 VaultId = point.Snapshot.VaultId,
-                SnapshotId = point.Snapshot.SnapshotId,
+                SnapshotId = snapshot,
                 From = place,
                 Target = body.Target,
                 Include = body.Include ?? [],
                 Overwrite = body.Overwrite,
+                Recovery = goal,
                 Proof = body.Prove || (isDrill && isDatabase) ? Proof(policy.FindAsset(new AssetName(body.Asset))?.Proof ?? ProofRule.Standard) : null,
                 Discard = isDrill,
             },
@@ -142,6 +154,13 @@ public sealed class RestoreHttp(
     private RestoreView View(Restore restore) =>
         RestoreView.Of(restore, policy.FindAsset(restore.Asset) is { } asset ? policy.ServiceClassOf(asset).Rto : null);
 
+    private static AgentApi.RecoveryGoal Goal(string to) => new()
+    {
+        Time = to == RestoreRequest.Latest ? null
+            : DateTimeOffset.TryParse(to, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time
+            : throw HttpInput.Bad($"\"recoverTo\" is neither \"{RestoreRequest.Latest}\" nor an instant.", "Write an instant as 2026-05-01T12:30:00Z."),
+    };
+
     private static AgentApi.ProofSettings Proof(ProofRule rule) => new()
     {
         TimeLimitSeconds = (int)rule.TimeLimit.TotalSeconds,
@@ -162,14 +181,19 @@ public sealed class RestoreHttp(
             throw HttpInput.Bad("A drill takes neither \"overwrite\" nor \"include\".", "It restores everything to an empty place, and removes it again.");
         }
 
+        if (body.Dump && (isDrill || body.Prove || body.RecoverTo is not null))
+        {
+            throw HttpInput.Bad("\"dump\" goes with neither \"recoverTo\", \"prove\" nor a drill.", "A dump is files for pg_restore: of its own moment, and no cluster that could be started.");
+        }
+
         if (body.Target is not ['/', ..] || body.Target.Length > PathCharsMax || body.Target.Contains('\0', StringComparison.Ordinal) || body.Target.Split('/').Contains(".."))
         {
             throw HttpInput.Bad("\"target\" is not an absolute path without \"..\".", $"Give a path on the agent's machine, of at most {PathCharsMax} characters.");
         }
 
-        if (body.RecoveryPoint is not null && body.At is not null)
+        if (body.At is not null && (body.RecoveryPoint is not null || body.RecoverTo is not null))
         {
-            throw HttpInput.Bad("\"recoveryPoint\" and \"at\" exclude each other.", "Give one of them, or neither for the newest point.");
+            throw HttpInput.Bad("\"at\" goes with neither \"recoveryPoint\" nor \"recoverTo\".", "Give one of them, or none for the newest point.");
         }
 
         if (body.Include is { } include && (include.Length > IncludeMax || include.Any(p => p.Length is 0 or > PathCharsMax)))
@@ -178,7 +202,7 @@ public sealed class RestoreHttp(
         }
     }
 
-    private async Task<RecoveryPoint> FindPointAsync(RestoreBody body, CancellationToken cancel)
+    private async Task<RecoveryPoint> FindPointAsync(RestoreBody body, AgentApi.RecoveryGoal? goal, CancellationToken cancel)
     {
         var asset = new AssetName(body.Asset);
         if (await assets.FindAsync(asset, cancel).ConfigureAwait(false) is null)
@@ -194,9 +218,10 @@ public sealed class RestoreHttp(
                 : throw HttpInput.NotFound($"Asset \"{asset}\" has no recovery point \"{id}\".", $"GET /api/recovery-points?asset={asset} lists them.");
         }
 
-        return await points.FindNewestAsync(asset, body.At?.ToUniversalTime(), cancel).ConfigureAwait(false)
+        var until = goal?.Time ?? body.At?.ToUniversalTime();
+        return await points.FindNewestAsync(asset, until, cancel).ConfigureAwait(false)
             ?? throw HttpInput.Conflict(
-                body.At is null ? $"Asset \"{asset}\" has no recovery point." : $"Asset \"{asset}\" has no recovery point from before that instant.",
+                until is null ? $"Asset \"{asset}\" has no recovery point." : $"Asset \"{asset}\" has no recovery point from before that instant.",
                 "Back it up first, or rebuild the catalog (POST /api/catalog/rebuild) if its vault holds snapshots.");
     }
 

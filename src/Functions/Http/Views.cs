@@ -49,12 +49,12 @@ internal sealed record RecoveryPointView(
 internal sealed record RestoreView(
     string Id, string Asset, string RecoveryPoint, string Agent, string From, string Target, IReadOnlyList<string> Include, bool Overwrite, string State, string RequestedBy,
     DateTimeOffset OpenedAt, DateTimeOffset? OrderedAt, DateTimeOffset? EndedAt, ReasonView? Reason, long? FilesRestored, long? BytesRestored, long? BytesWritten, long? BytesVerified,
-    bool IsDrill, RtoView? Rto, JsonElement? Proof)
+    bool IsDrill, string? RecoverTo, bool IsDump, RtoView? Rto, JsonElement? Proof)
 {
     public static RestoreView Of(Restore r, TimeSpan? rto) => new(
         r.Id.Value, r.Asset.Value, r.RecoveryPoint.Value, r.Agent.Value, r.Tier?.Value ?? "vault", r.Target, r.Include, r.Overwrite, r.State.ToString().ToLowerInvariant(), r.RequestedBy,
         r.OpenedAt, r.OrderedAt, r.EndedAt, ReasonView.Of(r.Reason), r.Result?.Files, r.Result?.Bytes, r.Result?.BytesWritten, r.Result?.BytesVerified,
-        r.IsDrill, r.Proof is { } proof ? RtoView.Of(proof, rto) : null, r.Proof is { } told ? JsonSerializer.Deserialize<JsonElement>(told.Document) : null);
+        r.IsDrill, r.RecoverTo, r.IsDump, r.Proof is { } proof ? RtoView.Of(proof, rto) : null, r.Proof is { } told ? JsonSerializer.Deserialize<JsonElement>(told.Document) : null);
 }
 
 /// <summary>The recovery time that a proof measured, from the order's acceptance, beside what the asset's class allows.</summary>

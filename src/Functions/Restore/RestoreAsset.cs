@@ -56,6 +56,10 @@ public static class RestoreAsset
             {
                 Reason = new JobFailure(ReasonCodes.ReceiptRefused, "The agent's receipt does not fit the order: it holds no sound result.", "Look at the target before using it, and restore again."),
             },
+            { Restore.Recovery: null } when request.Task.Recovery is not null => ending with
+            {
+                Reason = new JobFailure(ReasonCodes.ReceiptRefused, "The agent restored the recovery point, but did not recover it along its log.", "Update the agent: it does not know such orders."),
+            },
             { State: JobState.Partial } partial => ending with
             {
                 State = "partial",

@@ -5,6 +5,9 @@ namespace Backup.Functions.Restores;
 /// <summary>A restore to run, already resolved: which point, from where, to where. Plain data: the input of an orchestration.</summary>
 public sealed record RestoreRequest
 {
+    /// <summary>In place of a moment: everything that the log holds.</summary>
+    public const string Latest = "latest";
+
     /// <summary>The recovery point's id.</summary>
     public required string RecoveryPoint { get; init; }
 
@@ -16,6 +19,9 @@ public sealed record RestoreRequest
 
     /// <summary>Who asked.</summary>
     public required string RequestedBy { get; init; }
+
+    /// <summary>The point's dump is brought back, as files, in place of the cluster.</summary>
+    public bool IsDump { get; init; }
 
     /// <summary>How long to put up with silence and failure.</summary>
     public required JobPatience Patience { get; init; }

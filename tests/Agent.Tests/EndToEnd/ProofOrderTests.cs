@@ -85,6 +85,39 @@ public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Restore_ToAMomentAfterTheBackup_TakesWhatCameSinceFromTheLogAndNoMore()
+    {
+        await _bench.StopAgentAsync();
+        var connection = (await File.ReadAllTextAsync(_bench.Scratch["voids.connection"], Cancel)).Trim();
+        await ConfigureAsync((await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms, ", wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 }");
+        await UntilReadAsync(reading => reading.AgeSeconds is not null);
+        var snapshot = await BackUpAsync();
+        await ExecuteAsync(connection, "INSERT INTO voids SELECT n FROM generate_series(1, 234) n");
+        var moment = DateTimeOffset.UtcNow;
+        await ExecuteAsync(connection, "INSERT INTO voids SELECT n FROM generate_series(1, 5000) n");
+        await UntilReadAsync(reading => reading.AgeSeconds is { } age && DateTimeOffset.UtcNow.AddSeconds(-age) > moment.AddSeconds(1));
+
+        var then = await _bench.RunAsync("restore-1", Order(snapshot, "then", Question("rows", "SELECT count(*) FROM voids", "1234")) with { Recovery = new RecoveryGoal { Time = moment } });
+        var latest = await _bench.RunAsync("restore-2", Order(snapshot, "latest", Question("rows", "SELECT count(*) FROM voids", "6234")) with { Recovery = new RecoveryGoal() });
+        var never = await _bench.RunAsync("restore-3", Order(snapshot, "never") with { Recovery = new RecoveryGoal { Time = DateTimeOffset.UtcNow.AddHours(1) } });
+
+        foreach (var report in (JobReport[])[then, latest])
+        {
+            report.State.ShouldBe(JobState.Succeeded, report.Failure?.Message);
+            report.Restore.ShouldNotBeNull().Proof.ShouldNotBeNull().IsProven.ShouldBeTrue();
+            var way = report.Restore.Recovery.ShouldNotBeNull();
+            (way.Timeline, way.FromLsn == way.ToLsn).ShouldBe((1, false));
+        }
+
+        // What the goal does not need stays where it is, and what cannot be reached is known before anything is written.
+        never.Failure.ShouldNotBeNull().Code.ShouldBe(FailureCode.SnapshotMissing);
+        never.Failure.Message.ShouldContain("newest restorable moment");
+        Directory.Exists(_bench.Scratch["restore/never"]).ShouldBeFalse();
+        await _bench.StopAgentAsync();
+        await ExecuteAsync(connection, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active");
+    }
+
+    [Fact]
     public async Task Restore_NoServerToProveWith_KeepsTheRestoreAndSaysWhatIsMissing()
     {
         var snapshot = await BackUpAsync();
@@ -100,10 +133,20 @@ public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
         File.Exists(_bench.Scratch["restore/pg/global/pg_control"]).ShouldBeTrue();
     }
 
-    private async Task ConfigureAsync(string programs)
+    private async Task UntilReadAsync(Func<RpoReading, bool> holds)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(TimeSpan.FromSeconds(90));
+        while (!holds((await _bench.OrderAsync($"rpo-{Guid.NewGuid():N}", new RpoQuery())).Value.ShouldNotBeNull().Readings.ShouldHaveSingleItem()))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+        }
+    }
+
+    private async Task ConfigureAsync(string programs, string log = "")
     {
         _bench.Configure(extra: $$"""
-            connections: { voids: { connectionStringFile: {{_bench.Scratch["voids.connection"]}} } }
+            connections: { voids: { connectionStringFile: {{_bench.Scratch["voids.connection"]}}{{log}} } }
             postgresPrograms: { 18: {{programs}} }
             """);
         await _bench.StartAgentAsync();

@@ -31,6 +31,7 @@ public sealed class JobFailureTests
     [InlineData(SourcesFault.ServerUnavailable, FailureCode.SourceUnavailable, FailureCode.SourceUnavailable)]
     [InlineData(SourcesFault.TargetNotEmpty, FailureCode.TargetUnusable, FailureCode.TargetUnusable)]
     [InlineData(SourcesFault.SnapshotUnsuitable, FailureCode.SnapshotMissing, FailureCode.SnapshotMissing)]
+    [InlineData(SourcesFault.TargetUnreachable, FailureCode.SnapshotMissing, FailureCode.SnapshotMissing)]
     [InlineData(SourcesFault.DataDamaged, FailureCode.SourceFailed, FailureCode.VaultDamaged)]
     [InlineData(SourcesFault.PatternInvalid, FailureCode.InvalidOrder, FailureCode.InvalidOrder)]
     public void Of_SourcesFault_IsItsCode(SourcesFault fault, FailureCode backup, FailureCode restore)

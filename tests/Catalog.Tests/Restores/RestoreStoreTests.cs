@@ -13,7 +13,7 @@ public sealed class RestoreStoreTests(PostgresFixture postgres)
         await using var catalog = await TestCatalog.CreateAsync(postgres);
         await catalog.RunningAsync("r1");
         var point = await catalog.Points.PublishAsync(catalog.Receipt("r1", "s1"), CancellationToken.None);
-        var order = new NewRestore(new("x1"), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", ["*.fits"], true, "operator");
+        var order = new NewRestore(new("x1"), TestCatalog.Files, point.Id, TestCatalog.Agent, null, "/restore/x", ["*.fits"], true, "operator") { RecoverTo = "latest" };
         Restore? restore = null;
         for (var i = 0; i < 2; i++)
         {
@@ -23,6 +23,7 @@ public sealed class RestoreStoreTests(PostgresFixture postgres)
         }
 
         restore!.Result.ShouldBe(new RestoredAmount(1, 2, 3, 4));
+        (restore.RecoverTo, restore.IsDump).ShouldBe(("latest", false));
         (await catalog.Restores.ListAsync(onlyDrills: false, null, 10, CancellationToken.None)).Items.Select(r => r.Id.Value).ShouldBe(["x1"]);
         (await catalog.CountAsync("audit where action like 'restore.%'")).ShouldBe(3);
     }

@@ -88,6 +88,54 @@ public sealed class RestoreTests(PostgresFixture postgres)
         (await app.Restores.ProofAsync(new("voids-db"), CancellationToken.None)).FailedSince.ShouldBe(isSound ? 0 : 1);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Recover_ToAMoment_OrdersTheNewestPointBeforeItAndTheWayFromThere(bool doesAgentKnow)
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var point = (await app.BackUpAsync("voids-db")).RecoveryPoint!;
+        var moment = TimeProvider.System.GetUtcNow();
+        await app.BackUpAsync("voids-db", "later");
+        app.Agent.Work = (id, order) => ScriptedAgent.Succeed(id, order) with
+        {
+            Restore = ScriptedAgent.Succeed(id, order).Restore! with { Recovery = doesAgentKnow ? new RecoveryResult { Timeline = 1, FromLsn = "0/3000028", ToLsn = "0/4000000" } : null },
+        };
+
+        var reply = await PostAsync(app, new { asset = "voids-db", target = "/restore/x", recoverTo = moment, slot = "x" });
+
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var order = app.Agent.Received.Select(r => r.Order).OfType<RestoreOrder>().First();
+        (order.Recovery.ShouldNotBeNull().Time, order.SourceKind).ShouldBe((moment, SourceKind.Postgres));
+        var shown = await app.CallAsync(r => app.Function<RestoreHttp>().GetRestore(r, reply.Text("id"), app.Client, CancellationToken.None));
+        (shown.Text("recoveryPoint"), DateTimeOffset.Parse(shown.Text("recoverTo"), System.Globalization.CultureInfo.InvariantCulture)).ShouldBe((point, moment));
+        // An agent that passes over what it does not know has restored something else than was asked for.
+        shown.Text("state").ShouldBe(doesAgentKnow ? "succeeded" : "failed");
+        (await PostAsync(app, new { asset = "voids-db", target = "/restore/x", recoverTo = "latest", slot = "x" })).Text("id").ShouldNotBe(reply.Text("id"));
+    }
+
+    [Fact]
+    public async Task Dump_OfAPointThatHasOne_OrdersItsFiles()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var dump = new string('d', 64);
+        await app.BackUpAsync("voids-db");
+        var none = await PostAsync(app, new { asset = "voids-db", target = "/restore/x", dump = true, slot = "x" });
+        none.Status.ShouldBe(StatusCodes.Status409Conflict);
+        none.Text("title").ShouldContain("has no dump");
+        app.Agent.Work = (id, order) => order is BackupOrder ? ScriptedAgent.Succeed(id, order) with { Backup = ScriptedAgent.Succeed(id, order).Backup! with { DumpSnapshotId = dump } } : ScriptedAgent.Succeed(id, order);
+        var point = (await app.BackUpAsync("voids-db", "later")).RecoveryPoint!;
+
+        var reply = await PostAsync(app, new { asset = "voids-db", target = "/restore/x", dump = true, include = new[] { "voids.dump" }, slot = "x" });
+
+        await app.OutcomeAsync<object>(reply.Text("id"));
+        var order = app.Agent.Received.Select(r => r.Order).OfType<RestoreOrder>().First();
+        (order.SnapshotId, order.SourceKind).ShouldBe((dump, SourceKind.Files));
+        order.Include.ShouldBe(["voids.dump"]);
+        var shown = await app.CallAsync(r => app.Function<RestoreHttp>().GetRestore(r, reply.Text("id"), app.Client, CancellationToken.None));
+        (shown.Text("state"), shown.Text("recoveryPoint"), shown.Body.GetProperty("isDump").GetBoolean()).ShouldBe(("succeeded", point, true));
+    }
+
     [Fact]
     public async Task Drill_OfADatabase_IsProvenAndDiscardedAndListed()
     {
@@ -158,6 +206,13 @@ public sealed class RestoreTests(PostgresFixture postgres)
     [InlineData("""{"asset":"config","target":"/x","from":"moon"}""", 404)]
     [InlineData("""{"asset":"config","target":"/x","agent":"nobody"}""", 404)]
     [InlineData("""{"asset":"config","target":"/x","prove":true}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","recoverTo":"latest"}""", 400)]
+    [InlineData("""{"asset":"config","target":"/x","dump":true}""", 400)]
+    [InlineData("""{"asset":"voids-db","target":"/x","recoverTo":"tomorrow or so"}""", 400)]
+    [InlineData("""{"asset":"voids-db","target":"/x","recoverTo":"latest","at":"2026-01-01T00:00:00Z"}""", 400)]
+    [InlineData("""{"asset":"voids-db","target":"/x","recoverTo":"latest","dump":true}""", 400)]
+    [InlineData("""{"asset":"voids-db","target":"/x","prove":true,"dump":true}""", 400)]
+    [InlineData("""{"asset":"voids-db","target":"/x","recoverTo":"2020-01-01T00:00:00Z"}""", 409)]
     [InlineData("""{"asset":"config","target":"x"}""", 400)]
     [InlineData("""{"asset":"config","target":"/x/../../etc"}""", 400)]
     [InlineData("""{"asset":"config"}""", 400)]
@@ -172,6 +227,7 @@ public sealed class RestoreTests(PostgresFixture postgres)
     {
         await using var app = await TestApp.StartAsync(postgres);
         await app.BackUpAsync("config");
+        await app.BackUpAsync("voids-db");
         var reply = await PostAsync(app, body);
         reply.Status.ShouldBe(status, reply.Body.ToString());
         reply.Body.ToString().ShouldNotContain("Backup.");
