@@ -1,7 +1,9 @@
 using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Dumps;
 using Backup.Sources.Postgres.Wal;
+using Backup.Vault;
 using Backup.Vault.Pruning;
 using Backup.Vault.Snapshots;
 using PruneResult = Backup.AgentApi.PruneResult;
@@ -34,7 +36,7 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
         var plan = await Pruner.PlanAsync(vault, new PruneRequest { Drop = [.. drop.Select(s => s.Id)] }, cancel).ConfigureAwait(false);    // (3)
         if (order.DryRun)
         {
-            return Report(drop.Count, plan.CountOf(PackFate.Mark), plan.CountOf(PackFate.Repack), plan.CountOf(PackFate.Delete), plan.BytesFreedNow, plan.BytesFreedLater, LogWithoutUse(plan.Kept, order));
+            return Report(drop.Count, plan.CountOf(PackFate.Mark), plan.CountOf(PackFate.Repack), plan.CountOf(PackFate.Delete), plan.BytesFreedNow, plan.BytesFreedLater, WithoutUse(plan.Kept, order));
         }
 
         var done = await Pruner.ExecuteAsync(vault, plan, new VaultNote(progress, "pruning"), cancel).ConfigureAwait(false); // (4)
@@ -50,11 +52,18 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
 
     private static bool IsRestorable(SnapshotInfo snapshot) => Enum.TryParse<SourceKind>(snapshot.SourceKind, ignoreCase: true, out _);
 
-    private List<string> LogWithoutUse(IReadOnlyList<SnapshotInfo> kept, PruneOrder order) =>
+    private List<string> WithoutUse(IReadOnlyList<SnapshotInfo> kept, PruneOrder order) =>
     [
         .. kept.Where(s => s.SourceKind == PostgresSource.Kind).Select(s => s.Asset).Distinct(StringComparer.Ordinal)
-            .SelectMany(asset => WalRetention.Decide(asset, kept, time.GetUtcNow())).Select(id => id.ToString()).Take(PruneOrder.DropsMax - order.Drops.Count),
+            .SelectMany(asset => WalRetention.Decide(asset, kept, time.GetUtcNow())).Concat(DumpsLeftAlone(kept)).Select(id => id.ToString()).Take(PruneOrder.DropsMax - order.Drops.Count),
     ];
+
+    /// <summary>Dumps that were ordered together with a base backup that is not kept: both were one recovery point. A dump that a person made has no order, and stays.</summary>
+    private static IEnumerable<SnapshotId> DumpsLeftAlone(IReadOnlyList<SnapshotInfo> kept)
+    {
+        var points = kept.Where(s => s.SourceKind == PostgresSource.Kind).Select(s => s.Tags.GetValueOrDefault(BackupWork.OrderTag)).ToHashSet(StringComparer.Ordinal);
+        return kept.Where(s => s.SourceKind == PostgresDumpSource.Kind && s.Tags.GetValueOrDefault(BackupWork.OrderTag) is { } order && !points.Contains(order)).OrderBy(s => s.CommittedAt).Select(s => s.Id);
+    }
 
     private static JobOutcome Report(int dropped, int marked, int repacked, int deleted, long freed, long later, IReadOnlyList<string> log) => new()
     {

@@ -41,8 +41,8 @@ public sealed record PruneResult
     [JsonPropertyName("snapshotsDropped")] public required int SnapshotsDropped { get; init; }
 
     /// <summary>
-    /// Of a dry run: snapshots of databases' log that are of no use once the order's snapshots are dropped, oldest first. Order them dropped with
-    /// the others. At most as many as still fit into the order.
+    /// Of a dry run: snapshots of databases' log that are of no use once the order's snapshots are dropped, and dumps that were made with a base backup that is
+    /// gone then; each oldest first. Order them dropped with the others. At most as many as still fit into the order.
     /// </summary>
     [JsonPropertyName("logSnapshots")] public IReadOnlyList<string> LogSnapshots { get; init; } = [];
 

@@ -137,7 +137,7 @@ public static class VaultRetention
     private static JobFailure NoResult { get; } = new(ReasonCodes.ReceiptRefused, "The agent's receipt holds no result.", "Check the agent's version.");
 
     private static string Say((int Dropped, int Log, int Marked, int Deleted, long Freed) total) =>
-        FormattableString.Invariant($"Dropped {total.Dropped} snapshots and {total.Log} of log, marked {total.Marked} packs, deleted {total.Deleted}, freed {total.Freed} bytes.");
+        FormattableString.Invariant($"Dropped {total.Dropped} snapshots and {total.Log} of log and dumps, marked {total.Marked} packs, deleted {total.Deleted}, freed {total.Freed} bytes.");
 
     private static RetentionEnding Ending(RetentionRequest request, string[] plans, string note, JobFailure? failure) =>
         new() { Agent = request.Agent, Vault = request.Vault, Plans = plans, Note = note, Failure = failure };

@@ -1,4 +1,10 @@
 using Backup.AgentApi;
+using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Dumps;
+using Backup.Vault;
+using Backup.Vault.Encryption;
+using Backup.Vault.Snapshots;
+using Backup.Vault.Storage;
 using Shouldly;
 
 namespace Backup.Agent.Tests.EndToEnd;
@@ -52,6 +58,41 @@ public sealed class PruneOrderTests : IAsyncLifetime
         (await _bench.SnapshotsAsync()).Count.ShouldBe(2);
         (await _bench.RunAsync("prune-2", Prune(snapshots) with { AllowsLast = true })).State.ShouldBe(JobState.Succeeded);
         (await _bench.SnapshotsAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Prune_OfABaseBackup_NamesItsDumpToGoAlongAndNoOther()
+    {
+        await _bench.StartAgentAsync();
+        await BecomeCaretakerAsync();
+        var first = await CommitAsync("voids-db", PostgresSource.Kind, "order-1");
+        var dump = await CommitAsync("voids-db:dump", PostgresDumpSource.Kind, "order-1");
+        var second = await CommitAsync("voids-db", PostgresSource.Kind, "order-2");
+        await CommitAsync("voids-db:dump", PostgresDumpSource.Kind, "order-2");
+        await CommitAsync("voids-db:dump", PostgresDumpSource.Kind, null);
+
+        (await _bench.RunAsync("show-0", Prune() with { DryRun = true })).Prune.ShouldNotBeNull().LogSnapshots.ShouldBeEmpty();
+        var shown = await _bench.RunAsync("show-1", Prune(first) with { DryRun = true });
+        shown.Prune.ShouldNotBeNull().LogSnapshots.ShouldBe([dump]);
+        (await _bench.RunAsync("prune-1", Prune(first, dump))).State.ShouldBe(JobState.Succeeded);
+
+        var left = await _bench.SnapshotsAsync();
+        left.Count.ShouldBe(3);
+        left.ShouldContain(s => s.Id.ToString() == second);
+    }
+
+    private async Task<string> CommitAsync(string asset, string kind, string? order)
+    {
+        var vault = await OpenVault.OpenAsync(new FileSystemObjectStore(_bench.VaultFolder), VaultKeyFile.Load(_bench.Scratch["backup.key"]), TimeProvider.System, TestContext.Current.CancellationToken);
+        await using var writer = await vault.BeginSnapshotAsync(new WriterOptions(), TestContext.Current.CancellationToken);
+        var description = new SnapshotDescription
+        {
+            Asset = asset,
+            SourceKind = kind,
+            ConsistentAt = TimeProvider.System.GetUtcNow(),
+            Tags = order is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["order"] = order },
+        };
+        return (await writer.CommitAsync(description, writer.AddTree([]), TestContext.Current.CancellationToken)).Id.ToString();
     }
 
     private static PruneOrder Prune(params string[] drops) => new() { Vault = "main", Drops = drops };
