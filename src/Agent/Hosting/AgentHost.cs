@@ -63,6 +63,7 @@ internal static class AgentHost
         builder.Services.AddSingleton<HookNotes>();
         builder.Services.AddSingleton<HookRunner>();
         builder.Services.AddSingleton<HookFrame>();
+        builder.Services.AddSingleton<ClusterTurns>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
         builder.Services.AddSingleton<SendingLine>();

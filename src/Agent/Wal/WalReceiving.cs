@@ -1,5 +1,6 @@
 using Backup.Agent.Settings;
 using Backup.Agent.Vaults;
+using Backup.Agent.Work;
 using Backup.Sources;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Wal;
@@ -10,8 +11,11 @@ using Microsoft.Extensions.Logging;
 namespace Backup.Agent.Wal;
 
 /// <summary>Receives the log of every PostgreSQL server that the configuration says so of, as long as the agent runs.</summary>
-/// <remarks>When a base backup is needed that leads into the log (at the start, and after a gap), it is taken at once, without an order.</remarks>
-internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, RpoBoard board, TimeProvider time, ILogger<WalReceiving> log) : BackgroundService
+/// <remarks>
+/// When a base backup is needed that leads into the log (at the start, and after a gap), it is taken at once, without an order; unless an ordered one is
+/// being made, which then does.
+/// </remarks>
+internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, RpoBoard board, ClusterTurns turns, StateFolder state, TimeProvider time, ILogger<WalReceiving> log) : BackgroundService
 {
     /// <summary>The wait after what only a person can mend, or a stop by policy.</summary>
     internal static readonly TimeSpan RetryDelay = TimeSpan.FromMinutes(1);
@@ -75,12 +79,22 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Rp
         while (true)
         {
             await desk.BaseBackupNeeded.WaitAsync(stop).ConfigureAwait(false);
+            var neededSince = time.GetUtcNow();
             try
             {
+                using var turn = await turns.TakeAsync(request.Asset, stop).ConfigureAwait(false);
+                var snapshots = await vault.ListSnapshotsAsync(stop).ConfigureAwait(false);
+                if (snapshots.Any(s => s.Asset == request.Asset && s.SourceKind == PostgresSource.Kind && s.StartedAt >= neededSince))
+                {
+                    board.LacksBaseBackup(request.Asset, lacks: false);
+                    continue;
+                }
+
                 var backup = new PostgresBackupRequest
                 {
                     Asset = request.Asset,
                     ConnectionString = request.ConnectionString,
+                    CacheFolder = state.CacheFolder,
                     Tags = new Dictionary<string, string>(request.Tags) { [ReasonTag] = "log-needs-base-backup" },
                 };
                 var outcome = await new PostgresSource(time).BackupAsync(vault, backup, null, null, stop).ConfigureAwait(false);

@@ -19,7 +19,7 @@ namespace Backup.Agent.Work;
 /// (1) is it allowed (2) open the vault with the backup key (3) was this order's snapshot committed already? (4) read and commit, between the
 /// asset's hooks (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made.
 /// </remarks>
-internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner hooks, HookFrame frame, AgentSettings settings, StateFolder state, TimeProvider time)
+internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner hooks, HookFrame frame, ClusterTurns turns, AgentSettings settings, StateFolder state, TimeProvider time)
 {
     /// <summary>The tag that ties a snapshot to the order that made it.</summary>
     public const string OrderTag = "order";
@@ -93,7 +93,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
 
     private static Failure DumpFailed(string why, string hint) => new() { Code = FailureCode.SourceFailed, Message = $"The logical dump failed: {why}", Hint = hint };
 
-    private Task<BackupOutcome> BackUpAsync(
+    private async Task<BackupOutcome> BackUpAsync(
         OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
     {
         if (order.SourceKind == SourceKind.Postgres)
@@ -107,7 +107,8 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 RestorePoint = RestorePointOf(order.RunId),
                 RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
-            return new PostgresSource(time).BackupAsync(vault, cluster, null, progress, cancel);
+            using var turn = await turns.TakeAsync(order.Asset, cancel).ConfigureAwait(false);
+            return await new PostgresSource(time).BackupAsync(vault, cluster, null, progress, cancel).ConfigureAwait(false);
         }
 
         var tree = new FilesBackupRequest
@@ -119,7 +120,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
             CacheFolder = state.CacheFolder,
             Tags = tags,
         };
-        return new FilesSource(time).BackupAsync(vault, tree, new WriterOptions(), progress, cancel);
+        return await new FilesSource(time).BackupAsync(vault, tree, new WriterOptions(), progress, cancel).ConfigureAwait(false);
     }
 
     private string ReadConnection(string name)
