@@ -25,7 +25,11 @@ internal static class VoidCatalogue
     private const ulong Seed = 0xDE51;
 
     /// <summary>Makes the database unless it exists complete; one that an interrupted start left is made again.</summary>
-    public static async Task CreateAsync(PostgresServer server, string tablespaceFolder, CancellationToken cancel)
+    /// <param name="server">Where.</param>
+    /// <param name="tablespaceFolder">Where its tablespace lies.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <param name="multiple">How many times the usual number of rows; one is about 80 MB with indexes. The same one always gives the same rows.</param>
+    public static async Task CreateAsync(PostgresServer server, string tablespaceFolder, CancellationToken cancel, int multiple = 1)
     {
         const string Unfinished = Database + "_unfinished";
         if (await server.HasDatabaseAsync(Database, cancel).ConfigureAwait(false))
@@ -42,7 +46,7 @@ internal static class VoidCatalogue
         await using (var connection = await OpenAsync(await server.CreateDatabaseAsync(Unfinished, cancel).ConfigureAwait(false), cancel).ConfigureAwait(false))
         {
             await ExecuteAsync(connection, Script("VoidCatalogue.sql"), cancel).ConfigureAwait(false);
-            await FillAsync(connection, cancel).ConfigureAwait(false);
+            await FillAsync(connection, multiple, cancel).ConfigureAwait(false);
             await ExecuteScriptAsync(connection, "VoidCatalogueIndexes.sql", cancel).ConfigureAwait(false);
         }
 
@@ -50,16 +54,17 @@ internal static class VoidCatalogue
         await ExecuteAsync(admin, $"ALTER DATABASE {Unfinished} RENAME TO {Database}", cancel).ConfigureAwait(false);
     }
 
-    private static async Task FillAsync(NpgsqlConnection connection, CancellationToken cancel)
+    private static async Task FillAsync(NpgsqlConnection connection, int multiple, CancellationToken cancel)
     {
         var random = new SeededRandom(Seed);
+        var (galaxies, voids) = (Galaxies * multiple, Voids * multiple);
         await CopyAsync(connection, "survey (id, name, depth_mag)", Surveys, (row, id) =>
         {
             row.Write(id, NpgsqlDbType.Integer);
             row.Write($"Survey {id}", NpgsqlDbType.Text);
             row.Write((float)random.Between(19, 24), NpgsqlDbType.Real);
         }, cancel).ConfigureAwait(false);
-        await CopyAsync(connection, "galaxy (id, survey_id, ra_deg, dec_deg, redshift, magnitude_r)", Galaxies, (row, id) =>
+        await CopyAsync(connection, "galaxy (id, survey_id, ra_deg, dec_deg, redshift, magnitude_r)", galaxies, (row, id) =>
         {
             row.Write((long)id, NpgsqlDbType.Bigint);
             row.Write(random.Below(Surveys), NpgsqlDbType.Integer);
@@ -74,7 +79,7 @@ internal static class VoidCatalogue
                 row.Write((float)random.Between(14, 23), NpgsqlDbType.Real);
             }
         }, cancel).ConfigureAwait(false);
-        await CopyAsync(connection, "cosmic_void (id, name, ra_deg, dec_deg, redshift, radius_mpc, notes)", Voids, (row, id) =>
+        await CopyAsync(connection, "cosmic_void (id, name, ra_deg, dec_deg, redshift, radius_mpc, notes)", voids, (row, id) =>
         {
             row.Write((long)id, NpgsqlDbType.Bigint);
             row.Write($"VOID-{id:000000}", NpgsqlDbType.Text);
@@ -83,14 +88,14 @@ internal static class VoidCatalogue
             row.Write((float)random.Between(8, 60), NpgsqlDbType.Real);
             row.Write(id % 7 == 0 ? "Ünder review · z from two lines" : "watershed, confirmed", NpgsqlDbType.Text);
         }, cancel).ConfigureAwait(false);
-        await CopyAsync(connection, "void_member (void_id, galaxy_id, distance_mpc)", Voids * MembersPerVoid, (row, n) =>
+        await CopyAsync(connection, "void_member (void_id, galaxy_id, distance_mpc)", voids * MembersPerVoid, (row, n) =>
         {
             row.Write((long)(n / MembersPerVoid), NpgsqlDbType.Bigint);
             // Different for the members of one void: the pair is the key.
-            row.Write((long)(random.Below(Galaxies / MembersPerVoid) * MembersPerVoid + n % MembersPerVoid), NpgsqlDbType.Bigint);
+            row.Write((long)(random.Below(galaxies / MembersPerVoid) * MembersPerVoid + n % MembersPerVoid), NpgsqlDbType.Bigint);
             row.Write((float)random.Between(0, 60), NpgsqlDbType.Real);
         }, cancel).ConfigureAwait(false);
-        await CopyAsync(connection, "spectrum (galaxy_id, wavelength_start, flux)", Spectra, (row, id) =>
+        await CopyAsync(connection, "spectrum (galaxy_id, wavelength_start, flux)", Spectra * multiple, (row, id) =>
         {
             var flux = new byte[FluxBytes];
             for (var at = 0; at < flux.Length; at += sizeof(ulong))
