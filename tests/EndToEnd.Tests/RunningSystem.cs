@@ -73,7 +73,7 @@ public sealed class RunningSystem : IAsyncLifetime
         var quiet = new Board(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }));
         Stack = await Stack.StartServicesAsync(options, quiet, CancellationToken.None);
         await Stack.StartProgramsAsync(CancellationToken.None);
-        Control = new ControlPlane(Stack.FunctionsAddress, await File.ReadAllTextAsync(Stack.Secrets.FunctionKey));
+        Control = new ControlPlane(Stack.FunctionsAddress, await File.ReadAllTextAsync(Stack.Secrets.FunctionKey), TimeProvider.System);
     }
 
     public async ValueTask DisposeAsync()
@@ -149,10 +149,10 @@ public sealed class RunningSystem : IAsyncLifetime
     {
         var point = (await Control.RecoveryPointsAsync(run.Asset, Cancel)).Single(p => p.Run == run.Id);
         var target = Path.Combine(Stack.Folders.Restores, "check-" + Guid.NewGuid().ToString("N"));
-        var id = await Control.StartRestoreAsync(new RestoreWish(Big, point.Id, target), Cancel);
-        RestoreInfo? restore = null;
-        await UntilAsync(async () => (restore = await Control.RestoreAsync(id, Cancel)).HasEnded);
-        restore!.State.ShouldBe("succeeded", restore.Reason?.Text);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(WaitMax);
+        var restore = await Control.RestoreToEndAsync(new RestoreWish(Big, target, point.Id), static _ => { }, limit.Token);
+        restore.State.ShouldBe("succeeded", restore.Reason?.Text);
         LocalStack.Comparison.RestoreVerdict.OfTree(BigTree, target + BigTree, backupBegan: null).Differences.ShouldBeEmpty();
     }
 

@@ -42,12 +42,19 @@ internal sealed record ProofAnswerInfo(string Name, bool Passed, string Answer);
 internal sealed record ProofFindingInfo(string Step, string Text);
 
 /// <summary>What to restore where.</summary>
-internal sealed record RestoreWish(string Asset, string RecoveryPoint, string Target, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null, bool Prove = false);
+internal sealed record RestoreWish(string Asset, string Target, string? RecoveryPoint = null, string? From = null, string? RecoverTo = null, bool Prove = false);
+
+/// <summary>An asset as the Functions app tells of it.</summary>
+internal sealed record AssetInfo(string Name, double? RpoSeconds, RpoInfo? Rpo);
+
+/// <summary>How old the newest restorable moment of a database is whose log is received.</summary>
+internal sealed record RpoInfo(DateTimeOffset? RestorableAt, double? AgeSeconds, double? LimitSeconds, string? State);
 
 /// <summary>The HTTP interface of the Functions app, as an administrator's script would use it.</summary>
-internal sealed class ControlPlane(Uri address, string functionKey) : IDisposable
+internal sealed class ControlPlane(Uri address, string functionKey, TimeProvider time) : IDisposable
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly HttpClient _http = new() { BaseAddress = address, DefaultRequestHeaders = { { "x-functions-key", functionKey } } };
 
@@ -59,6 +66,8 @@ internal sealed class ControlPlane(Uri address, string functionKey) : IDisposabl
     public async Task<IReadOnlyList<RecoveryPointInfo>> RecoveryPointsAsync(string? asset, CancellationToken cancel) =>
         (await GetAsync<Page<RecoveryPointInfo>>("api/recovery-points?limit=100" + Filter(asset), cancel).ConfigureAwait(false)).Items;
 
+    public Task<AssetInfo> AssetAsync(string name, CancellationToken cancel) => GetAsync<AssetInfo>($"api/assets/{Uri.EscapeDataString(name)}", cancel);
+
     public Task<RestoreInfo> RestoreAsync(string id, CancellationToken cancel) => GetAsync<RestoreInfo>($"api/restores/{Uri.EscapeDataString(id)}", cancel);
 
     /// <summary>Asks for a backup; the same asset and slot are the same request.</summary>
@@ -66,8 +75,20 @@ internal sealed class ControlPlane(Uri address, string functionKey) : IDisposabl
     public async Task<string> StartBackupAsync(string asset, string slot, CancellationToken cancel) =>
         (await PostAsync("api/backups", new { asset, slot }, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
 
-    public async Task<string> StartRestoreAsync(RestoreWish wish, CancellationToken cancel) =>
-        (await PostAsync("api/restores", wish, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
+    /// <summary>Restores, and waits for the end.</summary>
+    public async Task<RestoreInfo> RestoreToEndAsync(RestoreWish wish, Action<string> say, CancellationToken cancel)
+    {
+        var id = (await PostAsync("api/restores", wish, cancel).ConfigureAwait(false)).GetProperty("id").GetString()!;
+        var restore = await RestoreAsync(id, cancel).ConfigureAwait(false);
+        while (!restore.HasEnded)
+        {
+            say(restore.State);
+            await Task.Delay(PollInterval, time, cancel).ConfigureAwait(false);
+            restore = await RestoreAsync(id, cancel).ConfigureAwait(false);
+        }
+
+        return restore;
+    }
 
     public void Dispose() => _http.Dispose();
 

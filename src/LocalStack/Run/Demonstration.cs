@@ -9,6 +9,9 @@ namespace Backup.LocalStack.Run;
 /// <summary>What became of one asset: its backup, its copies and its restores.</summary>
 internal sealed record AssetResult(ProtectedAsset Asset, RunInfo Run, RecoveryPointInfo? Point, IReadOnlyList<RestoreResult> Restores)
 {
+    /// <summary>The asset at the end: what it may lose, and for a database whose log is received what it would lose now.</summary>
+    public AssetInfo? Now { get; init; }
+
     /// <summary>Backed up, restored at least once, and every restore verified.</summary>
     public bool IsProven => Point is not null && Restores.Count > 0 && Restores.All(r => r.Verdict.IsVerified);
 }
@@ -35,7 +38,7 @@ internal sealed class Demonstration : IAsyncDisposable
     private Demonstration(Stack stack, Board board, TimeProvider time, ObservationWriter writer, string functionKey)
     {
         (_stack, _board, _time, _writer) = (stack, board, time, writer);
-        _control = new ControlPlane(stack.FunctionsAddress, functionKey);
+        _control = new ControlPlane(stack.FunctionsAddress, functionKey, time);
         _began = time.GetUtcNow();
     }
 
@@ -63,7 +66,8 @@ internal sealed class Demonstration : IAsyncDisposable
             await _writer.Writing.ConfigureAwait(false);
         }
 
-        return await Task.WhenAll(runs.Select(run => RestoreAsync(run.Asset, run.Run, cancel))).ConfigureAwait(false);
+        var results = await Task.WhenAll(runs.Select(run => RestoreAsync(run.Asset, run.Run, cancel))).ConfigureAwait(false);
+        return await Task.WhenAll(results.Select(async result => result with { Now = await _control.AssetAsync(result.Asset.Name, cancel).ConfigureAwait(false) })).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -136,14 +140,19 @@ internal sealed class Demonstration : IAsyncDisposable
             origins.Add(replica.Tier);
         }
 
+        // Meanwhile the log arrives.
+        var later = asset.Name == ProtectedAssets.SampleDatabase ? RestoreToLaterAsync(asset, cancel) : null;
         List<RestoreResult> results = [];
         foreach (var tier in origins)
         {
             results.Add(await RestoreFromAsync(asset, point, tier, cancel).ConfigureAwait(false));
         }
 
-        return new AssetResult(asset, run, point, results);
+        return new AssetResult(asset, run, point, later is null ? results : [.. results, await later.ConfigureAwait(false)]);
     }
+
+    private Task<RestoreResult> RestoreToLaterAsync(ProtectedAsset asset, CancellationToken cancel) =>
+        _board.StepAsync($"Restore {asset.Name} to a moment after its backup", async step => Tell(step, await new PointInTimeRestore(_stack, _control, _writer, _time).RunAsync(asset, step, cancel).ConfigureAwait(false)));
 
     private Task<RestoreResult> RestoreFromAsync(ProtectedAsset asset, RecoveryPointInfo point, string? tier, CancellationToken cancel)
     {
@@ -157,38 +166,34 @@ internal sealed class Demonstration : IAsyncDisposable
             }
 
             var asked = _time.GetTimestamp();
-            var id = await _control.StartRestoreAsync(new RestoreWish(asset.Name, point.Id, target, tier, Prove: asset.IsDatabase), cancel).ConfigureAwait(false);
-            var restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
-            while (!restore.HasEnded)
-            {
-                step.Say(restore.State);
-                await Task.Delay(PollInterval, _time, cancel).ConfigureAwait(false);
-                restore = await _control.RestoreAsync(id, cancel).ConfigureAwait(false);
-            }
-
+            var restore = await _control.RestoreToEndAsync(new RestoreWish(asset.Name, target, point.Id, tier, Prove: asset.IsDatabase), step.Say, cancel).ConfigureAwait(false);
             var duration = _time.GetElapsedTime(asked);
             // A database whose proof failed is restored in part: what the proof says tells more.
             if (restore.State != "succeeded" && restore.Proof is null)
             {
-                step.Fail($"{restore.State}: {restore.Reason?.Text}");
-                return new RestoreResult(from, duration, new RestoreVerdict("nothing", [$"the restore {restore.State}: {restore.Reason?.Text}"]));
+                return Tell(step, new RestoreResult(from, duration, new RestoreVerdict("nothing", [$"the restore {restore.State}: {restore.Reason?.Text}"])));
             }
 
             step.Say("comparing");
             var verdict = asset.IsDatabase
                 ? RestoreVerdict.OfProof(restore)
                 : await Task.Run(() => RestoreVerdict.OfTree(asset.Original!, RestoredFolder(target, asset), asset.IsSample ? null : point.ReadingBeganAt), cancel).ConfigureAwait(false);
-            if (verdict.IsVerified)
-            {
-                step.Conclude(verdict.Proof);
-            }
-            else
-            {
-                step.Fail(string.Join("; ", verdict.Differences));
-            }
-
-            return new RestoreResult(from, duration, verdict);
+            return Tell(step, new RestoreResult(from, duration, verdict));
         });
+    }
+
+    private static RestoreResult Tell(Step step, RestoreResult result)
+    {
+        if (result.Verdict.IsVerified)
+        {
+            step.Conclude(result.Verdict.Proof);
+        }
+        else
+        {
+            step.Fail(string.Join("; ", result.Verdict.Differences));
+        }
+
+        return result;
     }
 
     private static string RestoredFolder(string target, ProtectedAsset asset) => target + asset.Original;

@@ -38,10 +38,19 @@ internal static class ResultPage
             table.AddRow(r.Asset.Name, r.Run.State, Count(r.Point?.FilesTotal), Bytes(r.Point?.BytesRead), Bytes(r.Point?.BytesStored),
                 r.Point is { Replicas.Count: > 0 } point ? string.Join("\n", point.Replicas.Select(x => $"{x.Tier}: {Bytes(x.BytesCopied)} sent, {Bytes(x.BytesTotal)} there")) : "-",
                 r.Run.EndedAt is { } ended ? Seconds(ended - r.Run.OpenedAt) : "-",
-                r.Point is { } p ? Seconds(now - p.Instant) : "-");
+                AchievedRpo(r, now));
         }
 
         return table;
+    }
+
+    /// <summary>What would be lost now, and what may be: by the RPO clock where the log is received, else since the newest recovery point.</summary>
+    private static string AchievedRpo(AssetResult result, DateTimeOffset now)
+    {
+        var limit = result.Now?.RpoSeconds is { } seconds ? $" of {Seconds(TimeSpan.FromSeconds(seconds))}" : "";
+        return result.Now?.Rpo?.AgeSeconds is { } age ? $"{Seconds(TimeSpan.FromSeconds(age))}{limit}, by its log"
+            : result.Point is { } point ? Seconds(now - point.Instant) + limit
+            : "-";
     }
 
     private static Table Restores(IReadOnlyList<AssetResult> results)

@@ -42,13 +42,16 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         vaults:
         {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}\n    pruneKeyFile: {Q(v.Value.RestoreKey)}"))}
         connections:
-        {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}"))}
+        {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}{Log(name)}"))}
         postgresPrograms:
           18: {Q(postgresPrograms)}
         allowedSources: [ {string.Join(", ", assets.Where(a => !a.IsDatabase).Select(a => Q(a.Original!)))} ]
         restoreRoots: [ {Q(folders.Restores)} ]
 
         """;
+
+    // Not of a server of the user's: a replication slot keeps its log for as long as this stack is away.
+    private static string Log(string connection) => connection == ProtectedAssets.SampleDatabase ? $"\n    wal: {{ vault: main, asset: {connection} }}" : "";
 
     private string EmulatorSettings(int port) => JsonSerializer.Serialize(
         new

@@ -12,7 +12,9 @@ internal sealed class ObservationWriter : IAsyncDisposable
     /// <summary>What all accounts of the budget hold together, always.</summary>
     public const long BudgetMinutes = 100 * 10_000;
 
-    private const int RowsPerTransaction = 25;
+    /// <summary>Observations that one transaction appends.</summary>
+    public const int RowsPerTransaction = 25;
+
     private const int Accounts = 100;
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(50);
@@ -38,12 +40,16 @@ internal sealed class ObservationWriter : IAsyncDisposable
     public Task Writing => _writing;
 
     /// <summary>Starts writing, going on from the newest observation in the database.</summary>
-    public static async Task<ObservationWriter> StartAsync(string connectionString, TimeProvider time, CancellationToken cancel)
+    public static async Task<ObservationWriter> StartAsync(string connectionString, TimeProvider time, CancellationToken cancel) =>
+        new(connectionString, await NewestAsync(connectionString, cancel).ConfigureAwait(false), time);
+
+    /// <summary>The number of the newest observation in a database; 0 when it has none.</summary>
+    public static async Task<long> NewestAsync(string connectionString, CancellationToken cancel)
     {
         await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
         await connection.OpenAsync(cancel).ConfigureAwait(false);
         await using var newest = new NpgsqlCommand("SELECT coalesce(max(sequence_no), 0) FROM observation_log", connection);
-        return new ObservationWriter(connectionString, (long)(await newest.ExecuteScalarAsync(cancel).ConfigureAwait(false))!, time);
+        return (long)(await newest.ExecuteScalarAsync(cancel).ConfigureAwait(false))!;
     }
 
     /// <inheritdoc/>

@@ -10,6 +10,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>The superuser of every server the stack makes.</summary>
     public const string Superuser = "postgres";
 
+    /// <summary>The file in a server's folder that holds its superuser's password.</summary>
+    public const string PasswordFileName = "superuser.password";
+
     private const string Ready = "database system is ready to accept connections";
     private const string ReadyToRead = "database system is ready to accept read-only connections";
 
@@ -46,7 +49,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private string Programs => _options.Programs ?? _packages.PostgresPrograms;
 
-    private string PasswordFile => Path.Combine(_options.Folder, "superuser.password");
+    private string PasswordFile => Path.Combine(_options.Folder, PasswordFileName);
 
     /// <summary>Starts the server, making its cluster (with data checksums and a random superuser password) on the first call for a folder.</summary>
     /// <exception cref="LocalStackException">It did not start; the message ends with its last log lines.</exception>
