@@ -12,6 +12,7 @@ var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.
 {
     ["durable"] = DurableBenchmark.RunAsync,
     ["fits"] = rest => Task.FromResult(FitsSet.Run(rest)),
+    ["postgres-overhead"] = OverheadRun.RunAsync,
     ["postgres-rpo"] = RpoRun.RunAsync,
     ["relay"] = RelayBenchmark.RunAsync,
     ["seal"] = SealBenchmark.RunAsync,
@@ -23,6 +24,7 @@ var commands = new Dictionary<string, Func<string[], Task<int>>>(StringComparer.
     ["vault-kernels"] = rest => Task.FromResult(BenchmarkSwitcher.FromTypes([typeof(KernelBenchmarks)]).Run(rest.Length == 0 ? ["--filter", "*"] : rest).Any(s => s.HasCriticalValidationErrors) ? 1 : 0),
     ["vault-prune"] = PrunePlanning.RunAsync,
     ["vault-tree"] = TreeRun.RunAsync,
+    ["void-catalogue"] = CatalogueFile.RunAsync,
 };
 
 if (args.Length == 0 || !commands.TryGetValue(args[0], out var command))

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using Backup.LocalStack.Services;
 using Backup.Services.Testing;
 using Npgsql;
@@ -44,11 +43,11 @@ internal static class RpoRun
         var packages = await LocalPackages.InstallAsync();
         await using var server = await PostgresServer.StartAsync(packages, new PostgresOptions("PostgreSQL", scratch.Combine("server")));
         var keys = (Vault: scratch.Combine("vault"), Restore: scratch.Combine("restore.key"), Backup: scratch.Combine("backup.key"));
-        await CommandAsync("vault", "init", "--vault", keys.Vault, "--restore-key-file", keys.Restore, "--backup-key-file", keys.Backup, "--recovery-kit", scratch.Combine("kit.txt"));
+        await BackupCtl.RunAsync("vault", "init", "--vault", keys.Vault, "--restore-key-file", keys.Restore, "--backup-key-file", keys.Backup, "--recovery-kit", scratch.Combine("kit.txt"));
         await File.WriteAllTextAsync(scratch.Combine("connection"), server.ConnectionString());
         await ExecuteAsync(server.ConnectionString(), "CREATE TABLE commits (writer int, n bigint, filler text)");
-        using var receiver = Start("wal", "receive", "--asset", "db", "--connection-file", scratch.Combine("connection"), "--base-backup", "--vault", keys.Vault, "--key-file", keys.Backup);
-        await UntilAsync(receiver.StandardError, "Took the base backup");
+        using var receiver = BackupCtl.Start("wal", "receive", "--asset", "db", "--connection-file", scratch.Combine("connection"), "--base-backup", "--vault", keys.Vault, "--key-file", keys.Backup);
+        await BackupCtl.UntilAsync(receiver.StandardError, "Took the base backup");
 
         var committed = new ConcurrentBag<(int Writer, long N, long At)>();
         using var stop = new CancellationTokenSource();
@@ -64,7 +63,7 @@ internal static class RpoRun
         var recovery = Stopwatch.StartNew();
         Directory.CreateDirectory(scratch.Combine("restored"));
         server.Account?.TakeOwnership(scratch.Combine("restored"));
-        await CommandAsync("restore-postgres", "--asset", "db", "--target", scratch.Combine("restored", "data"), "--vault", keys.Vault, "--key-file", keys.Restore);
+        await BackupCtl.RunAsync("restore-postgres", "--asset", "db", "--target", scratch.Combine("restored", "data"), "--vault", keys.Vault, "--key-file", keys.Restore);
         if (server.Account is { } account)
         {
             // The restored server runs as that account, and reads the vault with a key file that must be its own.
@@ -72,7 +71,7 @@ internal static class RpoRun
             await hand.WaitForExitAsync();
         }
 
-        File.Copy(scratch.Combine("server", "superuser.password"), scratch.Combine("restored", "superuser.password"));
+        File.Copy(scratch.Combine("server", PostgresServer.PasswordFileName), scratch.Combine("restored", PostgresServer.PasswordFileName));
         await using var restored = await PostgresServer.StartAsync(packages, new PostgresOptions("restored PostgreSQL", scratch.Combine("restored")));
         recovery.Stop();
         var last = await LastAsync(restored.ConnectionString());
@@ -122,39 +121,6 @@ internal static class RpoRun
         await using var command = new NpgsqlCommand(text, connection);
         await command.ExecuteNonQueryAsync();
     }
-
-    private static async Task CommandAsync(params string[] arguments)
-    {
-        using var command = Start(arguments);
-        var output = command.StandardOutput.ReadToEndAsync();
-        var errors = await command.StandardError.ReadToEndAsync();
-        await command.WaitForExitAsync();
-        if (command.ExitCode != 0)
-            throw new InvalidOperationException($"backupctl {arguments[0]} ended with {command.ExitCode}: {errors}{await output}");
-    }
-
-    /// <summary>Beside this program, and with its dependencies: those that the shared frameworks of both have are there only once.</summary>
-    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo(
-        "dotnet", ["exec", "--runtimeconfig", Beside("Backup.Benchmarks.runtimeconfig.json"), "--depsfile", Beside("Backup.Benchmarks.deps.json"), Beside("backupctl.dll"), .. arguments])
-    {
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
-
-    private static async Task UntilAsync(StreamReader reader, string text)
-    {
-        var said = new StringBuilder();
-        while (await reader.ReadLineAsync() is { } line)
-        {
-            said.AppendLine(line);
-            if (line.Contains(text, StringComparison.Ordinal))
-                return;
-        }
-
-        throw new InvalidOperationException($"The receiver ended before it said \"{text}\": {said}");
-    }
-
-    private static string Beside(string name) => Path.Combine(AppContext.BaseDirectory, name);
 
     private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");
 }
