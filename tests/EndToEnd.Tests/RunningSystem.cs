@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using System.Text;
 using Backup.LocalStack.Progress;
 using Backup.LocalStack.Run;
 using Backup.LocalStack.Services;
@@ -21,6 +22,17 @@ public sealed class RunningSystem : IAsyncLifetime
     internal const string Unreadable = "unreadable-file";
     internal const string WrongKey = "wrong-key";
     internal const string SmallDisk = "small-disk";
+    internal const string Retained = "retained-tree";
+
+    /// <summary>Persons with keys of their own; each key is the person's name.</summary>
+    internal static readonly string[] Administrators = ["ada", "bea", "cyd"];
+
+    /// <summary>Few points are kept of one class, few may go without persons, and never more than six of ten.</summary>
+    private const string Policy = """
+        serviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 2 } } ]
+        retention: { approvalAbovePoints: 2, percentMax: 60 }
+
+        """;
 
     private const int BigFiles = 60;
     internal const int BigFileBytes = 3 << 20;
@@ -41,6 +53,11 @@ public sealed class RunningSystem : IAsyncLifetime
 
     internal string UnreadableTree => _scratch.Combine("unreadable");
 
+    internal string RetainedTree => _scratch.Combine("retained");
+
+    /// <summary>The vault of the retained tree alone: what is in it comes from there.</summary>
+    internal VaultPlace RetainedVault { get; private set; } = null!;
+
     internal string SmallDiskVault => _scratch.Combine("vault-small-disk");
 
     internal string SmallDiskOriginal => _scratch.Combine("vault-small-disk.original");
@@ -50,6 +67,7 @@ public sealed class RunningSystem : IAsyncLifetime
         MakeTrees();
         var wrong = await NewVaultAsync("vault-of-another-key");
         var small = await NewVaultAsync("vault-small-disk.original");
+        RetainedVault = await NewVaultAsync("vault-retained");
         Directory.CreateDirectory(SmallDiskVault);
         var options = new StackOptions
         {
@@ -62,12 +80,16 @@ public sealed class RunningSystem : IAsyncLifetime
                 new(Unreadable, UnreadableTree, IsSample: false),
                 new(WrongKey, UnreadableTree, IsSample: false) { Vault = "other" },
                 new(SmallDisk, BigTree, IsSample: false) { Vault = "small" },
+                new(Retained, RetainedTree, IsSample: false) { Vault = "retained", ServiceClass = "brief" },
             ],
+            PolicySections = Policy,
+            FunctionsSettings = Administrators.ToDictionary(name => $"Administrators__{name}", name => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))),
             ExtraVaults = new Dictionary<string, VaultPlace>
             {
                 // The folder of the main vault with the keys of another one.
                 ["other"] = wrong with { Folder = new StackFolders(_scratch.Combine("state")).Vault },
                 ["small"] = small with { Folder = SmallDiskVault },
+                ["retained"] = RetainedVault,
             },
         };
         var quiet = new Board(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }));
@@ -148,12 +170,20 @@ public sealed class RunningSystem : IAsyncLifetime
     internal async Task RestoresAsync(RunInfo run)
     {
         var point = (await Control.RecoveryPointsAsync(run.Asset, Cancel)).Single(p => p.Run == run.Id);
+        var target = await RestoreAsync(Big, point.Id);
+        LocalStack.Comparison.RestoreVerdict.OfTree(BigTree, target + BigTree, backupBegan: null).Differences.ShouldBeEmpty();
+    }
+
+    /// <summary>Restores a recovery point, from the vault or a tier, to a new folder.</summary>
+    /// <returns>That folder.</returns>
+    internal async Task<string> RestoreAsync(string asset, string point, string? from = null)
+    {
         var target = Path.Combine(Stack.Folders.Restores, "check-" + Guid.NewGuid().ToString("N"));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         limit.CancelAfter(WaitMax);
-        var restore = await Control.RestoreToEndAsync(new RestoreWish(Big, target, point.Id), static _ => { }, limit.Token);
+        var restore = await Control.RestoreToEndAsync(new RestoreWish(asset, target, point, from), static _ => { }, limit.Token);
         restore.State.ShouldBe("succeeded", restore.Reason?.Text);
-        LocalStack.Comparison.RestoreVerdict.OfTree(BigTree, target + BigTree, backupBegan: null).Differences.ShouldBeEmpty();
+        return target;
     }
 
     /// <summary>The exit code of a program that was told to end.</summary>
@@ -166,7 +196,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
     private long VaultBytes() => BytesBelow(Stack.Folders.Vault);
 
-    private static long BytesBelow(string folder) => new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
+    internal static long BytesBelow(string folder) => new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
 
     private void MakeTrees()
     {

@@ -18,7 +18,8 @@ public sealed record OffsiteReplica(TierName Tier, string Container, string Vaul
 /// <param name="Live">Snapshots that must stay; should the vault lack one of them, nothing is removed.</param>
 /// <param name="GivenUp">Snapshots that retention gave up.</param>
 /// <param name="Dropped">Names of other objects that the vault dropped by decision: packs, and snapshots of log.</param>
-public sealed record OffsiteSurplusQuery(IReadOnlyCollection<string> Live, IReadOnlyCollection<string> GivenUp, IReadOnlyCollection<string> Dropped);
+/// <param name="OrderedAt">When the manifest was ordered, by the control plane's clock.</param>
+public sealed record OffsiteSurplusQuery(IReadOnlyCollection<string> Live, IReadOnlyCollection<string> GivenUp, IReadOnlyCollection<string> Dropped, DateTimeOffset OrderedAt);
 
 /// <summary>What a replica holds and needs no longer.</summary>
 /// <param name="Metadata">Small things, in the order in which to remove them: snapshots, index objects, metadata packs.</param>
@@ -36,6 +37,7 @@ public sealed record OffsiteSurplus(IReadOnlyList<TierObject> Metadata, IReadOnl
             Live = Snapshots(query.Live),
             GivenUp = [.. Snapshots(query.GivenUp), .. dropped[true].Select(name => new SnapshotId(name.Hash))],
             Pruned = [.. dropped[false]],
+            OrderedAt = query.OrderedAt,
         };
 
         // Whatever is no id names nothing that a replica could hold.

@@ -80,7 +80,7 @@ public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IA
         var noted = await removals.ListAsync(place, cancel).ConfigureAwait(false);
         var target = new OffsiteReplica(place.Tier, request.Place.Place.Container, place.VaultId, manifest.ManifestName, manifest.ManifestSha256);
         var surplus = await offsite.SurplusAsync(                                                                                         // (2)
-            target, new OffsiteSurplusQuery(snapshots.Live, snapshots.GivenUp, [.. pruned.Concat(noted.Select(n => n.Name)).Distinct(StringComparer.Ordinal)]), cancel).ConfigureAwait(false);
+            target, new OffsiteSurplusQuery(snapshots.Live, snapshots.GivenUp, [.. pruned.Concat(noted.Select(n => n.Name)).Distinct(StringComparer.Ordinal)], request.OrderedAt), cancel).ConfigureAwait(false);
 
         var tier = policy.FindTier(place.Tier);
         var plan = EarlyDeletion.Plan(tier?.AccessTier ?? Policy.AccessTier.Hot, now, surplus.DataPacks, tier?.Prices);                   // (3)

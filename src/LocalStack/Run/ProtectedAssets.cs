@@ -12,6 +12,9 @@ internal sealed record ProtectedAsset(string Name, string? Original, bool IsSamp
     /// <summary>The vault it goes to, by its name in the agent's configuration.</summary>
     public string Vault { get; init; } = "main";
 
+    /// <summary>Its service class.</summary>
+    public string ServiceClass { get; init; } = "research";
+
     public bool IsDatabase => Original is null;
 }
 
@@ -54,18 +57,18 @@ internal static partial class ProtectedAssets
         return options.Postgres is null ? assets : [.. assets, new ProtectedAsset(UserDatabase, null, IsSample: false)];
     }
 
-    /// <summary>The policy: the sample of infra/local with the sample's folder filled in, and the user's own assets.</summary>
-    public static string Policy(string sample, StackFolders folders, IEnumerable<ProtectedAsset> assets)
+    /// <summary>The policy: the sample of infra/local with the sample's folder filled in, the user's own assets, and further sections.</summary>
+    public static string Policy(string sample, StackFolders folders, IEnumerable<ProtectedAsset> assets, string sections = "")
     {
         var policy = new StringBuilder(sample.Replace($"paths: [{SamplePlaceholder}/fits]", $"paths: [{Quoted(folders.Fits)}]", StringComparison.Ordinal)
             .Replace($"paths: [{SamplePlaceholder}/configuration]", $"paths: [{Quoted(folders.Configuration)}]", StringComparison.Ordinal).TrimEnd());
         foreach (var asset in assets.Where(a => !a.IsSample))
         {
             var what = asset.IsDatabase ? $"kind: postgres, connection: {asset.Name}" : $"kind: files, paths: [{Quoted(asset.Original!)}]";
-            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: {asset.Vault}, serviceClass: research, dataClass: active }}");
+            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: {asset.Vault}, serviceClass: {asset.ServiceClass}, dataClass: active }}");
         }
 
-        return policy.Append('\n').ToString();
+        return policy.Append('\n').Append(sections).ToString();
     }
 
     /// <summary>A text as a YAML double-quoted scalar.</summary>

@@ -14,18 +14,19 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
 
     public string Emulator => Path.Combine(folders.Settings, "relay-emulator.json");
 
-    public async Task WriteAsync(IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, IReadOnlyDictionary<string, VaultPlace> extraVaults, string postgresPrograms, CancellationToken cancel)
+    public async Task WriteAsync(
+        StackOptions options, IReadOnlyList<ProtectedAsset> assets, int relayPort, IReadOnlyDictionary<string, string> connections, string postgresPrograms, CancellationToken cancel)
     {
         var sample = await File.ReadAllTextAsync(Path.Combine(Checkout.LocalInfrastructure, "policy.yaml"), cancel).ConfigureAwait(false);
-        await File.WriteAllTextAsync(Policy, ProtectedAssets.Policy(sample, folders, assets), cancel).ConfigureAwait(false);
+        await File.WriteAllTextAsync(Policy, ProtectedAssets.Policy(sample, folders, assets, options.PolicySections), cancel).ConfigureAwait(false);
         foreach (var (name, connectionString) in connections)
         {
             await PrivateFile.WriteAsync(secrets.Connection(name), connectionString, cancel).ConfigureAwait(false);
         }
 
         await File.WriteAllTextAsync(Emulator, EmulatorSettings(relayPort), cancel).ConfigureAwait(false);
-        Dictionary<string, VaultPlace> vaults = new(extraVaults) { ["main"] = new VaultPlace(folders.Vault, secrets.BackupKey, secrets.RestoreKey) };
-        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults, postgresPrograms), cancel).ConfigureAwait(false);
+        Dictionary<string, VaultPlace> vaults = new(options.ExtraVaults) { ["main"] = new VaultPlace(folders.Vault, secrets.BackupKey, secrets.RestoreKey) };
+        await File.WriteAllTextAsync(Agent, AgentSettings(assets, relayPort, connections.Keys, vaults, postgresPrograms) + options.AgentSections, cancel).ConfigureAwait(false);
     }
 
     private string AgentSettings(IEnumerable<ProtectedAsset> assets, int relayPort, IEnumerable<string> connections, IReadOnlyDictionary<string, VaultPlace> vaults, string postgresPrograms) =>

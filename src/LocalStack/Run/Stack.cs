@@ -99,7 +99,7 @@ internal sealed class Stack : IAsyncDisposable
             connections[ProtectedAssets.UserDatabase] = Options.Postgres;
         }
 
-        await Settings.WriteAsync(Assets, relayPort, connections, Options.ExtraVaults, Packages.PostgresPrograms, cancel).ConfigureAwait(false);
+        await Settings.WriteAsync(Options, Assets, relayPort, connections, Packages.PostgresPrograms, cancel).ConfigureAwait(false);
         Relay = Program("relay emulator", "Relay.Emulator", ["--config", Settings.Emulator], [], "Listening");
         Agent = Program("agent", "Agent", ["--config", Settings.Agent], [], "Listening");
         Functions = Program("Functions app", "Functions", [], await FunctionsEnvironmentAsync(relayPort, cancel).ConfigureAwait(false), "Now listening");
@@ -197,7 +197,7 @@ internal sealed class Stack : IAsyncDisposable
         }
     }
 
-    private async Task<Dictionary<string, string>> FunctionsEnvironmentAsync(int relayPort, CancellationToken cancel) => new()
+    private async Task<Dictionary<string, string>> FunctionsEnvironmentAsync(int relayPort, CancellationToken cancel) => new(Options.FunctionsSettings)
     {
         ["Policy__File"] = Settings.Policy,
         ["ConnectionStrings__Catalog"] = ControlDatabase.ConnectionString(CatalogDatabase),

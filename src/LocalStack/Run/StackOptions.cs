@@ -26,6 +26,15 @@ internal sealed record StackOptions
 
     /// <summary>Further vaults of the agent, by name.</summary>
     public IReadOnlyDictionary<string, VaultPlace> ExtraVaults { get; init; } = new Dictionary<string, VaultPlace>();
+
+    /// <summary>Further sections of the policy, as YAML; none unless given.</summary>
+    public string PolicySections { get; init; } = "";
+
+    /// <summary>Further sections of the agent's configuration, as YAML; none unless given.</summary>
+    public string AgentSections { get; init; } = "";
+
+    /// <summary>Further settings of the Functions app, as environment variables.</summary>
+    public IReadOnlyDictionary<string, string> FunctionsSettings { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>A vault and the keys to it, as files.</summary>

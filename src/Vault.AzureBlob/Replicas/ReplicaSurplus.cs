@@ -20,7 +20,10 @@ public sealed record SurplusQuery
     /// <summary>Packs that the vault's prune deleted.</summary>
     public required IReadOnlyCollection<ObjectName> Pruned { get; init; }
 
-    /// <summary>An index object younger than this may belong to a replication that is under way.</summary>
+    /// <summary>When the manifest was ordered, by the clock of who decides. Never the agent's, which may be wrong.</summary>
+    public required DateTimeOffset OrderedAt { get; init; }
+
+    /// <summary>An index object younger than this when the manifest was ordered may belong to a replication that is under way.</summary>
     /// <value>By default an hour.</value>
     public TimeSpan IndexAgeMin { get; init; } = TimeSpan.FromHours(1);
 }
@@ -59,7 +62,7 @@ public sealed record ReplicaSurplus(IReadOnlyList<ReplicaObject> Snapshots, IRea
         var surplus = listing.Where(o => !wanted.ContainsKey(o.Name)).OrderBy(o => o.Name.ToString(), StringComparer.Ordinal).ToArray();
         var givenUp = query.GivenUp.Select(id => id.Name).ToHashSet();
         var indexes = surplus.Where(o => o.Name.Kind is ObjectKind.ChunkMap).ToArray();
-        var stale = indexes.Where(o => o.TierSince < manifest.CreatedAt - query.IndexAgeMin).ToArray();
+        var stale = indexes.Where(o => o.TierSince < query.OrderedAt - query.IndexAgeMin).ToArray();
         var pruned = query.Pruned.ToHashSet();
         return new ReplicaSurplus(
             [.. surplus.Where(o => o.Name.Kind is ObjectKind.Snapshot && givenUp.Contains(o.Name))],

@@ -67,7 +67,7 @@ public sealed class ReplicaSurplusTests(AzuriteFixture azurite)
     {
         var (vault, snapshots, _, replica) = await ReplicatedAsync();
         var manifest = await PruneAsync(vault, snapshots[..2], replica);
-        var surplus = ReplicaSurplus.Decide(manifest, await replica.ListReplicaAsync(_cancel), new SurplusQuery { Live = [snapshots[2]], GivenUp = [], Pruned = [], IndexAgeMin = TimeSpan.FromDays(-36500) });
+        var surplus = ReplicaSurplus.Decide(manifest, await replica.ListReplicaAsync(_cancel), new SurplusQuery { Live = [snapshots[2]], GivenUp = [], Pruned = [], OrderedAt = DateTimeOffset.UtcNow, IndexAgeMin = TimeSpan.FromDays(-36500) });
         (surplus.Snapshots.Count, surplus.Packs.Count).ShouldBe((0, 0));
     }
 
@@ -77,6 +77,16 @@ public sealed class ReplicaSurplusTests(AzuriteFixture azurite)
         var (vault, snapshots, _, replica) = await ReplicatedAsync();
         var manifest = await PruneAsync(vault, snapshots[..2], replica);
         var query = await QueryAsync(vault, live: snapshots[2..], givenUp: snapshots[..2]) with { IndexAgeMin = TimeSpan.FromDays(36500) };
+        var surplus = ReplicaSurplus.Decide(manifest, await replica.ListReplicaAsync(_cancel), query);
+        (surplus.Snapshots.Count, surplus.Indexes.Count, surplus.Packs.Count).ShouldBe((2, 0, 0));
+    }
+
+    [Fact]
+    public async Task Decide_AgentsClockIsYearsAhead_AYoungIndexStaysYoung()
+    {
+        var (vault, snapshots, _, replica) = await ReplicatedAsync();
+        var manifest = await PruneAsync(vault, snapshots[..2], replica) with { CreatedAt = DateTimeOffset.UtcNow.AddYears(10) };
+        var query = await QueryAsync(vault, live: snapshots[2..], givenUp: snapshots[..2]) with { IndexAgeMin = TimeSpan.FromHours(1) };
         var surplus = ReplicaSurplus.Decide(manifest, await replica.ListReplicaAsync(_cancel), query);
         (surplus.Snapshots.Count, surplus.Indexes.Count, surplus.Packs.Count).ShouldBe((2, 0, 0));
     }
@@ -120,6 +130,7 @@ public sealed class ReplicaSurplusTests(AzuriteFixture azurite)
         Live = live,
         GivenUp = givenUp,
         Pruned = await PruneNotes.DeletedPacksAsync(vault.Store, _cancel),
+        OrderedAt = DateTimeOffset.UtcNow,
         IndexAgeMin = TimeSpan.FromDays(-36500),
     };
 }
