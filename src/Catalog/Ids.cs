@@ -17,6 +17,13 @@ public readonly record struct RestoreId(string Value)
     public override string ToString() => Value;
 }
 
+/// <summary>Names one group point: the id of the orchestration instance that made it.</summary>
+public readonly record struct GroupPointId(string Value)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}
+
 /// <summary>Names one recovery point. It follows from vault and snapshot, so a rebuilt catalog gives the same ids.</summary>
 public readonly record struct RecoveryPointId(string Value)
 {

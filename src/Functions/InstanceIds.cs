@@ -22,6 +22,12 @@ public static class InstanceIds
     /// <summary>A backup of one asset; also its run's id.</summary>
     public static string Backup(string asset, string slot) => $"backup-{asset}-{slot}";
 
+    /// <summary>A backup of a group; also its group point's id.</summary>
+    public static string Group(string group, string slot) => $"group-{group}-{slot}";
+
+    /// <summary>A restore of a group point.</summary>
+    public static string GroupRestore(string group, string slot, params ReadOnlySpan<string> parts) => Restore(group, slot, parts).Replace("restore-", "group-restore-", StringComparison.Ordinal);
+
     /// <summary>The agent's job of a run: where a cancellation is told.</summary>
     public static string JobOf(string run) => $"job-{run}";
 

@@ -12,6 +12,9 @@ public static class PolicyDefaults
     /// <summary>Days within which everything off-site is read once, unless the policy says otherwise.</summary>
     public const int VerifyWithinDays = 30;
 
+    /// <summary>How long a group's applications may be held still, unless the group says otherwise.</summary>
+    public static readonly TimeSpan HoldLimit = TimeSpan.FromHours(1);
+
     /// <summary>The retention of an added class that states none.</summary>
     public static readonly RetentionRule Retention = new() { KeepLast = 2, KeepDaily = 14, KeepWeekly = 8, KeepMonthly = 12 };
 

@@ -34,6 +34,9 @@ public sealed record PolicyDocument(
     /// <summary>The asset of that name, or null.</summary>
     public Asset? FindAsset(AssetName name) => Assets.FirstOrDefault(asset => asset.Name == name);
 
+    /// <summary>The group that the asset is backed up with, or null: one with at least two enabled members.</summary>
+    public AssetGroup? GroupOf(AssetName asset) => Groups.FirstOrDefault(group => group.Assets.Contains(asset) && group.Assets.Count(member => FindAsset(member) is { Enabled: true }) > 1);
+
     /// <summary>The agent of that name, or null.</summary>
     public Agent? FindAgent(AgentName name) => Agents.FirstOrDefault(agent => agent.Name == name);
 
@@ -108,12 +111,16 @@ public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan 
 }
 
 /// <summary>
-/// Assets that belong together, such as a database and the files it refers to: their backups start in the same minute or not at
-/// all, so that the points of one slot together are one recovery point of the whole.
+/// Assets that belong together, such as a database and the files it refers to: they are held, backed up and let go as one, or not at
+/// all, so that their points together are one recovery point of the whole.
 /// </summary>
 /// <param name="Name">Unique.</param>
-/// <param name="Assets">At least two, all of one site.</param>
-public sealed record AssetGroup(GroupName Name, IReadOnlyList<AssetName> Assets);
+/// <param name="Assets">At least two, all of one site; hooks before a backup run in this order, hooks after it in the opposite one.</param>
+public sealed record AssetGroup(GroupName Name, IReadOnlyList<AssetName> Assets)
+{
+    /// <summary>After so long the agents let the members' applications go whatever their backups do; then there is no group point.</summary>
+    public TimeSpan HoldLimit { get; init; } = PolicyDefaults.HoldLimit;
+}
 
 /// <summary>What kind of data an asset holds; it decides where copies go.</summary>
 /// <param name="Name">Unique.</param>

@@ -48,6 +48,12 @@ public static class PolicyLimits
     /// <summary>The longest that a proof or a check may take.</summary>
     public static readonly TimeSpan ProofTimeMax = TimeSpan.FromDays(1);
 
+    /// <summary>The shortest time that a group may be held.</summary>
+    public static readonly TimeSpan HoldMin = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest time that a group may be held.</summary>
+    public static readonly TimeSpan HoldMax = TimeSpan.FromDays(1);
+
     /// <summary>The highest price.</summary>
     public const decimal PriceMax = 1_000_000;
 

@@ -3,6 +3,7 @@ using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
 using Backup.Catalog.Capacity;
 using Backup.Catalog.Database;
+using Backup.Catalog.Groups;
 using Backup.Catalog.Migrations;
 using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
@@ -41,6 +42,7 @@ internal sealed class TestCatalog : IAsyncDisposable
         Alerts = new AlertStore(Database, Audit, Clock);
         Signals = new SignalStore(Database, Audit, Alerts, Clock);
         Retention = new RetentionStore(Database, Audit, Clock);
+        Groups = new GroupPointStore(Database, Audit, Clock);
         Removals = new RemovalStore(Database, Audit, Clock);
         Protection = new ProtectionStore(Database, Clock);
         Capacity = new CapacityStore(Database);
@@ -69,6 +71,8 @@ internal sealed class TestCatalog : IAsyncDisposable
     public SignalStore Signals { get; }
 
     public RetentionStore Retention { get; }
+
+    public GroupPointStore Groups { get; }
 
     public RemovalStore Removals { get; }
 

@@ -21,16 +21,12 @@ internal sealed class HookFrame(HookRunner runner, HookNotes notes, ILogger<Hook
             return (await work().ConfigureAwait(false), null);
         }
 
-        notes.Keep(order, new HookNote { Asset = asset, Run = run, After = hooks.After });                        // (1)
         T? outcome = null;
         Failure? failure = null;
+        Note(order, asset, run, hooks);                                                                           // (1)
         try
         {
-            foreach (var hook in hooks.Before)                                                                    // (2)
-            {
-                failure ??= await runner.RunAsync(hook, asset, run, cancel).ConfigureAwait(false);
-            }
-
+            failure = await EnterAsync(asset, run, hooks, cancel).ConfigureAwait(false);                          // (2)
             outcome = failure is null ? await work().ConfigureAwait(false) : null;                                // (3)
         }
         finally
@@ -40,6 +36,22 @@ internal sealed class HookFrame(HookRunner runner, HookNotes notes, ILogger<Hook
         }
 
         return (outcome, failure);
+    }
+
+    /// <summary>Notes durably what undoes the hooks. From here on <see cref="UndoAsync"/> has to follow, or a restart.</summary>
+    /// <exception cref="AgentException">It cannot be noted: then no hook may run.</exception>
+    internal void Note(OrderId order, string asset, string run, BackupHooks hooks) => notes.Keep(order, new HookNote { Asset = asset, Run = run, After = hooks.After });
+
+    /// <summary>Runs the hooks before, in order. The first that fails is the answer, and none after it runs.</summary>
+    internal async Task<Failure?> EnterAsync(string asset, string run, BackupHooks hooks, CancellationToken cancel)
+    {
+        Failure? failure = null;
+        foreach (var hook in hooks.Before)
+        {
+            failure ??= await runner.RunAsync(hook, asset, run, cancel).ConfigureAwait(false);
+        }
+
+        return failure;
     }
 
     /// <summary>Undoes what a crash left.</summary>
@@ -55,7 +67,7 @@ internal sealed class HookFrame(HookRunner runner, HookNotes notes, ILogger<Hook
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Not to be cancelled: each hook has its own limit, and an application that stays held is worse than an agent that stops late.</summary>
-    private async Task<Failure?> UndoAsync(OrderId order, string asset, string run, IReadOnlyList<string> after)
+    internal async Task<Failure?> UndoAsync(OrderId order, string asset, string run, IReadOnlyList<string> after)
     {
         Failure? first = null;
         foreach (var hook in after)

@@ -69,10 +69,12 @@ internal static class AgentHost
         builder.Services.AddSingleton<SendingLine>();
         builder.Services.AddSingleton<ReplicateWork>();
         builder.Services.AddSingleton<PruneWork>();
+        builder.Services.AddSingleton<HoldWork>();
         builder.Services.AddSingleton<IOrderWork, OrderWork>();
         builder.Services.AddSingleton<OrderDesk>();
         // First of all: an application that a crash left held is let go before anything else happens.
         builder.Services.AddHostedService(services => services.GetRequiredService<HookFrame>());
+        builder.Services.AddHostedService(services => services.GetRequiredService<HoldWork>());
         builder.Services.AddHostedService(services => new JobRunner(
             services.GetRequiredService<JobBook>(), services.GetRequiredService<IOrderWork>(), settings.ConcurrentJobs, time, services.GetRequiredService<ILogger<JobRunner>>()));
         builder.Services.AddHostedService<WalReceiving>();

@@ -91,6 +91,8 @@ internal sealed record JobRecord
                 AgentApi.Operation.Restore => payload.Deserialize<RestoreOrder>(Json),
                 AgentApi.Operation.Replicate => payload.Deserialize<ReplicateOrder>(Json),
                 AgentApi.Operation.Prune => payload.Deserialize<PruneOrder>(Json),
+                AgentApi.Operation.Hold => payload.Deserialize<HoldOrder>(Json),
+                AgentApi.Operation.Release => payload.Deserialize<ReleaseOrder>(Json),
                 _ => null,
             };
             return order ?? throw new JsonException($"no payload of a job: {operation}");

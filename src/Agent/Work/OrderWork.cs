@@ -3,7 +3,7 @@ using Backup.AgentApi;
 namespace Backup.Agent.Work;
 
 /// <summary>Hands each job order to the work for its operation and turns expected exceptions into outcomes.</summary>
-internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune) : IOrderWork
+internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune, HoldWork holds) : IOrderWork
 {
     public async Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
@@ -16,6 +16,8 @@ internal sealed class OrderWork(BackupWork backup, RestoreWork restore, Replicat
                 RestoreOrder o => await restore.RunAsync(id, acceptedAt, o, progress, cancel).ConfigureAwait(false),
                 ReplicateOrder o => await replicate.RunAsync(o, progress, cancel).ConfigureAwait(false),
                 PruneOrder o => await prune.RunAsync(o, progress, cancel).ConfigureAwait(false),
+                HoldOrder o => await holds.HoldAsync(id, o, cancel).ConfigureAwait(false),
+                ReleaseOrder o => await holds.ReleaseAsync(o).ConfigureAwait(false),
                 _ => throw new ArgumentException($"{order.Operation} is no job.", nameof(order)),
             };
         }

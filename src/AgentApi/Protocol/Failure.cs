@@ -30,6 +30,9 @@ public enum FailureCode
     /// <summary>A hook before or after a backup failed or took too long.</summary>
     [JsonStringEnumMemberName("hook-failed")] HookFailed,
 
+    /// <summary>What was held for a group's backup did not stay held until the end.</summary>
+    [JsonStringEnumMemberName("hold-lost")] HoldLost,
+
     /// <summary>A path lies outside what the agent's owner allows.</summary>
     [JsonStringEnumMemberName("path-not-allowed")] PathNotAllowed,
 

@@ -18,6 +18,12 @@ public enum Operation
     /// <summary>Drop snapshots and free what none needs. A job, of agents that hold the key for it only.</summary>
     [JsonStringEnumMemberName("prune")] Prune,
 
+    /// <summary>Hold applications still while several assets are backed up. A job.</summary>
+    [JsonStringEnumMemberName("hold")] Hold,
+
+    /// <summary>Let go what is held. A job.</summary>
+    [JsonStringEnumMemberName("release")] Release,
+
     /// <summary>Where a job stands. A query.</summary>
     [JsonStringEnumMemberName("job")] Job,
 
@@ -56,7 +62,8 @@ public enum Operation
 public static class Operations
 {
     /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
-    public static bool IsJob(this Operation operation) => operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune;
+    public static bool IsJob(this Operation operation) =>
+        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Hold or Operation.Release;
 }
 
 /// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>

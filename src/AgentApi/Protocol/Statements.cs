@@ -76,6 +76,8 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(RestoreOrder))]
 [JsonSerializable(typeof(ReplicateOrder))]
 [JsonSerializable(typeof(PruneOrder))]
+[JsonSerializable(typeof(HoldOrder))]
+[JsonSerializable(typeof(ReleaseOrder))]
 [JsonSerializable(typeof(DeletionsQuery))]
 [JsonSerializable(typeof(JobQuery))]
 [JsonSerializable(typeof(CancelOrder))]

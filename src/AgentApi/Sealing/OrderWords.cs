@@ -12,6 +12,8 @@ internal static class OrderWords
         (Operation.Restore, "restore", WireJson.Default.RestoreOrder),
         (Operation.Replicate, "replicate", WireJson.Default.ReplicateOrder),
         (Operation.Prune, "prune", WireJson.Default.PruneOrder),
+        (Operation.Hold, "hold", WireJson.Default.HoldOrder),
+        (Operation.Release, "release", WireJson.Default.ReleaseOrder),
         (Operation.Job, "job", WireJson.Default.JobQuery),
         (Operation.Cancel, "cancel", WireJson.Default.CancelOrder),
         (Operation.Health, "health", WireJson.Default.HealthQuery),

@@ -22,6 +22,9 @@ public enum AlertKind
 
     /// <summary>The newest restorable moment of a database is older than it should be.</summary>
     Rpo,
+
+    /// <summary>The newest backup of a group made no group point.</summary>
+    Group,
 }
 
 /// <summary>Something people have to look at.</summary>

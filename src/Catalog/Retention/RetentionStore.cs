@@ -1,5 +1,6 @@
 using Backup.Catalog.Audit;
 using Backup.Catalog.Database;
+using Backup.Catalog.Groups;
 using Backup.Catalog.Paging;
 using Backup.Catalog.Signals;
 using Backup.Policy;
@@ -136,6 +137,7 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
                 cancel,
                 id,
                 clock.GetUtcNow()).ConfigureAwait(false);
+            await GroupPointStore.ExpireAsync(session, id, clock.GetUtcNow(), cancel).ConfigureAwait(false);
             var left = await session.QueryAsync("select count(*) as left_over from recovery_point where asset = $1 and expired_at is null and missing_since is null", row => row.Number("left_over"), cancel, plan.Asset.Value).ConfigureAwait(false);
             if (given > 0 && left[0] == 0 && plan.ForcedReason is null)
             {

@@ -58,6 +58,28 @@ public sealed record AgentTask
 
     /// <summary>Drop snapshots and free what none needs.</summary>
     public PruneTask? Prune { get; init; }
+
+    /// <summary>Hold a group's applications still.</summary>
+    public HoldTask? Hold { get; init; }
+
+    /// <summary>Let go what the order of this id holds.</summary>
+    public string? Release { get; init; }
+}
+
+/// <summary>An order to hold without its envelope.</summary>
+public sealed record HoldTask
+{
+    /// <summary>The group's backup.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>The group.</summary>
+    public required string Group { get; init; }
+
+    /// <summary>What holds and what lets go.</summary>
+    public required BackupHooks Hooks { get; init; }
+
+    /// <summary>After so many seconds the agent lets go by itself.</summary>
+    public required int SecondsMax { get; init; }
 }
 
 /// <summary>A prune order without its envelope.</summary>
@@ -240,6 +262,9 @@ public static class ReasonCodes
 
     /// <summary>Off-site storage could not be used.</summary>
     public const string OffsiteUnavailable = "offsite-unavailable";
+
+    /// <summary>Not every member of a group has a recovery point of its backup.</summary>
+    public const string GroupIncomplete = "group-incomplete";
 
     /// <summary>The orchestration ended without closing its run.</summary>
     public const string Abandoned = "orchestration-ended";

@@ -30,7 +30,9 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
             { Replicate: { } replicate } => await ReplicateAsync(agent, replicate, cancel).ConfigureAwait(false),
             { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
             { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
-            _ => throw new ArgumentException("A task says one of backup, replicate, restore and prune", nameof(task)),
+            { Hold: { } hold } => new HoldOrder { RunId = hold.Run, Group = hold.Group, Hooks = hold.Hooks, SecondsMax = hold.SecondsMax },
+            { Release: { } held } => new ReleaseOrder { Hold = OrderId.Parse(held) },
+            _ => throw new ArgumentException("A task says one of backup, replicate, restore, prune, hold and release", nameof(task)),
         };
         return order with { Priority = ClassUrgency.Of(order.Operation, classPriority) };
     }

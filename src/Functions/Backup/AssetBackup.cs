@@ -1,4 +1,5 @@
 using Backup.Functions.Agents;
+using Backup.Functions.Groups;
 using Backup.Functions.Protection;
 using Backup.Functions.Replication;
 using Microsoft.Azure.Functions.Worker;
@@ -8,7 +9,7 @@ namespace Backup.Functions.Backups;
 
 /// <summary>One backup of one asset, from opening its run to closing it. The instance id is the run's id.</summary>
 /// <remarks>
-/// (1) open run (2) note that it is ordered (3) agent's job (4) check the receipt (5) publish the recovery point (6) compare the run with its
+/// (1) open run (2) note that it is ordered (3) agent's job (4) check the receipt (5) publish the recovery point, and tell the group's backup (6) compare the run with its
 /// asset's history (7) replicate to every tier in parallel, and look at each replica without keys (8) close run (9) how well the asset is
 /// protected now. Every failure on the way is recorded by (8).
 /// </remarks>
@@ -27,7 +28,7 @@ public static class AssetBackup
         RunEnding ending;
         try
         {
-            ending = await BackUpAsync(context, plan);
+            ending = await BackUpAsync(context, request, plan);
         }
         catch (TaskFailedException e)
         {
@@ -40,7 +41,7 @@ public static class AssetBackup
         return outcome;
     }
 
-    private static async Task<RunEnding> BackUpAsync(TaskOrchestrationContext context, BackupPlan plan)
+    private static async Task<RunEnding> BackUpAsync(TaskOrchestrationContext context, BackupRequest request, BackupPlan plan)
     {
         await context.CallActivityAsync(nameof(MarkRunOrdered), plan.Run, RetryPolicies.Catalog);                                         // (2)
         var job = await context.CallSubOrchestratorAsync<JobOutcome>(nameof(AgentJob), new AgentJobRequest                                // (3)
@@ -66,6 +67,11 @@ public static class AssetBackup
         if (published.RecoveryPoint is not { } point)
         {
             return Failed(plan, published.Refusal!);
+        }
+
+        if (request.Group is { } group)
+        {
+            context.SendEvent(group, GroupBackup.MadeEvent(plan.Task.Asset), point);
         }
 
         await context.CallActivityAsync<bool>(nameof(AssessSignals), new SignalsRequest(plan.Run, plan.Task.Asset, point), RetryPolicies.Catalog); // (6)

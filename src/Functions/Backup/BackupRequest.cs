@@ -10,6 +10,9 @@ public sealed record BackupRequest
 
     /// <summary>Who asked: the schedule, or the API.</summary>
     public required string RequestedBy { get; init; }
+
+    /// <summary>The backup of a group that this one belongs to: it runs the hooks, and is told when the snapshot is made; null for a backup of its own.</summary>
+    public string? Group { get; init; }
 }
 
 /// <summary>Several backups to run. Plain data: the input of an orchestration.</summary>
@@ -32,7 +35,8 @@ public sealed record FleetRequest
 /// <param name="Asset">Its name.</param>
 /// <param name="Agent">Its agent's name.</param>
 /// <param name="Lanes">How many backups of this fleet that agent runs at once.</param>
-public sealed record FleetMember(string Asset, string Agent, int Lanes);
+/// <param name="Group">The group it starts with, as one; null for an asset of its own.</param>
+public sealed record FleetMember(string Asset, string Agent, int Lanes, string? Group = null);
 
 /// <summary>How a run ended; the output of an orchestration.</summary>
 public sealed record RunOutcome

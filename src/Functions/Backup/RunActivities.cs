@@ -33,7 +33,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
         var opened = await runs.OpenAsync(new NewRun(new RunId(request.Run), asset.Name, asset.Agent, asset.Vault, request.Request.RequestedBy), cancel).ConfigureAwait(false);
         return opened.Opening switch
         {
-            RunOpening.Open => new RunOpened { Plan = Plan(request.Run, asset) },
+            RunOpening.Open => new RunOpened { Plan = Plan(request, asset) },
             RunOpening.Ended => new RunOpened { Outcome = CloseRun.OutcomeOf(opened.Run) },
             _ => Over(
                 opened.Run.Id.Value, asset.Name.Value, "skipped", null, new JobFailure("asset-busy", $"Run {opened.Run.Id} of the asset is still open.", "Wait for it.")),
@@ -43,13 +43,13 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
     private static RunOpened Over(string run, string asset, string state, string? point, JobFailure reason) =>
         new() { Outcome = new RunOutcome { Run = run, Asset = asset, State = state, RecoveryPoint = point, Reason = reason } };
 
-    private BackupPlan Plan(string run, Asset asset) => new()
+    private BackupPlan Plan(OpenRunRequest request, Asset asset) => new()
     {
-        Run = run,
+        Run = request.Run,
         Agent = asset.Agent.Value,
         Task = new BackupTask
         {
-            Run = run,
+            Run = request.Run,
             Asset = asset.Name.Value,
             Kind = asset.Kind.ToString().ToLowerInvariant(),
             Vault = asset.Vault.Value,
@@ -57,7 +57,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             Excludes = [.. asset.Excludes],
             OneFileSystem = asset.OneFileSystem,
             Connection = asset.Kind is SourceKind.Postgres ? asset.Connection : null,
-            Hooks = asset.Hooks is { Before.Count: 0, After.Count: 0 } ? null : new BackupHooks { Before = [.. asset.Hooks.Before], After = [.. asset.Hooks.After] },
+            Hooks = request.Request.Group is not null || asset.Hooks is { Before.Count: 0, After.Count: 0 } ? null : new BackupHooks { Before = [.. asset.Hooks.Before], After = [.. asset.Hooks.After] },
             Dump = asset.Dump is { } dump ? new DumpSettings { Databases = [.. dump.Databases] } : null,
             RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },

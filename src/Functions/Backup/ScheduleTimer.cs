@@ -51,9 +51,15 @@ public sealed class ScheduleTimer(
         }
     }
 
-    private static FleetMember[] Members(FleetPlan plan)
+    private FleetMember[] Members(FleetPlan plan)
     {
-        var lanes = plan.Start.CountBy(d => d.Asset.Agent).ToDictionary();
-        return [.. plan.Start.Concat(plan.Queue).Select(d => new FleetMember(d.Asset.Name.Value, d.Asset.Agent.Value, lanes[d.Asset.Agent]))];
+        var groups = plan.Start.ToDictionary(d => d.Asset.Name, d => policy.GroupOf(d.Asset.Name)?.Name.Value);
+        var lanes = plan.Start.Where(d => groups[d.Asset.Name] is null).CountBy(d => d.Asset.Agent).ToDictionary();
+        return
+        [
+            .. plan.Start.Select(d => new FleetMember(d.Asset.Name.Value, d.Asset.Agent.Value, lanes.GetValueOrDefault(d.Asset.Agent), groups[d.Asset.Name])),
+            // Without a lane that becomes free within the minute, what waits is decided anew.
+            .. plan.Queue.Where(d => lanes.ContainsKey(d.Asset.Agent)).Select(d => new FleetMember(d.Asset.Name.Value, d.Asset.Agent.Value, lanes[d.Asset.Agent])),
+        ];
     }
 }

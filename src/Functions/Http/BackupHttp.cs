@@ -1,6 +1,7 @@
 using Backup.Catalog.Runs;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
+using Backup.Functions.Groups;
 using Backup.Policy;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
@@ -11,8 +12,9 @@ namespace Backup.Functions.Http;
 
 /// <summary>The body of <c>POST /api/backups</c>.</summary>
 /// <param name="Asset">The asset's name, or <c>*</c> for every scheduled asset.</param>
+/// <param name="Group">A group's name, in place of an asset: its members are backed up as one.</param>
 /// <param name="Slot">Names the request: the same asset and slot are the same request. The present minute unless given.</param>
-public sealed record BackupBody(string Asset, string? Slot = null);
+public sealed record BackupBody(string? Asset = null, string? Slot = null, string? Group = null);
 
 /// <summary>Backups and runs over HTTP.</summary>
 /// <param name="policy">What can be backed up.</param>
@@ -31,9 +33,13 @@ public sealed class BackupHttp(PolicyDocument policy, RunStore runs, TimeProvide
         {
             var body = await HttpInput.BodyAsync<BackupBody>(request, cancel).ConfigureAwait(false);
             var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
-            return body.Asset == EveryAsset
-                ? await StartFleetAsync(client, slot, cancel).ConfigureAwait(false)
-                : await StartAssetAsync(client, new AssetName(body.Asset), slot, cancel).ConfigureAwait(false);
+            return (body.Asset, body.Group) switch
+            {
+                (EveryAsset, null) => await StartFleetAsync(client, slot, cancel).ConfigureAwait(false),
+                ({ } asset, null) => await StartAssetAsync(client, new AssetName(asset), slot, cancel).ConfigureAwait(false),
+                (null, { } group) => await StartGroupAsync(client, group, slot, cancel).ConfigureAwait(false),
+                _ => throw HttpInput.Bad("The body names one of \"asset\" and \"group\".", "Send {\"asset\": \"NAME\"}, {\"asset\": \"*\"} or {\"group\": \"NAME\"}."),
+            };
         });
 
     /// <summary>Runs, newest first; <c>?asset=&amp;state=&amp;limit=&amp;continuation=</c>.</summary>
@@ -105,9 +111,29 @@ public sealed class BackupHttp(PolicyDocument policy, RunStore runs, TimeProvide
         return HttpAnswer.Accepted(LocationOf(id), new StartedView(id, LocationOf(id), isNew));
     }
 
+    private async Task<HttpAnswer> StartGroupAsync(DurableTaskClient client, string name, string slot, CancellationToken cancel)
+    {
+        var group = policy.Groups.FirstOrDefault(g => g.Name.Value == name) ?? throw HttpInput.NotFound($"There is no group \"{name}\" in the policy.", "The policy's \"groups\" name them.");
+        var id = InstanceIds.Group(name, slot);
+        var location = $"/api/group-points/{id}";
+        if (await client.GetInstanceAsync(id, cancel).ConfigureAwait(false) is null)
+        {
+            foreach (var member in group.Assets)
+            {
+                if (await runs.FindOpenAsync(member, cancel).ConfigureAwait(false) is { } open)
+                {
+                    throw HttpInput.Conflict($"Asset \"{member}\" of the group is being backed up by run \"{open.Id}\".", "Try again when it has ended: the members are backed up together.");
+                }
+            }
+        }
+
+        var isNew = await client.StartOnceAsync(nameof(GroupBackup), id, new GroupRequest { Group = name, Slot = slot, RequestedBy = "api" }, cancel).ConfigureAwait(false);
+        return HttpAnswer.Accepted(location, new StartedView(id, location, isNew));
+    }
+
     private async Task<HttpAnswer> StartFleetAsync(DurableTaskClient client, string slot, CancellationToken cancel)
     {
-        var members = policy.Assets.Where(a => a.Enabled).Select(a => new FleetMember(a.Name.Value, a.Agent.Value, policy.AgentOf(a).Concurrency)).ToArray();
+        var members = policy.Assets.Where(a => a.Enabled).Select(a => new FleetMember(a.Name.Value, a.Agent.Value, policy.AgentOf(a).Concurrency, policy.GroupOf(a.Name)?.Name.Value)).ToArray();
         if (members.Length == 0)
         {
             throw HttpInput.Conflict("The policy has no enabled asset.", "Add assets to the policy file and start again.");

@@ -12,7 +12,7 @@ internal static class InstanceAnswers
     public static async Task<HttpAnswer?> OfAsync(DurableTaskClient client, string id, CancellationToken cancel)
     {
         if (!id.StartsWith("backup-", StringComparison.Ordinal) && !id.StartsWith("fleet-", StringComparison.Ordinal)
-            && !id.StartsWith("restore-", StringComparison.Ordinal) && !id.StartsWith("rebuild-", StringComparison.Ordinal))
+            && !id.StartsWith("group-", StringComparison.Ordinal) && !id.StartsWith("restore-", StringComparison.Ordinal) && !id.StartsWith("rebuild-", StringComparison.Ordinal))
         {
             return null;
         }

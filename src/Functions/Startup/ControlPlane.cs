@@ -6,6 +6,7 @@ using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
 using Backup.Catalog.Capacity;
 using Backup.Catalog.Database;
+using Backup.Catalog.Groups;
 using Backup.Catalog.Migrations;
 using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
@@ -18,6 +19,7 @@ using Backup.Catalog.Signals;
 using Backup.Functions.Access;
 using Backup.Functions.Agents;
 using Backup.Functions.Backups;
+using Backup.Functions.Http;
 using Backup.Functions.Keys;
 using Backup.Functions.Protection;
 using Backup.Functions.Replication;
@@ -73,6 +75,7 @@ public static class ControlPlane
         services.AddSingleton<RetentionDecisions>();
         services.AddSingleton<RetentionStarter>();
         services.AddSingleton<ProtectionAssessment>();
+        services.AddSingleton<RestoreResolution>();
     }
 
     /// <summary>Registers the catalog's stores over one connection pool.</summary>
@@ -84,6 +87,7 @@ public static class ControlPlane
         services.AddSingleton<AssetStore>();
         services.AddSingleton<RunStore>();
         services.AddSingleton<RecoveryPointStore>();
+        services.AddSingleton<GroupPointStore>();
         services.AddSingleton<ReplicaStore>();
         services.AddSingleton<RestoreStore>();
         services.AddSingleton<AgentKeyStore>();

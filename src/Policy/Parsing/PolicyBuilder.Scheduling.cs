@@ -149,6 +149,12 @@ internal sealed partial class PolicyBuilder
     private void AddGroup(MapReader item)
     {
         var name = item.Name("name");
+        var limit = item.Duration("holdLimit", PolicyLimits.HoldMin, required: false) ?? PolicyDefaults.HoldLimit;
+        if (limit > PolicyLimits.HoldMax)
+        {
+            _problems.Add(item.PlaceOf("holdLimit"), $"\"holdLimit\" is at most {Durations.Format(PolicyLimits.HoldMax)}");
+        }
+
         var members = new List<AssetName>();
         foreach (var text in item.Texts("assets") ?? [])
         {
@@ -177,7 +183,7 @@ internal sealed partial class PolicyBuilder
 
         if (name is not null)
         {
-            var group = new AssetGroup(new(name), members);
+            var group = new AssetGroup(new(name), members) { HoldLimit = limit };
             _groups.Add(group.Name, group, item.PlaceOf("name"));
             _groupPlaces.Add((group, item.PlaceOf("assets")));
         }

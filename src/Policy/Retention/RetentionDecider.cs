@@ -19,9 +19,11 @@ public static class RetentionDecider
     /// <param name="points">All points of the asset, in any order.</param>
     /// <param name="isFrozen">True: nothing goes, whatever the rule says.</param>
     /// <param name="guards">The standard ones unless given.</param>
+    /// <param name="wantedByGroups">Points that stay because of other assets' points: <see cref="GroupRetention"/> finds them.</param>
     /// <exception cref="ArgumentException">Two points have one id.</exception>
     public static RetentionPlan Decide(
-        AssetName asset, RetentionRule rule, TimeZoneInfo zone, DateTimeOffset now, IReadOnlyCollection<RetentionPoint> points, bool isFrozen = false, RetentionGuards? guards = null)
+        AssetName asset, RetentionRule rule, TimeZoneInfo zone, DateTimeOffset now, IReadOnlyCollection<RetentionPoint> points, bool isFrozen = false, RetentionGuards? guards = null,
+        IReadOnlySet<string>? wantedByGroups = null)
     {
         guards ??= RetentionGuards.Standard;
         var all = points.OrderByDescending(p => p.Instant).ThenByDescending(p => p.Id, StringComparer.Ordinal).ToArray();
@@ -31,6 +33,7 @@ public static class RetentionDecider
             reasons[i] |= now - all[i].PublishedAt < rule.ImmutableFor ? KeepReason.Immutable : KeepReason.None;
             reasons[i] |= all[i].HasLegalHold ? KeepReason.LegalHold : KeepReason.None;
             reasons[i] |= isFrozen ? KeepReason.Frozen : KeepReason.None;
+            reasons[i] |= wantedByGroups?.Contains(all[i].Id) is true ? KeepReason.Group : KeepReason.None;
         }
 
         var order = Enumerable.Range(0, all.Length).ToArray();

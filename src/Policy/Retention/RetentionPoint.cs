@@ -58,6 +58,9 @@ public enum KeepReason
 
     /// <summary>The asset is frozen because of a ransomware signal, or its rule is unknown.</summary>
     Frozen = 2048,
+
+    /// <summary>It belongs to a group point, another member of which stays.</summary>
+    Group = 4096,
 }
 
 /// <summary>One line of a plan.</summary>

@@ -151,6 +151,7 @@ internal sealed class ScriptedAgent : IAgentLink
             State = JobState.Succeeded,
             Prune = new PruneResult { SnapshotsDropped = prune.Drops.Count, PacksMarked = 3, PacksRepacked = 1, PacksDeleted = 2, BytesFreed = 200, BytesFreedLater = 300 },
         },
+        HoldOrder or ReleaseOrder => new JobReport { OrderId = id, Operation = order.Operation, State = JobState.Succeeded },
         _ => throw new ArgumentException($"Not a job: {order}", nameof(order)),
     };
 
