@@ -7,6 +7,7 @@ using Backup.Agent.Settings;
 using Backup.Agent.Wal;
 using Backup.Agent.Work;
 using Backup.AgentApi;
+using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
 using Backup.Vault.Pruning;
@@ -69,7 +70,8 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         {
             var vault = await vaults.OpenForBackupAsync(query.Vault, cancel).ConfigureAwait(false);
             // Kinds of a newer release are left out: this one could not restore them either.
-            var all = (await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false)).Where(s => KindOf(s) is not null).ToList();
+            var listed = await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false);
+            var all = listed.Where(s => KindOf(s) is not null).ToList();
             var from = 0;
             if (query.After is { } after)
             {
@@ -80,7 +82,8 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
                 }
             }
 
-            var page = all.Skip(from).Take(SnapshotsQuery.PageItemsMax).Select(s => Summarise(s, vault.Id)).ToList();
+            var logUntil = all.Where(s => KindOf(s) == SourceKind.Postgres).Select(s => s.Asset).Distinct(StringComparer.Ordinal).SelectMany(asset => LogCoverage.Of(asset, listed)).ToDictionary();
+            var page = all.Skip(from).Take(SnapshotsQuery.PageItemsMax).Select(s => Summarise(s, vault.Id, logUntil.TryGetValue(s.Id, out var until) ? until : null)).ToList();
             return (new SnapshotPage { Snapshots = page, Next = from + page.Count < all.Count ? page[^1].SnapshotId : null }, null);
         }
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
@@ -127,7 +130,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
 
     private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;
 
-    private static SnapshotSummary Summarise(SnapshotInfo s, VaultId vault) => new()
+    private static SnapshotSummary Summarise(SnapshotInfo s, VaultId vault, DateTimeOffset? logUntil) => new()
     {
         SnapshotId = s.Id.ToString(),
         Asset = s.Asset,
@@ -142,6 +145,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         BytesStored = s.Statistics.BytesStored,
         FilesTotal = s.ItemsTotal,
         FilesUnreadableTotal = s.ItemsUnreadable,
+        LogUntil = logUntil,
         Tags = s.Tags,
     };
 }

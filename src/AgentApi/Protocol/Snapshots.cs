@@ -69,6 +69,9 @@ public sealed record SnapshotSummary
     /// <summary>Present for databases.</summary>
     [JsonPropertyName("consistencyPoint")] public ConsistencyPoint? ConsistencyPoint { get; init; }
 
+    /// <summary>For databases whose log is in the same vault: up to this moment the log is unbroken behind the snapshot. Null when no log leads on from it.</summary>
+    [JsonPropertyName("logUntil")] public DateTimeOffset? LogUntil { get; init; }
+
     /// <summary>The snapshot's tags.</summary>
     [JsonPropertyName("tags")] public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 }

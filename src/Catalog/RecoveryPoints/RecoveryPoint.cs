@@ -52,6 +52,9 @@ public sealed record SnapshotFacts(
     IReadOnlyList<UnreadableEntry> FilesUnreadable,
     LogPosition? ConsistencyPoint)
 {
+    /// <summary>Databases, when a vault is listed: up to which moment the log is unbroken behind it; null when no log leads on from it.</summary>
+    public DateTimeOffset? LogUntil { get; init; }
+
     /// <summary>Some of the asset could not be read; the rest is there.</summary>
     public bool IsPartial => FilesUnreadableTotal > 0;
 }
@@ -64,8 +67,9 @@ public sealed record SnapshotFacts(
 /// <param name="BytesNew">Bytes the vault did not have.</param>
 /// <param name="BytesStored">Bytes written to the store.</param>
 /// <param name="FilesTotal">Entries in the snapshot.</param>
+/// <param name="LogUntil">Databases: up to which moment the log is unbroken behind it, by the clock that also gave <paramref name="Instant"/>; null when that is not known.</param>
 public sealed record PointSummary(
-    RecoveryPointId Id, DateTimeOffset Instant, DateTimeOffset PublishedAt, long BytesRead, long BytesNew, long BytesStored, long FilesTotal);
+    RecoveryPointId Id, DateTimeOffset Instant, DateTimeOffset PublishedAt, long BytesRead, long BytesNew, long BytesStored, long FilesTotal, DateTimeOffset? LogUntil = null);
 
 /// <summary>An entry that could not be read.</summary>
 public sealed record UnreadableEntry(string Path, string Reason);

@@ -68,7 +68,7 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
         {
             var id = RecoveryPointId.Of(found.Snapshot.VaultId, found.Snapshot.SnapshotId);
             var now = clock.GetUtcNow();
-            if (await session.ExecuteAsync("update recovery_point set seen_at = $2, missing_since = null where id = $1", cancel, id.Value, now).ConfigureAwait(false) == 1)
+            if (await session.ExecuteAsync("update recovery_point set seen_at = $2, missing_since = null, log_until = $3 where id = $1", cancel, id.Value, now, found.Snapshot.LogUntil?.ToUniversalTime()).ConfigureAwait(false) == 1)
             {
                 return Adoption.Known;
             }
@@ -146,11 +146,14 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             notAfter).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
+    /// <summary>What a vault's listing said about log counts for this long: what may be wrong by now must not cost a point.</summary>
+    public static readonly TimeSpan LogUntilCounts = TimeSpan.FromDays(2);
+
     /// <summary>All points of an asset that its vault holds and retention has not given up, newest first, in short.</summary>
     public Task<IReadOnlyList<PointSummary>> SummariesAsync(AssetName asset, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<PointSummary>>(
         async session => await session.QueryAsync(
             """
-            select id, instant, published_at, bytes_read, bytes_new, bytes_stored, files_total from recovery_point
+            select id, instant, published_at, bytes_read, bytes_new, bytes_stored, files_total, case when seen_at > $2 then log_until end as log_until from recovery_point
             where asset = $1 and missing_since is null and expired_at is null order by instant desc, id desc
             """,
             row => new PointSummary(
@@ -160,9 +163,11 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
                 row.Number("bytes_read"),
                 row.Number("bytes_new"),
                 row.Number("bytes_stored"),
-                row.Number("files_total")),
+                row.Number("files_total"),
+                row.InstantOrNull("log_until")),
             cancel,
-            asset.Value).ConfigureAwait(false),
+            asset.Value,
+            clock.GetUtcNow() - LogUntilCounts).ConfigureAwait(false),
         cancel);
 
     /// <summary>Points, newest first; of one asset when it is given.</summary>
@@ -186,8 +191,8 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
         await session.ExecuteAsync(
             $"""
             insert into recovery_point (id, asset, run_id, agent, vault, vault_id, snapshot_id, kind, instant, reading_began_at, is_partial, bytes_read, bytes_new,
-                bytes_stored, files_total, files_unreadable_total, files_unreadable, consistency_point, published_at, seen_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18::jsonb, $19, $19)
+                bytes_stored, files_total, files_unreadable_total, files_unreadable, consistency_point, published_at, seen_at, log_until)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18::jsonb, $19, $19, $20)
             """,
             cancel,
             id.Value,
@@ -208,7 +213,8 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             snapshot.FilesUnreadableTotal,
             JsonSerializer.Serialize(snapshot.FilesUnreadable),
             snapshot.ConsistencyPoint is null ? null : JsonSerializer.Serialize(snapshot.ConsistencyPoint),
-            now).ConfigureAwait(false);
+            now,
+            snapshot.LogUntil?.ToUniversalTime()).ConfigureAwait(false);
     }
 
     private static async Task<RecoveryPoint?> FindAsync(CatalogSession session, RecoveryPointId id, CancellationToken cancel) =>

@@ -38,14 +38,47 @@ public sealed record AdoptedPage
 public sealed record MissingRequest(VaultPlace Vault, DateTimeOffset ListedSince, string RequestedBy);
 
 /// <summary>Asks an agent for a page of a vault's snapshots and takes them in.</summary>
-/// <param name="link">The way to the agent.</param>
-/// <param name="assets">Where assets that only the vault knows are noted.</param>
-/// <param name="points">Where recovery points are recorded.</param>
-public sealed class AdoptSnapshots(IAgentLink link, AssetStore assets, RecoveryPointStore points)
+/// <param name="vaults">Asks and takes in.</param>
+public sealed class AdoptSnapshots(VaultListing vaults)
 {
     /// <summary>Safe to repeat: a snapshot is adopted once.</summary>
     [Function(nameof(AdoptSnapshots))]
-    public async Task<AdoptedPage> RunAsync([ActivityTrigger] AdoptRequest request, CancellationToken cancel)
+    public Task<AdoptedPage> RunAsync([ActivityTrigger] AdoptRequest request, CancellationToken cancel) => vaults.AdoptPageAsync(request, _ => true, cancel);
+}
+
+/// <summary>What vaults say that they hold, taken into the catalog.</summary>
+/// <param name="link">The way to the agents.</param>
+/// <param name="assets">Where assets that only a vault knows are noted.</param>
+/// <param name="points">Where recovery points are recorded.</param>
+public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPointStore points)
+{
+    /// <summary>The tag of snapshots that an agent made without an order, and why: base backups that its log needs.</summary>
+    private const string ReasonTag = "reason";
+
+    /// <summary>
+    /// Takes in how far the log reaches behind each base backup of a vault, and base backups that the agent made by itself, so that they can be given up like any other.
+    /// Snapshots that people made by hand stay theirs.
+    /// </summary>
+    /// <returns>Null when the vault was listed to its end; otherwise why not.</returns>
+    public async Task<JobFailure?> RefreshAsync(VaultPlace vault, string actor, CancellationToken cancel)
+    {
+        string? after = null;
+        do
+        {
+            var page = await AdoptPageAsync(new AdoptRequest(vault, after, actor), found => found.SourceKind is AgentApi.SourceKind.Postgres && (found.RunId is not null || found.Tags.ContainsKey(ReasonTag)), cancel).ConfigureAwait(false);
+            if (page.Failure is not null)
+            {
+                return page.Failure;
+            }
+
+            after = page.Next;
+        }
+        while (after is not null);
+        return null;
+    }
+
+    /// <summary>Takes in a page of a vault's snapshots.</summary>
+    internal async Task<AdoptedPage> AdoptPageAsync(AdoptRequest request, Func<SnapshotSummary, bool> isWanted, CancellationToken cancel)
     {
         var (agent, vault) = (new AgentName(request.Vault.Agent), new VaultName(request.Vault.Vault));
         var reply = await link.SendAsync(agent, OrderId.NewRandom(), new SnapshotsQuery { Vault = vault.Value, After = request.After }, cancel).ConfigureAwait(false);
@@ -55,7 +88,7 @@ public sealed class AdoptSnapshots(IAgentLink link, AssetStore assets, RecoveryP
         }
 
         var counts = new Dictionary<Adoption, int>();
-        foreach (var snapshot in page.Snapshots)
+        foreach (var snapshot in page.Snapshots.Where(isWanted))
         {
             await assets.NoteAsync(new AssetName(snapshot.Asset), Enum.Parse<SourceKind>(snapshot.SourceKind.ToString()), agent, vault, cancel).ConfigureAwait(false);
             var found = new FoundSnapshot(new AssetName(snapshot.Asset), snapshot.RunId is { } run ? new RunId(run) : null, agent, vault, Facts(snapshot));
@@ -84,7 +117,10 @@ public sealed class AdoptSnapshots(IAgentLink link, AssetStore assets, RecoveryP
         s.FilesTotal,
         s.FilesUnreadableTotal,
         [],
-        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal) : null);
+        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal) : null)
+    {
+        LogUntil = s.LogUntil,
+    };
 }
 
 /// <summary>Marks the recovery points that a complete listing of their vault did not show.</summary>

@@ -55,7 +55,7 @@ public sealed class RetentionDecisions(PolicyDocument policy, RecoveryPointStore
             asset.Name,
             policy.RetentionOf(asset),
             policy.SiteOf(asset).TimeZone,
-            [.. list.Select(p => new RetentionPoint(p.Id.Value, p.Instant, p.PublishedAt, HasLegalHold: asset.LegalHold))],
+            [.. list.Select(p => new RetentionPoint(p.Id.Value, p.Instant, p.PublishedAt, HasLegalHold: asset.LegalHold, LogUntil: p.LogUntil))],
             freeze is not null);
     }
 }

@@ -1,6 +1,7 @@
 using Backup.Catalog;
 using Backup.Catalog.Alerts;
 using Backup.Catalog.Retention;
+using Backup.Functions.Rebuilding;
 using Backup.Functions.Startup;
 using Backup.Policy;
 using Microsoft.Azure.Functions.Worker;
@@ -11,6 +12,7 @@ namespace Backup.Functions.Retention;
 
 /// <summary>Decides each night what retention would do with every asset, stores it, and has executed what needs nobody.</summary>
 /// <param name="policy">The assets.</param>
+/// <param name="vaults">Say how far the log of databases reaches.</param>
 /// <param name="decisions">Decides.</param>
 /// <param name="plans">Where decisions are stored.</param>
 /// <param name="alerts">Where people look.</param>
@@ -18,7 +20,7 @@ namespace Backup.Functions.Retention;
 /// <param name="clock">Names the night.</param>
 /// <param name="logger">Hears of nights without a catalog.</param>
 public sealed class RetentionTimer(
-    PolicyDocument policy, RetentionDecisions decisions, RetentionStore plans, AlertStore alerts, RetentionStarter starter, TimeProvider clock, ILogger<RetentionTimer> logger)
+    PolicyDocument policy, VaultListing vaults, RetentionDecisions decisions, RetentionStore plans, AlertStore alerts, RetentionStarter starter, TimeProvider clock, ILogger<RetentionTimer> logger)
 {
     /// <summary>Runs once a day, before history is purged. Safe to repeat.</summary>
     [Function(nameof(RetentionTimer))]
@@ -26,6 +28,15 @@ public sealed class RetentionTimer(
     {
         try
         {
+            foreach (var (agent, vault) in policy.Assets.Where(a => a.Kind is SourceKind.Postgres).Select(a => (a.Agent, a.Vault)).Distinct())
+            {
+                if (await vaults.RefreshAsync(new VaultPlace(agent.Value, vault.Value), "schedule", cancel).ConfigureAwait(false) is { } failure)
+                {
+                    // What is not known costs no point: without it every base backup of the continuous time stays.
+                    Log.LogNotHeardOf(logger, $"{agent}/{vault}", failure.Text);
+                }
+            }
+
             var slot = InstanceIds.SlotOf(clock.GetUtcNow());
             foreach (var asset in policy.Assets)
             {

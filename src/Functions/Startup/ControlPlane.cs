@@ -22,6 +22,7 @@ using Backup.Functions.Backups;
 using Backup.Functions.Http;
 using Backup.Functions.Keys;
 using Backup.Functions.Protection;
+using Backup.Functions.Rebuilding;
 using Backup.Functions.Replication;
 using Backup.Functions.Retention;
 using Backup.Policy;
@@ -76,6 +77,7 @@ public static class ControlPlane
         services.AddSingleton<RetentionStarter>();
         services.AddSingleton<ProtectionAssessment>();
         services.AddSingleton<RestoreResolution>();
+        services.AddSingleton<VaultListing>();
     }
 
     /// <summary>Registers the catalog's stores over one connection pool.</summary>

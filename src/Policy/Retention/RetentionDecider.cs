@@ -96,8 +96,8 @@ public static class RetentionDecider
     }
 
     /// <summary>
-    /// Every moment from <paramref name="continuousFor"/> ago until now has to stay restorable as far as it is today: from the
-    /// newest base before that time on, bases and their logs stay.
+    /// Every moment from <paramref name="continuousFor"/> ago until now has to stay restorable as far as it is today: the newest base before that time stays, and of the later
+    /// ones each that leads further than those before it. A base whose log is not known might, so it stays as well, and does not count as the one before that time if there is another; where log is points of their own, all of that time stays.
     /// </summary>
     private static void KeepContinuous(TimeSpan continuousFor, DateTimeOffset now, RetentionPoint[] points, DateTimeOffset[] at, int[] order, KeepReason[] reasons)
     {
@@ -107,17 +107,26 @@ public static class RetentionDecider
         }
 
         var begin = now - continuousFor;
-        var seenBaseBefore = false;
-        for (var i = 0; i < order.Length && !seenBaseBefore; i++)
-        {
-            // A log range from before the beginning is needed only if its base is, and KeepNeeded sees to that.
-            var isBase = points[order[i]].NeedsPoint is null;
-            if (isBase || at[i] >= begin)
-            {
-                reasons[order[i]] |= KeepReason.Continuous;
-            }
+        // As far as its log leads, by the clock that dates it here: whoever dated it also dated its log. A future that it claims was a wrong clock's, and says nothing.
+        DateTimeOffset? Reach(int i) => points[order[i]] is { LogUntil: { } end } point && end >= point.Instant && at[i] + (end - point.Instant) <= now ? at[i] + (end - point.Instant) : null;
 
-            seenBaseBefore = isBase && at[i] <= begin;
+        bool IsBaseBefore(int i) => points[order[i]].NeedsPoint is null && at[i] <= begin;
+
+        var all = Enumerable.Range(0, order.Length);
+        var first = all.Where(i => IsBaseBefore(i) && Reach(i) is not null).Append(-1).First();
+        first = first >= 0 ? first : all.Where(IsBaseBefore).Append(order.Length - 1).First();
+        DateTimeOffset? reached = null;
+        for (var i = first; i >= 0; i--)
+        {
+            var point = points[order[i]];
+            var known = Reach(i);
+            var until = known ?? at[i];
+            if (point.NeedsPoint is not null ? at[i] >= begin : known is null || reached is null || until > reached)
+            {
+                // A log range from before the beginning is needed only if its base is, and KeepNeeded sees to that.
+                reasons[order[i]] |= KeepReason.Continuous;
+                reached = reached > until ? reached : until;
+            }
         }
     }
 

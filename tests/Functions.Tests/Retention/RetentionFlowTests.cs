@@ -201,6 +201,77 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Timer_HearsHowFarTheLogReaches_GivesNeedlessBasesUpAndTakesInWhatTheAgentMadeByItself()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: """
+            version: 1
+            sites: [ { name: lab } ]
+            agents: [ { name: lab-agent-1, site: lab } ]
+            serviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 1, continuousFor: 7d } } ]
+            retention: { percentMax: 90 }
+            assets: [ { name: voids-db, kind: postgres, agent: lab-agent-1, vault: main, serviceClass: brief, dataClass: active, connection: voids, replicateTo: [] } ]
+            """);
+        var snapshots = await BackUpAsync(app, "voids-db", 4);
+        await TickAsync(app);
+        await app.OutcomeAsync<RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
+        (await app.CountAsync("retention_plan")).ShouldBe(0, "as long as nobody knows about the log, every base backup of the week stays");
+
+        var now = DateTimeOffset.UtcNow;
+        SnapshotSummary Summary(string id, string? run, DateTimeOffset at, params (string, string)[] tags) => new()
+        {
+            SnapshotId = id,
+            Asset = "voids-db",
+            SourceKind = SourceKind.Postgres,
+            VaultId = ScriptedAgent.VaultId,
+            StartedAt = at,
+            EndedAt = at,
+            RunId = run,
+            LogUntil = now,
+            Tags = tags.ToDictionary(t => t.Item1, t => t.Item2),
+        };
+        var (own, byHand) = (new string('e', 64), new string('d', 64));
+        app.Agent.Pages =
+        [
+            new SnapshotPage { Snapshots = [Summary(own, null, now.AddDays(-1), ("reason", "log-needs-base-backup")), Summary(byHand, null, now), .. snapshots.Select((s, i) => Summary(s, $"backup-voids-db-s{i}", now.AddMinutes(-1)))] },
+        ];
+        await TickAsync(app);
+        await app.OutcomeAsync<RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
+
+        // The oldest leads through all of the time by its log, and the newest is the newest.
+        (await app.CountAsync("recovery_point where expired_at is not null")).ShouldBe(3);
+        (await app.CountAsync($"recovery_point where expired_at is null and id in ('{RecoveryPointIdOf(own)}', '{RecoveryPointIdOf(snapshots[3])}')")).ShouldBe(2);
+        (await app.CountAsync($"recovery_point where id = '{RecoveryPointIdOf(byHand)}'")).ShouldBe(0, "what people made by hand is theirs");
+    }
+
+    [Fact]
+    public async Task Agent_WhoseClockIsYearsBehind_ChangesNothingAboutWhatIsKept()
+    {
+        await using var app = await StartAsync();
+        var clocks = new Queue<int>([0, -12, 0, -7]);
+        app.Agent.Work = (id, order) => order is BackupOrder ? Dated(ScriptedAgent.Succeed(id, order), DateTimeOffset.UtcNow.AddYears(clocks.Dequeue())) : ScriptedAgent.Succeed(id, order);
+        var snapshots = await BackUpAsync(app, "notes", 4);
+        await TickAsync(app);
+        await app.OutcomeAsync<RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
+
+        // Whatever the agent's clock said, the point that came in last is there; and one more at most, which that clock calls the newest.
+        var last = RecoveryPointIdOf(snapshots[^1]);
+        (await app.CountAsync($"recovery_point where id = '{last}' and expired_at is null")).ShouldBe(1);
+        (await app.CountAsync("recovery_point where asset = 'notes' and expired_at is null")).ShouldBeInRange(1, 2);
+    }
+
+    [Fact]
+    public async Task Agent_WhoseClockIsYearsAhead_MakesNoPointThatOutlivesTheRest()
+    {
+        await using var app = await StartAsync();
+        var snapshots = await BackUpAsync(app, "notes", 2);
+        app.Agent.Work = (id, order) => order is BackupOrder ? Dated(ScriptedAgent.Succeed(id, order), DateTimeOffset.UtcNow.AddYears(5)) : ScriptedAgent.Succeed(id, order);
+        var ahead = await app.BackUpAsync("notes", "ahead");
+        (ahead.State, ahead.RecoveryPoint, ahead.Reason!.Code).ShouldBe(("failed", null, "receipt-refused"));
+        (await app.CallAsync(r => app.Function<RetentionHttp>().GetRetention(r, "notes", CancellationToken.None))).Body.GetProperty("kept").GetInt32().ShouldBe(1);
+        (await app.CountAsync($"recovery_point where id = '{RecoveryPointIdOf(snapshots[^1])}' and expired_at is null")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Protection_IsKeptAsItChanges()
     {
         await using var app = await StartAsync();
@@ -233,6 +304,10 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
         shown.GetProperty("assets").EnumerateArray().Single().GetProperty("deduplication").GetDouble().ShouldBe(2);
         (await app.Services.GetRequiredService<AlertStore>().ListAsync(true, null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Subject.ShouldBe("vault lab-agent-1/main");
     }
+
+    private static JobReport Dated(JobReport report, DateTimeOffset at) => report with { Backup = report.Backup! with { StartedAt = at.AddSeconds(-1), EndedAt = at } };
+
+    private static string RecoveryPointIdOf(string snapshot) => Backup.Catalog.RecoveryPointId.Of(ScriptedAgent.VaultId, snapshot).Value;
 
     private async Task<TestApp> StartAsync() => await TestApp.StartAsync(postgres, policy: Policy);
 

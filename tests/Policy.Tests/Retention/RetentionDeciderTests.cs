@@ -27,6 +27,20 @@ public sealed class RetentionDeciderTests
         ContinuousFor = TimeSpan.FromHours(hours[2]),
     });
 
+    /// <summary>Bases of a server with hourly to weekly backups over some weeks, and how far the log led on from each: unbroken runs with gaps between, some bases without a word about it.</summary>
+    private static readonly Gen<RetentionPoint[]> Chains = Gen.Select(Gen.Int[1, 100].Array[1, 60], Gen.Int[1, 300].Array[1, 8], Gen.Int[0, 12].Array[60]).Select((gaps, runs, silence) =>
+    {
+        // From the newest back: where runs of log end, and each base belongs to the run that it lies in.
+        var ends = runs.Aggregate(new List<DateTimeOffset> { Now }, (list, hours) => [.. list, list[^1].AddHours(-hours)]);
+        var at = Now;
+        return gaps.Select((hours, i) =>
+        {
+            at = at.AddHours(-hours / 4.0);
+            var end = ends.Where(e => e > at).DefaultIfEmpty(at).Min();
+            return new RetentionPoint($"b{i:D3}", at, at.AddMinutes(1), LogUntil: silence[i] == 0 ? null : end);
+        }).ToArray();
+    });
+
     /// <summary>Bases and log ranges over about two years, some held, some dated wrongly by their agent.</summary>
     private static readonly Gen<RetentionPoint[]> Histories = Gen.Select(Gen.Int[0, 2 * 365 * 24], Gen.Int[0, 3], Gen.Int[0, 30], Gen.Int[0, 30]).Array[0, 60].Select(items =>
     {
@@ -95,6 +109,52 @@ public sealed class RetentionDeciderTests
     });
 
     [Fact]
+    public void Decide_BasesWithTheirLog_EveryRestorableMomentOfThePromisedTimeStaysSo() => Gen.Select(Rules, Chains).Sample(
+        (rule, points) =>
+        {
+            var kept = RetentionDecider.Decide(Asset, rule, Berlin, Now, points).Verdicts.Where(v => v.IsKept).Select(v => v.Point).ToArray();
+            if (rule.ContinuousFor > TimeSpan.Zero)
+            {
+                // Ends of log, and moments between them: what some base led to before is led to by one that stays.
+                var begin = Now - rule.ContinuousFor;
+                var moments = points.SelectMany(p => new[] { p.Instant, p.LogUntil ?? p.Instant, p.Instant + (((p.LogUntil ?? p.Instant) - p.Instant) / 2) }).Append(begin).Where(m => m >= begin && m <= Now);
+                moments.Where(m => points.Any(p => LeadsTo(p, m))).ShouldAllBe(m => kept.Any(p => LeadsTo(p, m)));
+                points.Where(p => p.LogUntil is null && p.Instant >= begin).ShouldAllBe(p => kept.Contains(p), "nobody knows what they lead to");
+            }
+        },
+        iter: 3_000);
+
+    [Fact]
+    public void Decide_HourlyBasesForAMonth_KeepsOneOfEachRunOfLogAndNeverLosesAMoment()
+    {
+        var rule = new RetentionRule { KeepLast = 1, KeepDaily = 2, ContinuousFor = TimeSpan.FromDays(3) };
+        var start = Now.AddDays(-30);
+        // The log broke once, on the twentieth day, for half a day.
+        var gap = (From: start.AddDays(20), Until: start.AddDays(20.5));
+        var held = new List<RetentionPoint>();
+        for (var at = start; at <= Now; at = at.AddHours(1))
+        {
+            held.Add(new RetentionPoint($"{at:yyyyMMddHH}", at, at));
+            var known = held.Select(p => p with { LogUntil = p.Instant < gap.From ? (at < gap.From ? at : gap.From) : p.Instant < gap.Until ? p.Instant : at }).ToArray();
+            held = [.. RetentionDecider.Decide(Asset, rule, Berlin, at, known).Verdicts.Where(v => v.IsKept).Select(v => v.Point).OrderBy(p => p.Instant)];
+            for (var moment = at - rule.ContinuousFor; moment <= at; moment = moment.AddMinutes(30))
+            {
+                (moment < start || (moment > gap.From && moment < gap.Until) || held.Any(p => LeadsTo(p, moment))).ShouldBeTrue($"{moment:u} at {at:u}");
+            }
+        }
+
+        held.Count.ShouldBeLessThanOrEqualTo(5, "one that leads into the time, two days' newest, the newest, the last before the day's change");
+    }
+
+    [Fact]
+    public void Decide_LogThatClaimsTheFuture_SaysNothing()
+    {
+        var points = Enumerable.Range(0, 10).Select(h => new RetentionPoint($"p{h}", Now.AddHours(-h), Now.AddHours(-h), LogUntil: h == 9 ? Now.AddYears(1) : Now)).ToArray();
+        var kept = RetentionDecider.Decide(Asset, new RetentionRule { KeepLast = 1, ContinuousFor = TimeSpan.FromDays(1) }, Berlin, Now, points).Verdicts.Where(v => v.IsKept).Select(v => v.Point.Id);
+        kept.ShouldBe(["p0", "p8", "p9"], ignoreOrder: true);
+    }
+
+    [Fact]
     public void Decide_CatalogRebuiltToday_KeepsWhatTheSnapshotsDatesWant()
     {
         var points = Enumerable.Range(0, 400).Select(d => new RetentionPoint($"p{d:D3}", Now.AddDays(-d), Now)).ToArray();
@@ -145,6 +205,8 @@ public sealed class RetentionDeciderTests
         RetentionDecider.Decide(Asset, new RetentionRule { KeepLast = 0 }, Berlin, Now, Days(3)).Refusal.ShouldBe(PlanRefusal.DeletesEverything);
 
     private static RetentionPoint[] Days(int count) => [.. Enumerable.Range(0, count).Select(d => new RetentionPoint($"p{d:D3}", Now.AddDays(-d), Now.AddDays(-d)))];
+
+    private static bool LeadsTo(RetentionPoint point, DateTimeOffset moment) => point.Instant <= moment && moment <= (point.LogUntil ?? point.Instant);
 
     private static DateTime Local(RetentionPoint point) => TimeZoneInfo.ConvertTime(point.Instant, Berlin).DateTime;
 

@@ -153,6 +153,31 @@ public sealed class WalRulesTests
     }
 
     /// <summary>Whole files, and 256 bytes of the one after the last.</summary>
+    [Fact]
+    public void Coverage_OfEachBaseBackup_IsTheRunItLeadsInto()
+    {
+        // A run from 12:00 to 14:00, a gap, a run from 15:00 to 18:00; a clock that was ahead dated the end of the first one to 16:00.
+        var snapshots = new[]
+        {
+            Log(run: 0, at: 1), Log(run: 0, at: 4), Log(run: 3, at: 5), Log(run: 3, at: 6),
+            Backup('1', at: -1), Backup('2', at: 1), Backup('3', at: 4), Backup('4', at: 7),
+        };
+        var until = LogCoverage.Of("a", snapshots);
+        until.Select(u => (u.Key, u.Value)).ShouldBe([(IdOf('2'), Noon.AddHours(3)), (IdOf('3'), Noon.AddHours(6))], ignoreOrder: true);
+        LogCoverage.Of("other", snapshots).ShouldBeEmpty();
+
+        static SnapshotInfo Log(int run, int at) => Snapshot((Facts(1, 3, 5) with { RunSince = Noon.AddHours(run) }).ToTags()) with { ConsistentAt = Noon.AddHours(at), CommittedAt = Noon.AddHours(at) };
+        static SnapshotInfo Backup(char id, int at) => Snapshot([]) with
+        {
+            Id = IdOf(id),
+            Asset = "a",
+            SourceKind = PostgresSource.Kind,
+            StartedAt = Noon.AddHours(at),
+            ConsistentAt = Noon.AddHours(at).AddMinutes(1),
+        };
+        static SnapshotId IdOf(char id) => SnapshotId.TryParse(new string(id, 64), out var parsed) ? parsed : throw new InvalidOperationException();
+    }
+
     private static WalFacts Facts(uint timeline, ulong first, ulong last) => new()
     {
         SystemIdentifier = 7,
