@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Http.Json;
 using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Azure.Storage.Blobs;
 using Backup.LocalStack.Run;
@@ -15,38 +13,28 @@ namespace Backup.EndToEnd.Tests;
 /// Retention from the plan to the freed space, by the real agent, Functions app, catalog and Azurite: what is kept restores from everywhere, what was dropped is gone
 /// from everywhere, whoever was killed on the way.
 /// </summary>
-public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
+public sealed class RetentionTests(RunningSystem system) : IDisposable
 {
     private const string Tier = "offsite-hot";
     private const string Container = "hot-lab-agent-1-retained";
     private const int Files = 8;
     private const int FileBytes = 256 << 10;
 
-    private HttpClient _http = null!;
+    private readonly HttpApi _api = new(system);
 
-    public async ValueTask InitializeAsync()
-    {
-        _http = new HttpClient { BaseAddress = system.Stack.FunctionsAddress };
-        _http.DefaultRequestHeaders.Add("x-functions-key", await File.ReadAllTextAsync(system.Stack.Secrets.FunctionKey, RunningSystem.Cancel));
-    }
-
-    public ValueTask DisposeAsync()
-    {
-        _http.Dispose();
-        return ValueTask.CompletedTask;
-    }
+    public void Dispose() => _api.Dispose();
 
     [Fact]
     public async Task Retention_PlannedApprovedAndKilledOnTheWay_DropsWhatItShowedAndKeepsTheRest()
     {
         // (1) Five points of which the rule keeps two. What goes is three fifths: allowed, but not without two persons.
         var first = await BackUpAsync(5);
-        var shown = await CallAsync(HttpMethod.Get, $"api/assets/{RunningSystem.Retained}/retention");
+        var shown = await _api.CallAsync(HttpMethod.Get, $"api/assets/{RunningSystem.Retained}/retention");
         (shown.Number("kept"), shown.Number("deleted"), shown.Text("refusal")).ShouldBe((2, 3, "none"));
         var plan = await PlanAsync("ada");
         (plan.Text("state"), PointsOf(plan)).ShouldBe(("awaiting-approval", string.Join(' ', first.Take(3).Select(p => p.Id))));
         var id = plan.Text("id");
-        (await CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/execute")).Status.ShouldBe(HttpStatusCode.Conflict, "nobody has approved");
+        (await _api.CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/execute")).Status.ShouldBe(HttpStatusCode.Conflict, "nobody has approved");
         (await ApproveAsync(id, null)).Status.ShouldBe(HttpStatusCode.Forbidden, "the function key alone decides nothing");
         (await ApproveAsync(id, "ada")).Status.ShouldBe(HttpStatusCode.Conflict, "ada asked for it");
         (await ApproveAsync(id, "bea")).Text("state").ShouldBe("awaiting-approval");
@@ -57,7 +45,7 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
         try
         {
             var pruning = SecondPruneAsync();
-            (await CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/execute")).Status.ShouldBe(HttpStatusCode.Accepted);
+            (await _api.CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/execute")).Status.ShouldBe(HttpStatusCode.Accepted);
             await pruning;
             await system.Stack.Agent.KillAsync();
             (await ShowAsync(id)).Text("state").ShouldBe("running");
@@ -79,7 +67,7 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
         var second = await BackUpAsync(4);
         var refused = await PlanAsync(null);
         (refused.Text("state"), refused.Text("refusal")).ShouldBe(("refused", "deletes-too-much"));
-        (await CallAsync(HttpMethod.Post, $"api/retention/plans/{refused.Text("id")}/execute")).Status.ShouldBe(HttpStatusCode.Conflict);
+        (await _api.CallAsync(HttpMethod.Post, $"api/retention/plans/{refused.Text("id")}/execute")).Status.ShouldBe(HttpStatusCode.Conflict);
         (await ApproveAsync(refused.Text("id"), "bea")).Status.ShouldBe(HttpStatusCode.Conflict);
         var forced = (await PlanAsync("ada", "the rule was shortened")).Text("id");
         (await ApproveAsync(forced, "bea")).Text("state").ShouldBe("awaiting-approval");
@@ -90,7 +78,7 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
         await SweepAsync();
         RunningSystem.BytesBelow(system.RetainedVault.Folder).ShouldBeLessThan(vaultBefore - (3 * Files * FileBytes * 9 / 10), "three points' packs are free");
         await AgeBlobsAsync(TimeSpan.FromHours(2));
-        (await CallAsync(HttpMethod.Post, $"api/retention/plans/{forced}/execute")).Status.ShouldBe(HttpStatusCode.Accepted);
+        (await _api.CallAsync(HttpMethod.Post, $"api/retention/plans/{forced}/execute")).Status.ShouldBe(HttpStatusCode.Accepted);
         await DoneAsync(forced);
         (await ReplicaBytesAsync()).ShouldBeLessThan(replicaBefore - (3 * Files * FileBytes * 9 / 10));
         await OnlyAsync([.. first.Skip(3), .. second], kept: 2);
@@ -118,7 +106,7 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
     {
         foreach (var gone in points.SkipLast(kept))
         {
-            var answer = await CallAsync(HttpMethod.Post, "api/restores", new { asset = RunningSystem.Retained, recoveryPoint = gone.Id, target = Path.Combine(system.Stack.Folders.Restores, gone.Run) });
+            var answer = await _api.CallAsync(HttpMethod.Post, "api/restores", new { asset = RunningSystem.Retained, recoveryPoint = gone.Id, target = Path.Combine(system.Stack.Folders.Restores, gone.Run) });
             (answer.Status, answer.Body.GetRawText().Contains("Retention gave recovery point", StringComparison.Ordinal)).ShouldBe((HttpStatusCode.Conflict, true));
         }
 
@@ -205,11 +193,11 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
     private static string PointsOf(Reply plan) => string.Join(' ', plan.Body.GetProperty("points").EnumerateArray().Select(p => p.GetProperty("id").GetString()));
 
     private Task<Reply> PlanAsync(string? administrator, string? forcedReason = null) =>
-        CallAsync(HttpMethod.Post, "api/retention/plans", new { asset = RunningSystem.Retained, forcedReason, slot = Guid.NewGuid().ToString("N")[..24] }, administrator);
+        _api.CallAsync(HttpMethod.Post, "api/retention/plans", new { asset = RunningSystem.Retained, forcedReason, slot = Guid.NewGuid().ToString("N")[..24] }, administrator);
 
-    private Task<Reply> ApproveAsync(string id, string? administrator) => CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/approve", administrator: administrator);
+    private Task<Reply> ApproveAsync(string id, string? administrator) => _api.CallAsync(HttpMethod.Post, $"api/retention/plans/{id}/approve", administrator: administrator);
 
-    private Task<Reply> ShowAsync(string id) => CallAsync(HttpMethod.Get, $"api/retention/plans/{id}");
+    private Task<Reply> ShowAsync(string id) => _api.CallAsync(HttpMethod.Get, $"api/retention/plans/{id}");
 
     private async Task DoneAsync(string id)
     {
@@ -218,25 +206,6 @@ public sealed class RetentionTests(RunningSystem system) : IAsyncLifetime
         plan!.Text("state").ShouldBe("done", plan.Body.GetRawText());
     }
 
-    private async Task<Reply> CallAsync(HttpMethod method, string path, object? body = null, string? administrator = null)
-    {
-        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = body is null ? null : JsonContent.Create(body) };
-        if (administrator is not null)
-        {
-            request.Headers.Add("x-administrator-key", administrator);
-        }
-
-        using var answer = await _http.SendAsync(request, RunningSystem.Cancel);
-        return new Reply(answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>(RunningSystem.Cancel));
-    }
-
     /// <summary>A recovery point, and what it must bring back.</summary>
     private sealed record Point(string Id, string Run, string Content);
-
-    private sealed record Reply(HttpStatusCode Status, JsonElement Body)
-    {
-        public string Text(string name) => Body.TryGetProperty(name, out var value) ? value.GetString()! : throw new InvalidOperationException($"{Status}: {Body.GetRawText()}");
-
-        public int Number(string name) => Body.GetProperty(name).GetInt32();
-    }
 }

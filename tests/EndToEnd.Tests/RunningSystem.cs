@@ -23,14 +23,17 @@ public sealed class RunningSystem : IAsyncLifetime
     internal const string WrongKey = "wrong-key";
     internal const string SmallDisk = "small-disk";
     internal const string Retained = "retained-tree";
+    internal const string Grouped = "grouped-tree";
+    internal const string Group = "catalogue";
 
     /// <summary>Persons with keys of their own; each key is the person's name.</summary>
     internal static readonly string[] Administrators = ["ada", "bea", "cyd"];
 
     /// <summary>Few points are kept of one class, few may go without persons, and never more than six of ten.</summary>
-    private const string Policy = """
+    private const string Policy = $$"""
         serviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 2 } } ]
         retention: { approvalAbovePoints: 2, percentMax: 60 }
+        groups: [ { name: {{Group}}, assets: [{{ProtectedAssets.SampleDatabase}}, {{Grouped}}] } ]
 
         """;
 
@@ -52,6 +55,9 @@ public sealed class RunningSystem : IAsyncLifetime
     internal string BigTree => _scratch.Combine("big");
 
     internal string UnreadableTree => _scratch.Combine("unreadable");
+
+    /// <summary>What the group's hooks did and when, a line each: a word and seconds since 1970.</summary>
+    internal string HookLog => _scratch.Combine("hooks.log");
 
     internal string RetainedTree => _scratch.Combine("retained");
 
@@ -81,8 +87,15 @@ public sealed class RunningSystem : IAsyncLifetime
                 new(WrongKey, UnreadableTree, IsSample: false) { Vault = "other" },
                 new(SmallDisk, BigTree, IsSample: false) { Vault = "small" },
                 new(Retained, RetainedTree, IsSample: false) { Vault = "retained", ServiceClass = "brief" },
+                new(Grouped, BigTree, IsSample: false) { More = ", hooks: { before: [hold], after: [resume] }" },
             ],
             PolicySections = Policy,
+            AgentSections = $$"""
+                hooks:
+                  hold: { command: [ /bin/sh, -c, "echo hold $(date +%s.%N) >> '{{HookLog}}'" ] }
+                  resume: { command: [ /bin/sh, -c, "echo resume $(date +%s.%N) >> '{{HookLog}}'" ] }
+
+                """,
             FunctionsSettings = Administrators.ToDictionary(name => $"Administrators__{name}", name => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))),
             ExtraVaults = new Dictionary<string, VaultPlace>
             {

@@ -15,6 +15,9 @@ internal sealed record ProtectedAsset(string Name, string? Original, bool IsSamp
     /// <summary>Its service class.</summary>
     public string ServiceClass { get; init; } = "research";
 
+    /// <summary>Further keys of it in the policy, as YAML that begins with a comma; none unless given.</summary>
+    public string More { get; init; } = "";
+
     public bool IsDatabase => Original is null;
 }
 
@@ -65,7 +68,7 @@ internal static partial class ProtectedAssets
         foreach (var asset in assets.Where(a => !a.IsSample))
         {
             var what = asset.IsDatabase ? $"kind: postgres, connection: {asset.Name}" : $"kind: files, paths: [{Quoted(asset.Original!)}]";
-            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: {asset.Vault}, serviceClass: {asset.ServiceClass}, dataClass: active }}");
+            policy.Append($"\n  - {{ name: {asset.Name}, {what}, agent: {Stack.AgentName}, vault: {asset.Vault}, serviceClass: {asset.ServiceClass}, dataClass: active{asset.More} }}");
         }
 
         return policy.Append('\n').Append(sections).ToString();
