@@ -35,9 +35,10 @@ public sealed class GroupPointStore(CatalogDatabase database, AuditTrail audit, 
                 row => (Run: row.Text("run"), Id: row.TextOrNull("id"), Asset: row.TextOrNull("asset"), Instant: row.InstantOrNull("instant"), IsWhole: row.TextOrNull("id") is not null && !row.Flag("is_partial"), Lives: row.Flag("lives")),
                 cancel,
                 (object)runs).ConfigureAwait(false);
-            if (made.Count < 2 || made.Find(m => m.Id is null || !m.IsWhole || !m.Lives) is { Run: not null } lacking)
+            var lack = made.Select(m => LackOf(m.Run, m.Id, m.IsWhole, m.Lives)).FirstOrDefault(why => why is not null) ?? (made.Count < 2 ? "it has fewer than two members" : null);
+            if (lack is not null)
             {
-                throw NotAllowed(point, made.Count < 2 ? "it has fewer than two members" : LackOf(made.First(m => m.Id is null || !m.IsWhole || !m.Lives)));
+                throw NotAllowed(point, lack);
             }
 
             await session.ExecuteAsync(
@@ -94,8 +95,14 @@ public sealed class GroupPointStore(CatalogDatabase database, AuditTrail audit, 
         expiredBy,
         now);
 
-    private static string LackOf((string Run, string? Id, string? Asset, DateTimeOffset? Instant, bool IsWhole, bool Lives) member) =>
-        member.Id is null ? $"run {member.Run} made no recovery point" : member.IsWhole ? $"the recovery point of run {member.Run} is gone already" : $"run {member.Run} could not read everything";
+    /// <summary>Null when a member's point is whole and lives.</summary>
+    private static string? LackOf(string run, string? point, bool isWhole, bool lives) => (point, isWhole, lives) switch
+    {
+        (null, _, _) => $"run {run} made no recovery point",
+        (_, false, _) => $"run {run} could not read everything",
+        (_, _, false) => $"the recovery point of run {run} is gone already",
+        _ => null,
+    };
 
     private static CatalogException NotAllowed(NewGroupPoint point, string why) =>
         new(CatalogFault.NotAllowed, $"There is no point of group {point.Group}: {why}.", "GET /api/runs/{id} says why; the members' own recovery points are there all the same.");

@@ -129,7 +129,7 @@ public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
     }
 
     /// <summary>Azurite knows some of these not at all, and says so in its own ways; that nothing has changed is seen at the end.</summary>
-    private static Task NotDoneAsync(Func<Task> call) => Should.ThrowAsync<RequestFailedException>(call);
+    private static Task<RequestFailedException> NotDoneAsync(Func<Task> call) => Should.ThrowAsync<RequestFailedException>(call);
 
     private AzureOffsiteStore Store(string? connection = null, TimeProvider? clock = null) => new(
         new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Offsite:ConnectionString"] = connection ?? azurite.ConnectionString }).Build(), clock ?? TimeProvider.System);
