@@ -195,7 +195,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
         var request = new RecoveryRequest
         {
             Asset = order.Asset,
-            Goal = goal.Time is { } at ? RecoveryTarget.At(at) : RecoveryTarget.Latest,
+            Goal = goal.RestorePoint is { } point ? RecoveryTarget.AtRestorePoint(point) : goal.Time is { } at ? RecoveryTarget.At(at) : RecoveryTarget.Latest,
             BaseBackup = snapshot.Id,
             RestoreCommand = null,
             Files = new PostgresRestoreRequest { Target = order.Target },

@@ -101,6 +101,8 @@ public sealed record RestoreOrder : JobOrder
         check.Items(Include, "include", pattern => check.Path(pattern, "include[]"));
         check.That(Proof is null || SourceKind == SourceKind.Postgres, "'proof' is for the kind postgres only");
         check.That(Recovery is null || SourceKind == SourceKind.Postgres, "'recovery' is for the kind postgres only");
+        check.That(Recovery is not { Time: not null, RestorePoint: not null }, "'recovery' names a time or a restore point, not both");
+        if (Recovery?.RestorePoint is { } point) check.Name(point, "recovery.restorePoint");
         check.That(!Discard || !Overwrite, "'discard' and 'overwrite' exclude each other");
         Proof?.Check(check);
         check.That(From is not null, "'from' must be present");
@@ -113,6 +115,9 @@ public sealed record RecoveryGoal
 {
     /// <summary>The last moment whose commits are in, by the database server's clock; null for everything that the log holds.</summary>
     [JsonPropertyName("time"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public DateTimeOffset? Time { get; init; }
+
+    /// <summary>A restore point by its name, in place of a time: each backup makes one, named by its run.</summary>
+    [JsonPropertyName("restorePoint"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public string? RestorePoint { get; init; }
 }
 
 /// <summary>How a database was recovered along its log.</summary>

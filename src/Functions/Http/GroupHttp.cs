@@ -1,5 +1,6 @@
 using Backup.Catalog.Groups;
 using Backup.Catalog.RecoveryPoints;
+using Backup.Catalog.Rpo;
 using Backup.Functions.Groups;
 using Backup.Functions.Restores;
 using Backup.Policy;
@@ -21,10 +22,11 @@ public sealed record GroupRestoreBody(string GroupPoint, string Target, string? 
 /// <summary>Recovery points of whole groups: list, show, restore as one.</summary>
 /// <param name="groups">What there is.</param>
 /// <param name="points">The members' points.</param>
+/// <param name="clocks">Know whether a database's log is received.</param>
 /// <param name="resolution">Finds out what restoring a member means.</param>
 /// <param name="clock">Names the minute.</param>
 /// <param name="logger">Hears of failed requests.</param>
-public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points, RestoreResolution resolution, TimeProvider clock, ILogger<GroupHttp> logger)
+public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points, RpoClockStore clocks, RestoreResolution resolution, TimeProvider clock, ILogger<GroupHttp> logger)
 {
     /// <summary>Group points, newest first; <c>?group=&amp;limit=&amp;continuation=</c>.</summary>
     [Function(nameof(GetGroupPoints))]
@@ -73,7 +75,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
             var restores = new List<RestoreRequest>();
             foreach (var member in point.Members)
             {
-                restores.Add(await resolution.ResolveAsync(OfMember(body, member), isDrill: false, slot, cancel).ConfigureAwait(false));
+                restores.Add(await ResolveAsync(body, member, slot, cancel).ConfigureAwait(false));
             }
 
             var id = InstanceIds.GroupRestore(point.Group.Value, slot, [.. restores.Select(r => r.Task.Restore)]);
@@ -88,8 +90,21 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
         HttpAnswer.GuardAsync(request, logger, async () => await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false)
             ?? throw HttpInput.NotFound($"There is no restore \"{id}\" of a group point.", "POST /api/group-restores starts one; what it did to each asset is under /api/restores."));
 
-    private static RestoreBody OfMember(GroupRestoreBody body, GroupPointMember member) => new(
-        member.Asset.Value, $"{body.Target.TrimEnd('/')}/{member.Asset}", member.RecoveryPoint.Value, From: body.From, Prove: body.Prove);
+    /// <summary>
+    /// A database whose log is received is brought to the restore point that its run made while the group was held; without log, to the end of its base backup, which lies right before.
+    /// </summary>
+    private async Task<RestoreRequest> ResolveAsync(GroupRestoreBody body, GroupPointMember member, string slot, CancellationToken cancel)
+    {
+        var point = (await points.FindAsync(member.RecoveryPoint, cancel).ConfigureAwait(false))!;
+        var isDatabase = point.Snapshot.Kind is SourceKind.Postgres;
+        var wish = new RestoreBody(member.Asset.Value, $"{body.Target.TrimEnd('/')}/{member.Asset}", member.RecoveryPoint.Value, From: body.From, Prove: body.Prove && isDatabase);
+        var request = await resolution.ResolveAsync(wish, isDrill: false, slot, cancel).ConfigureAwait(false);
+        // The restore point was made before the receipt was sent.
+        var hasLog = isDatabase && request.Task.From is null && (await clocks.ListAsync([member.Asset], cancel).ConfigureAwait(false)).Any(clock => clock.RestorableAt > point.PublishedAt);
+        return hasLog && point.Snapshot.ConsistencyPoint?.RestorePoint is { } name
+            ? request with { Task = request.Task with { Recovery = new AgentApi.RecoveryGoal { RestorePoint = name } } }
+            : request;
+    }
 
     private static HttpProblemException NotFound(string id) => HttpInput.NotFound($"There is no group point \"{id}\".", "GET /api/group-points lists them.");
 

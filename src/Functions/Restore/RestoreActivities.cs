@@ -31,7 +31,7 @@ public sealed class OpenRestore(RestoreStore restores)
                 task.Include,
                 task.Overwrite,
                 request.RequestedBy)
-            { IsDrill = task.Discard, RecoverTo = task.Recovery is { } goal ? goal.Time?.ToString("O", CultureInfo.InvariantCulture) ?? RestoreRequest.Latest : null, IsDump = request.IsDump },
+            { IsDrill = task.Discard, RecoverTo = task.Recovery is { } goal ? goal.RestorePoint ?? goal.Time?.ToString("O", CultureInfo.InvariantCulture) ?? RestoreRequest.Latest : null, IsDump = request.IsDump },
             cancel).ConfigureAwait(false);
         return CloseRestore.OutcomeOf(await restores.MarkOrderedAsync(id, cancel).ConfigureAwait(false));
     }

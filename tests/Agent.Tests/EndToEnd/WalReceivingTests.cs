@@ -1,4 +1,5 @@
 using Backup.AgentApi;
+using Backup.LocalStack.Services;
 using Backup.Services.Testing;
 using Backup.Sources.Postgres;
 using Backup.Vault;
@@ -48,6 +49,54 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         await using var more = new NpgsqlCommand("INSERT INTO written VALUES (1); SELECT pg_current_wal_lsn()::text", connection);
         Lsn.TryParse((string)(await more.ExecuteScalarAsync(Cancel))!, out var later).ShouldBeTrue();
         (await UntilAsync(bench, all => all.Any(s => EndOf(s) >= later))).Count(IsBaseBackup).ShouldBe(1);
+        await bench.StopAgentAsync();
+        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
+        await drop.ExecuteScalarAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Restore_ToTheRestorePointOfARun_HoldsNothingLater()
+    {
+        await using var bench = await AgentBench.StartAsync();
+        var database = await postgres.CreateDatabaseAsync();
+        bench.Scratch.Write("voids.connection", database);
+        var programs = (await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms;
+        bench.Configure(extra: $$"""
+            connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 } } }
+            postgresPrograms: { 18: {{programs}} }
+            """);
+        await bench.StartAgentAsync();
+        await using var connection = new NpgsqlConnection(database + ";Pooling=false");
+        await connection.OpenAsync(Cancel);
+        await using var write = new NpgsqlCommand("CREATE TABLE written AS SELECT 1 AS n", connection);
+        await write.ExecuteNonQueryAsync(Cancel);
+        await UntilAsync(bench, all => all.Any(IsBaseBackup));
+
+        var backup = await bench.RunAsync("backup-1", new BackupOrder
+        {
+            RunId = "run-of-the-group",
+            Asset = "voids-db",
+            SourceKind = SourceKind.Postgres,
+            Postgres = new PostgresSettings { Connection = "voids", RecordMebibytes = 0 },
+            Vault = "main",
+        });
+        backup.State.ShouldBe(JobState.Succeeded, backup.Failure?.Message);
+        await using var more = new NpgsqlCommand("INSERT INTO written VALUES (2); SELECT pg_current_wal_lsn()::text", connection);
+        Lsn.TryParse((string)(await more.ExecuteScalarAsync(Cancel))!, out var later).ShouldBeTrue();
+        await UntilAsync(bench, all => all.Any(s => EndOf(s) >= later));
+
+        var order = AgentBench.Restore(backup.Backup!.SnapshotId, bench.Scratch["restore/pg"]) with
+        {
+            SourceKind = SourceKind.Postgres,
+            Asset = "voids-db",
+            Recovery = new RecoveryGoal { RestorePoint = backup.Backup.ConsistencyPoint!.RestorePoint },
+            Proof = new ProofSettings { TimeLimitSeconds = 600, Checks = [new ProofQuestion { Name = "rows", Database = connection.Database, Sql = "SELECT count(*) FROM written", Expect = "1", TimeLimitSeconds = 60 }] },
+        };
+        var restore = await bench.RunAsync("restore-1", order);
+        restore.State.ShouldBe(JobState.Succeeded, restore.Failure?.Message);
+        restore.Restore!.Proof!.Checks.ShouldHaveSingleItem().Passed.ShouldBeTrue();
+        (await bench.RunAsync("restore-2", order with { Target = bench.Scratch["restore/other"], Recovery = new RecoveryGoal { RestorePoint = "never-made" } })).Failure.ShouldNotBeNull().Message.ShouldContain("never-made");
+
         await bench.StopAgentAsync();
         await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
         await drop.ExecuteScalarAsync(Cancel);

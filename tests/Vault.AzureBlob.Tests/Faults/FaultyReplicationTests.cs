@@ -22,6 +22,9 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
         BlockBytes = 128 * 1024,
     };
 
+    /// <summary>Each request of a stopped Azurite is waited for to the end.</summary>
+    private static readonly BlobStoreOptions Impatient = Quick with { RequestTimeout = TimeSpan.FromSeconds(2) };
+
     private readonly CancellationToken _cancel = TestContext.Current.CancellationToken;
 
     /// <summary>How Azurite's process stops.</summary>
@@ -82,6 +85,7 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
         await using var own = new AzuriteFixture { IsDurable = true };
         await own.InitializeAsync();
         var site = await Site.CreateAsync(own, 12);
+        site.Options = Impatient;
         await using var proxy = site.Proxy;
         await WriteDownAsync(own);
         var stopped = StopAt(proxy, own, HttpMethods.Put, 5, stop);
@@ -98,6 +102,7 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
         await using var own = new AzuriteFixture { IsDurable = true };
         await own.InitializeAsync();
         var site = await Site.CreateAsync(own, 13);
+        site.Options = Impatient;
         await using var proxy = site.Proxy;
         await site.ReplicateAsync(site.Sas());
         await WriteDownAsync(own);
@@ -268,6 +273,9 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
 
         public required AzuriteFixture Azurite { get; init; }
 
+        /// <summary>How long requests are waited for, and how often they are tried.</summary>
+        public BlobStoreOptions Options { get; set; } = Quick;
+
         public static async Task<Site> CreateAsync(AzuriteFixture azurite, int seed)
         {
             TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
@@ -292,7 +300,7 @@ public sealed class FaultyReplicationTests(AzuriteFixture azurite)
 
         public string Sas(DateTimeOffset? end = null) => Azurite.SasToReplicate(Container, end);
 
-        public AzureBlobObjectStore Store(string sas) => Replica.Open(Proxy.Through(Container), Vault.Keys.RestoreKey.Vault, BlobCredential.FromSas(sas), Quick);
+        public AzureBlobObjectStore Store(string sas) => Replica.Open(Proxy.Through(Container), Vault.Keys.RestoreKey.Vault, BlobCredential.FromSas(sas), Options);
 
         public Task<ReplicationOutcome> ReplicateAsync(string sas) => new Replication(Vault.Store, Store(sas), TimeProvider.System).RunAsync(Snapshots[^1].Id, null, CancellationToken.None);
 
