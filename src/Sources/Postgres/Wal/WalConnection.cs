@@ -18,6 +18,12 @@ internal readonly record struct WalSlot(Lsn Kept, bool WasMade);
 /// <summary>Two sessions with one server: one that streams, one that asks.</summary>
 internal sealed class WalConnection : IAsyncDisposable
 {
+    /// <summary>Little beside the second that log may take into the vault at the least, and much beside the time between two commits.</summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>As much as comes meanwhile is read at once.</summary>
+    private const int ReadBufferBytes = 512 << 10;
+
     private readonly PhysicalReplicationConnection _stream;
     private readonly NpgsqlConnection _asking;
 
@@ -31,7 +37,8 @@ internal sealed class WalConnection : IAsyncDisposable
     internal static async Task<WalConnection> OpenAsync(string connectionString, TimeSpan statusInterval, CancellationToken cancel)
     {
         var settings = ServerConnection.Settings(connectionString, "backup log receiver");
-        var connection = new WalConnection(new PhysicalReplicationConnection(settings.ConnectionString) { WalReceiverStatusInterval = statusInterval }, new NpgsqlConnection(settings.ConnectionString));
+        var stream = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { ReadBufferSize = ReadBufferBytes };
+        var connection = new WalConnection(new PhysicalReplicationConnection(stream.ConnectionString) { WalReceiverStatusInterval = statusInterval }, new NpgsqlConnection(settings.ConnectionString));
         try
         {
             await connection._asking.OpenAsync(cancel);
@@ -106,12 +113,26 @@ internal sealed class WalConnection : IAsyncDisposable
     /// <summary>Streams until the server ends it: always with an exception, that of the cancellation included.</summary>
     internal async Task StreamAsync(string slot, uint timeline, Lsn position, Func<Lsn, ReadOnlyMemory<byte>, Task> take, CancellationToken cancel)
     {
-        await foreach (var message in _stream.StartReplication(new PhysicalReplicationSlot(slot), new NpgsqlLogSequenceNumber(position.Value), cancel, timeline))
+        await using var messages = _stream.StartReplication(new PhysicalReplicationSlot(slot), new NpgsqlLogSequenceNumber(position.Value), cancel, timeline).GetAsyncEnumerator(cancel);
+        while (await NextAsync(messages, cancel))
         {
+            var message = messages.Current;
             using var bytes = new MemoryStream();
             await message.Data.CopyToAsync(bytes, cancel);
             await take(new Lsn((ulong)message.WalStart), bytes.ToArray());
         }
+    }
+
+    /// <summary>
+    /// A busy server sends a message for every commit, some thousand a second. To be woken for each costs a quarter of a processor, so when everything that came has been
+    /// taken, some more is left to come together before it is looked at.
+    /// </summary>
+    private static async ValueTask<bool> NextAsync(IAsyncEnumerator<XLogDataMessage> messages, CancellationToken cancel)
+    {
+        var next = messages.MoveNextAsync();
+        if (!next.IsCompleted)
+            await Task.Delay(Gathering, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return await next;
     }
 
     /// <summary>What the server is told with every status message.</summary>
