@@ -210,6 +210,9 @@ public sealed record Asset(
     /// <summary>Postgres only: databases are also dumped logically with each backup; null: not.</summary>
     public DumpRule? Dump { get; init; }
 
+    /// <summary>Databases: the server takes its time for the checkpoint that begins a backup, instead of writing everything at once.</summary>
+    public bool SpreadCheckpoint { get; init; }
+
     /// <summary>What its agent does before and after each backup: names in that agent's own configuration.</summary>
     public HookRule Hooks { get; init; } = HookRule.None;
 

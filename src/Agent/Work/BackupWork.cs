@@ -105,6 +105,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 CacheFolder = state.CacheFolder,
                 Tags = tags,
                 RestorePoint = RestorePointOf(order.RunId),
+                SpreadCheckpoint = order.Postgres.SpreadCheckpoint,
                 RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
             using var turn = await turns.TakeAsync(order.Asset, cancel).ConfigureAwait(false);

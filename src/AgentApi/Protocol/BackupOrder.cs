@@ -42,6 +42,9 @@ public sealed record PostgresSettings
     /// <summary>How much of each table is recorded for later comparison, in MiB, 0 to <see cref="RecordMebibytesMax"/>; null for the agent's default.</summary>
     [JsonPropertyName("recordMiB")] public int? RecordMebibytes { get; init; }
 
+    /// <summary>The server takes its time for the checkpoint that begins the backup, instead of writing everything at once.</summary>
+    [JsonPropertyName("spreadCheckpoint"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool SpreadCheckpoint { get; init; }
+
     /// <summary>Also dump databases logically; null: no dump.</summary>
     [JsonPropertyName("dump")] public DumpSettings? Dump { get; init; }
 

@@ -131,6 +131,9 @@ public sealed record BackupTask
     /// <summary>Postgres only: also dump databases logically; null: no dump.</summary>
     public DumpSettings? Dump { get; init; }
 
+    /// <summary>Postgres only: the checkpoint that begins the backup is spread over time.</summary>
+    public bool SpreadCheckpoint { get; init; }
+
     /// <summary>Postgres only: how much of each table is recorded for later comparison, in MiB; null for the agent's default.</summary>
     public int? RecordMebibytes { get; init; }
 }

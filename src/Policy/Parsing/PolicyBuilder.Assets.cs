@@ -24,6 +24,7 @@ internal sealed partial class PolicyBuilder
         var proof = ReadProof(item);
         var hooks = ReadHooks(item);
         var dump = ReadDump(item);
+        var spreadCheckpoint = item.Flag("spreadCheckpoint");
         RefuseKeysOfOtherKinds(item, kind);
 
         var tiers = ReadTiers(item);
@@ -54,7 +55,7 @@ internal sealed partial class PolicyBuilder
                     tiers,
                     window,
                     enabled ?? true)
-                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks, Dump = dump },
+                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks, Dump = dump, SpreadCheckpoint = spreadCheckpoint ?? false },
                 item.PlaceOf("name"));
         }
     }
@@ -85,7 +86,7 @@ internal sealed partial class PolicyBuilder
     {
         string[] foreign = kind switch
         {
-            SourceKind.Files => ["connection", "proof", "dump"],
+            SourceKind.Files => ["connection", "proof", "dump", "spreadCheckpoint"],
             SourceKind.Postgres => ["paths", "excludes", "oneFileSystem"],
             _ => [],
         };

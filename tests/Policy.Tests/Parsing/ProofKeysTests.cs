@@ -17,6 +17,7 @@ public sealed class ProofKeysTests
             dataClass: active
             connection: c
             dump: { databases: [voids, sky] }
+            spreadCheckpoint: true
             proof:
               recordMiB: 64
               timeLimit: 30min
@@ -39,6 +40,7 @@ public sealed class ProofKeysTests
         policy.FindAsset(new("db"))!.Dump.ShouldNotBeNull().Databases.ShouldBe(["voids", "sky"]);
         policy.FindAsset(new("other"))!.Proof.ShouldBe(ProofRule.Standard);
         policy.FindAsset(new("other"))!.Dump.ShouldBeNull();
+        (policy.FindAsset(new("db"))!.SpreadCheckpoint, policy.FindAsset(new("other"))!.SpreadCheckpoint).ShouldBe((true, false));
     }
 
     [Theory]
