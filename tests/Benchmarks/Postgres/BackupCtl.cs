@@ -27,8 +27,12 @@ internal static class BackupCtl
         var errors = command.StandardError.ReadToEndAsync();
         var seconds = 0.0;
         // A process that has ended tells nothing any more: what it had used last counts.
-        while (!command.WaitForExit(10))
+        while (!command.HasExited)
+        {
             seconds = ProcessorSeconds(command.Id) ?? seconds;
+            await Task.Delay(10);
+        }
+
         if (command.ExitCode != 0)
             throw new InvalidOperationException($"backupctl {arguments[0]} ended with {command.ExitCode}: {await errors}{await output}");
         return seconds;

@@ -13,7 +13,7 @@ namespace Backup.Benchmarks.Postgres;
 /// </summary>
 internal static class OverheadRun
 {
-    private const string Usage = "postgres-overhead [streaming|backup] [ROUNDS [SECONDS [SCALE [OPTION…]]]]: 4 rounds, windows of 5 s, pgbench's scale 40, options of backup-postgres; pgbench and PostgreSQL are Debian's";
+    private const string Usage = "postgres-overhead [streaming|backup] [ROUNDS [SECONDS [SCALE [OPTION…]]]]: 4 rounds, windows of 5 s, pgbench's scale 40, options of backup-postgres (with --spread-checkpoint the server makes a checkpoint every 30 s); pgbench and PostgreSQL are Debian's";
 
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(3);
 
@@ -27,12 +27,12 @@ internal static class OverheadRun
         }
 
         var (rounds, seconds, scale) = (Number(arguments, 1, 4), Number(arguments, 2, 5), Number(arguments, 3, 40));
-        using var bench = await Bench.StartAsync(scale, TimeSpan.FromSeconds(seconds));
+        using var bench = await Bench.StartAsync(scale, TimeSpan.FromSeconds(seconds), arguments.Contains("--spread-checkpoint"));
         using var pgbench = bench.Load(TimeSpan.FromHours(1));
         var saying = Task.WhenAll(pgbench.StandardOutput.ReadToEndAsync(), pgbench.StandardError.ReadToEndAsync());
         await Task.Delay(Settling);
         Console.WriteLine($"{what}; scale {scale}, 4 clients; transactions per second without and with; ratio; processor seconds of backupctl");
-        var (ratios, checkpoints) = (new List<double>(), new List<double>());
+        var (ratios, copies, checkpoints) = (new List<double>(), new List<double>(), new List<double>());
         var before = await bench.UndisturbedAsync();
         for (var round = 1; round <= rounds; round++)
         {
@@ -45,15 +45,20 @@ internal static class OverheadRun
             }
 
             var cost = 0.0;
-            var with = what == "streaming" ? await bench.StreamAsync($"db{round}", used => cost = used) : await bench.RateAsync(async () => cost = await bench.BackUpAsync([.. arguments.Skip(4)]));
+            Rate? copying = null;
+            var with = what == "streaming"
+                ? await bench.StreamAsync($"db{round}", used => cost = used)
+                : await bench.RateAsync(async () => (cost, copying) = await bench.BackUpAsync([.. arguments.Skip(4)]));
             var after = await bench.UndisturbedAsync();
             ratios.Add(Tell(what, before, with, after, string.Create(CultureInfo.InvariantCulture, $"  {cost:0.00} s in {with.Seconds:0.0} s")));
+            if (copying is { } part)
+                copies.Add(Tell("  checkpoint done", before, part, after, string.Create(CultureInfo.InvariantCulture, $"  in {part.Seconds:0.0} s")));
             before = after;
         }
 
         pgbench.Kill();
         await saying;
-        Console.WriteLine($"median {what} {Spread(ratios)}{(checkpoints.Count > 0 ? $", checkpoint alone {Spread(checkpoints)}" : "")}");
+        Console.WriteLine($"median {what} {Spread(ratios)}{(what == "backup" ? $", once its checkpoint is done {Spread(copies)}, checkpoint alone {Spread(checkpoints)}" : "")}");
         return 0;
     }
 
@@ -85,13 +90,13 @@ internal static class OverheadRun
 
         private Bench(ScratchFolder scratch, PostgresServer server, NpgsqlConnection asking, TimeSpan window) => (_scratch, _server, _asking, _window) = (scratch, server, asking, window);
 
-        internal static async Task<Bench> StartAsync(int scale, TimeSpan window)
+        internal static async Task<Bench> StartAsync(int scale, TimeSpan window, bool isSpread)
         {
             var scratch = new ScratchFolder("overhead");
             var server = await PostgresServer.StartAsync(await LocalPackages.InstallAsync(), new PostgresOptions("PostgreSQL", scratch.Combine("server"))
             {
                 Programs = DebianPrograms.Folder,
-                Settings = new Dictionary<string, string> { ["shared_buffers"] = "256MB", ["max_wal_size"] = "8GB", ["checkpoint_timeout"] = "1h" },
+                Settings = new Dictionary<string, string> { ["shared_buffers"] = "256MB", ["max_wal_size"] = "8GB", ["checkpoint_timeout"] = isSpread ? "30s" : "1h" },
             });
             var asking = new NpgsqlConnection(server.ConnectionString() + ";Pooling=false");
             await asking.OpenAsync();
@@ -152,8 +157,20 @@ internal static class OverheadRun
             await Task.Delay(Settling);
         }
 
-        internal Task<double> BackUpAsync(string[] options) => BackupCtl.RunAsync(
-            ["backup-postgres", "--asset", "db", "--connection-file", _scratch.Combine("connection"), "--vault", _scratch.Combine("vault"), "--key-file", _scratch.Combine("backup.key"), .. options]);
+        /// <returns>The processor time it took, and the rate from when its checkpoint was done.</returns>
+        internal async Task<(double Cost, Rate Copying)> BackUpAsync(string[] options)
+        {
+            var backup = BackupCtl.RunAsync(
+                ["backup-postgres", "--asset", "db", "--connection-file", _scratch.Combine("connection"), "--vault", _scratch.Combine("vault"), "--key-file", _scratch.Combine("backup.key"), .. options]);
+            foreach (var isOver in (bool[])[false, true])
+            {
+                while (!backup.IsCompleted && await AskAsync("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_backup_start%'") > 0 == isOver)
+                    await Task.Delay(10);
+            }
+
+            var copying = await RateAsync(() => backup);
+            return (await backup, copying);
+        }
 
         public void Dispose()
         {
