@@ -21,6 +21,7 @@ public sealed class LocalRunTests
         first.ExitCode.ShouldBe(0, first.Output + first.Errors);
         first.Output.ShouldContain("Restore verified: yes");
         first.Output.ShouldContain("my-mine");
+        first.Output.ShouldContain("committed after the backup");
 
         var second = await ProgramRun.OfAsync(Checkout.Program("LocalStack"), arguments, RunningSystem.Cancel);
         second.ExitCode.ShouldBe(0, second.Output + second.Errors);
