@@ -40,7 +40,7 @@ public sealed record Restore(
     /// <summary>What was restored is removed again at the end.</summary>
     public bool IsDrill { get; init; }
 
-    /// <summary>Databases: the moment that it is recovered to along the log, an instant or <c>latest</c>; null for the point's own.</summary>
+    /// <summary>Databases: the moment that it is recovered to along the log, an instant, <c>latest</c> or the name of a restore point; null for the point's own.</summary>
     public string? RecoverTo { get; init; }
 
     /// <summary>Databases: the point's dump is brought back in place of the cluster.</summary>
