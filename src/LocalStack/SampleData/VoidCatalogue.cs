@@ -28,7 +28,7 @@ internal static class VoidCatalogue
     /// <param name="server">Where.</param>
     /// <param name="tablespaceFolder">Where its tablespace lies.</param>
     /// <param name="cancel">Gives up.</param>
-    /// <param name="multiple">How many times the usual number of rows; one is about 80 MB with indexes. The same one always gives the same rows.</param>
+    /// <param name="multiple">How many times the usual number of rows; one is 58 MB with indexes. The same one always gives the same rows.</param>
     public static async Task CreateAsync(PostgresServer server, string tablespaceFolder, CancellationToken cancel, int multiple = 1)
     {
         const string Unfinished = Database + "_unfinished";

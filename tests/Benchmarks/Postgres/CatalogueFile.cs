@@ -9,8 +9,8 @@ namespace Backup.Benchmarks.Postgres;
 /// <summary>Writes the void catalogue of the local run, as large as wanted, as an SQL file that psql loads: the same rows every time.</summary>
 internal static class CatalogueFile
 {
-    private const string Usage = "void-catalogue FILE [MULTIPLE]: 12 times the local run's rows unless given, which makes about 1 GB with indexes; pg_dump and PostgreSQL are Debian's";
-    private const int MultipleDefault = 12;
+    private const string Usage = "void-catalogue FILE [MULTIPLE]: 18 times the local run's rows unless given, which makes about 1 GB with indexes; pg_dump and PostgreSQL are Debian's";
+    private const int MultipleDefault = 18;
 
     internal static async Task<int> RunAsync(string[] arguments)
     {
