@@ -156,7 +156,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
     {
         var removed = 0;
         var old = new List<string>();
-        await foreach (var blob in ListBlobsAsync(ReplicaManifest.Folder + "/", cancel).ConfigureAwait(false))
+        await foreach (var blob in ListBlobsAsync(ReplicaManifest.Folder + "/", BlobTraits.None, cancel).ConfigureAwait(false))
         {
             if (!kept.Contains(blob.Name) && blob.Properties.CreatedOn < olderThan)
             {
@@ -201,9 +201,12 @@ public sealed class AzureBlobObjectStore : IObjectStore
     }
 
     /// <summary>Blobs of one kind that are named as store objects are; whatever else lies beside them is not ours.</summary>
-    internal async IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
+    internal IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, CancellationToken cancel) => ListObjectsAsync(kind, BlobTraits.None, cancel);
+
+    /// <summary>As above, with more said of each blob.</summary>
+    internal async IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, BlobTraits traits, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", cancel).ConfigureAwait(false))
+        await foreach (var blob in ListBlobsAsync(ObjectName.FolderOf(kind) + "/", traits, cancel).ConfigureAwait(false))
         {
             if (ObjectName.TryParse(blob.Name.AsSpan(Location.Prefix.Length), out var name))
             {
@@ -213,9 +216,9 @@ public sealed class AzureBlobObjectStore : IObjectStore
     }
 
     /// <summary>Blobs below the place, in pages; failures in the vault's words.</summary>
-    private async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
+    private async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, BlobTraits traits, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await using var pages = _container.GetBlobsAsync(BlobTraits.None, BlobStates.None, Location.Prefix + folder, cancel)
+        await using var pages = _container.GetBlobsAsync(traits, BlobStates.None, Location.Prefix + folder, cancel)
             .AsPages(pageSizeHint: ListingPageItems).GetAsyncEnumerator(cancel);
         while (await GuardAsync($"{Description}/{folder}", "list", async () => await pages.MoveNextAsync().ConfigureAwait(false), cancel).ConfigureAwait(false))
         {
@@ -323,7 +326,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
             || failure.ErrorCode == BlobErrorCode.BlobArchived
             || failure.ErrorCode == BlobErrorCode.BlobImmutableDueToPolicy));
 
-    private static async Task<T> GuardAsync<T>(string what, string verb, Func<Task<T>> call, CancellationToken cancel)
+    internal static async Task<T> GuardAsync<T>(string what, string verb, Func<Task<T>> call, CancellationToken cancel)
     {
         try
         {
@@ -334,6 +337,8 @@ public sealed class AzureBlobObjectStore : IObjectStore
             throw BlobFailures.Explain(e, what, verb);
         }
     }
+
+    internal BlobClient ClientOf(ObjectName name) => Client(name.ToString());
 
     private BlobClient Client(string name) => _container.GetBlobClient(Location.Prefix + name);
 }

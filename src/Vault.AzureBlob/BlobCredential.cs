@@ -25,6 +25,10 @@ public sealed class BlobCredential
     public static BlobCredential FromToken(Func<TokenCredential> credential) =>
         new("Azure identity", (uri, options) => new BlobContainerClient(uri, credential(), options));
 
+    /// <summary>Whatever an account's client uses.</summary>
+    public static BlobCredential OfService(BlobServiceClient service) =>
+        new("storage account", (uri, _) => service.GetBlobContainerClient(new BlobUriBuilder(uri).BlobContainerName));
+
     /// <summary>A shared access signature, with or without its leading question mark.</summary>
     public static BlobCredential FromSas(string sas)
     {

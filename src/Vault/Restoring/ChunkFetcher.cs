@@ -41,6 +41,18 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         return SplitRuns(found).Sum(run => BytesOf(found, run));
     }
 
+    /// <summary>The packs of these parts, in their order; neighbours in one pack name it once.</summary>
+    internal IEnumerable<ObjectName> PacksOf(IReadOnlyList<ContentPart> parts)
+    {
+        int? entered = null;
+        foreach (var part in parts)
+        {
+            if (!index.TryLocate(part.Id, out var location) || location.Pack == entered) continue;
+            entered = location.Pack;
+            yield return index.PackName(location.Pack);
+        }
+    }
+
     /// <returns>Bytes read from the store.</returns>
     internal async Task<long> FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
     {

@@ -90,6 +90,13 @@ public sealed class VaultReader : IDisposable
         return _fetcher.Measure(wanted, sink);
     }
 
+    /// <summary>The packs that hold these parts of expanded contents, each time one is entered; parts in no index are passed over.</summary>
+    public IEnumerable<ObjectName> PacksOf(IReadOnlyList<ContentPart> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return _fetcher.PacksOf(parts);
+    }
+
     /// <summary>The id that these bytes have as a chunk of content: equal ids mean equal bytes, so what is on disk already need not be fetched.</summary>
     public ChunkId Identify(ReadOnlySpan<byte> data) => ChunkHasher.IdOf(_dataIdKey, data);
 
