@@ -32,6 +32,9 @@ public sealed record RestoreOutcome
     /// <summary>Items that are not in place, or not completely.</summary>
     public required long ItemsFailed { get; init; }
 
+    /// <summary>Files left for another restore, because what holds them cannot be read yet.</summary>
+    public long FilesWaiting { get; init; }
+
     /// <summary>What happened to single items, by path in the snapshot: the first 1,000 of each kind.</summary>
     public IReadOnlyList<ItemProblem> Problems { get; init; } = [];
 
@@ -39,7 +42,7 @@ public sealed record RestoreOutcome
     public required DateTimeOffset EndedAt { get; init; }
 
     /// <summary>Everything that was asked for is in place.</summary>
-    public bool IsComplete => ItemsFailed == 0;
+    public bool IsComplete => ItemsFailed == 0 && FilesWaiting == 0;
 
     /// <summary>What every kind of restore has to say at its end.</summary>
     internal static RestoreOutcome Of(string target, RestoreCounts counts, ProblemList problems, DateTimeOffset endedAt) => new()
@@ -51,6 +54,7 @@ public sealed record RestoreOutcome
         BytesWritten = counts.BytesWritten,
         BytesVerified = counts.BytesVerified,
         BytesFetched = counts.BytesFetched,
+        FilesWaiting = counts.FilesWaiting,
         ItemsFailed = problems.Count(ItemProblemKind.Unreadable),
         Problems = problems.Kept(),
         EndedAt = endedAt,

@@ -59,6 +59,9 @@ internal static class AgentHost
         builder.Services.AddSingleton<RpoBoard>();
         builder.Services.AddSingleton<IAgentFacts, AgentFacts>();
         builder.Services.AddSingleton<RestoreNotes>();
+        builder.Services.AddSingleton<SurveyNotes>();
+        builder.Services.AddSingleton<RestoreSource>();
+        builder.Services.AddSingleton<SurveyWork>();
         builder.Services.AddSingleton<RestoreProof>();
         builder.Services.AddSingleton<HookNotes>();
         builder.Services.AddSingleton<HookRunner>();

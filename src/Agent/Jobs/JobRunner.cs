@@ -82,6 +82,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
             Restore = outcome.Restore,
             Replicate = outcome.Replicate,
             Prune = outcome.Prune,
+            Survey = outcome.Survey,
             Failure = outcome.Failure,
         });
         if (outcome is { State: JobState.Failed, Failure: { } failure })

@@ -24,6 +24,9 @@ internal interface IAgentFacts
     /// <summary>A page of what prune has deleted from a vault, or why there is none.</summary>
     Task<(DeletionPage? Page, Failure? Refusal)> DeletionsAsync(DeletionsQuery query, CancellationToken cancel);
 
+    /// <summary>A page of what a survey found, or why there is none.</summary>
+    (SurveyPacksPage? Page, Failure? Refusal) SurveyPacks(SurveyPacksQuery query);
+
     RpoReadings Rpo();
 
     /// <summary>A page of a vault's snapshots, or why there is none.</summary>
@@ -93,6 +96,8 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
                 return Answer(order, await facts.SnapshotsAsync(query, cancel).ConfigureAwait(false));
             case DeletionsQuery query:
                 return Answer(order, await facts.DeletionsAsync(query, cancel).ConfigureAwait(false));
+            case SurveyPacksQuery query:
+                return Answer(order, facts.SurveyPacks(query));
             case RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey:
                 return ChangeKeys(order);
             default:

@@ -16,7 +16,7 @@ using Backup.Vault.Snapshots;
 namespace Backup.Agent.Vaults;
 
 /// <summary>What the agent tells about itself and its vaults.</summary>
-internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, IKeyRing keys, RecentLines log, RpoBoard rpo, TimeProvider time) : IAgentFacts
+internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobBook book, IKeyRing keys, RecentLines log, RpoBoard rpo, SurveyNotes surveys, TimeProvider time) : IAgentFacts
 {
     /// <summary>The tag that ties a snapshot to the run that made it.</summary>
     public const string RunTag = "run";
@@ -105,6 +105,20 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
         {
             return (null, JobFailures.Of(e, JobSide.Vault, isRestore: false));
+        }
+    }
+
+    public (SurveyPacksPage? Page, Failure? Refusal) SurveyPacks(SurveyPacksQuery query)
+    {
+        try
+        {
+            return surveys.Read(query) is { } page
+                ? (page, null)
+                : (null, new Failure { Code = FailureCode.InvalidOrder, Message = $"There is no survey {query.OrderId}.", Hint = "Order it again: what it found was removed." });
+        }
+        catch (AgentException e) when (e.Failure is { } failure)
+        {
+            return (null, failure);
         }
     }
 

@@ -16,6 +16,8 @@ internal sealed record JobOutcome
 
     public PruneResult? Prune { get; init; }
 
+    public SurveyResult? Survey { get; init; }
+
     public Failure? Failure { get; init; }
 
     public static JobOutcome Failed(Failure failure) => new() { State = JobState.Failed, Failure = failure };

@@ -1,13 +1,12 @@
 using Backup.Agent.Access;
-using Backup.Agent.Vaults;
 using Backup.AgentApi;
 using Backup.Sources;
 using Backup.Sources.Files;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Recovery;
 using Backup.Vault;
-using Backup.Vault.AzureBlob;
 using Backup.Vault.Snapshots;
+using Backup.Vault.Storage;
 
 namespace Backup.Agent.Work;
 
@@ -15,7 +14,7 @@ namespace Backup.Agent.Work;
 /// <remarks>
 /// (1) is it allowed (2) open the vault with the restore key (3) find the snapshot (4) write and verify (5) prove (6) remove, for a drill (7) report.
 /// </remarks>
-internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNotes notes, RestoreProof proofs, TimeProvider time)
+internal sealed class RestoreWork(PathGuard guard, RestoreSource source, RestoreNotes notes, RestoreProof proofs, TimeProvider time)
 {
     private const int ProblemsTold = 5;
 
@@ -38,8 +37,11 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return Finish(order, Report(done));
         }
 
-        var vault = await OpenAsync(order.From, cancel).ConfigureAwait(false);                                    // (2)
-        var (snapshot, missing) = await FindAsync(vault, order, cancel).ConfigureAwait(false);                    // (3)
+        var (vault, packs) = order.Archive is null                                                                // (2)
+            ? (await source.OpenAsync(order.From, cancel).ConfigureAwait(false), null)
+            : await source.OpenArchiveAsync(order.From, cancel).ConfigureAwait(false);
+        var isWaiting = order.Archive is ArchiveReading.Ready ? packs!.IsWaiting : (Func<ObjectName, bool>?)null;
+        var (snapshot, missing) = await RestoreSource.FindAsync(vault, order.SnapshotId, cancel).ConfigureAwait(false);    // (3)
         if (snapshot is null)
         {
             return JobOutcome.Failed(missing!);
@@ -47,7 +49,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
 
         try
         {
-            var report = done is not null ? Report(done) : await RestoreAsync(id, vault, snapshot, order, new TransferNote(progress), cancel).ConfigureAwait(false);   // (4)
+            var report = done is not null ? Report(done) : await RestoreAsync(id, vault, snapshot, order, isWaiting, new TransferNote(progress), cancel).ConfigureAwait(false);   // (4)
             if (order.Proof is { } wanted && report.State == JobState.Succeeded)
             {
                 report = await ProveAsync(id, acceptedAt, vault, snapshot.Id, wanted, report.Restore!, progress, cancel).ConfigureAwait(false);   // (5)
@@ -114,46 +116,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
     private Failure? Refuse(RestoreOrder order) => guard.RefuseTarget(order.Target)
         ?? (order.SourceKind == SourceKind.Postgres ? guard.RefuseTarget(order.Target.TrimEnd('/') + ".tablespaces") : null);
 
-    private Task<OpenVault> OpenAsync(RestoreOrigin from, CancellationToken cancel)
-    {
-        if (from.Kind == RestoreOriginKind.Vault)
-        {
-            return vaults.OpenForRestoreAsync(from.Vault!, cancel);
-        }
-
-        if (!VaultId.TryParse(from.VaultId, out var id))
-        {
-            throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{from.VaultId}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
-        }
-
-        var replica = Replica.Open(BlobLocation.Parse(from.ContainerUri!.ToString()), id, BlobCredential.FromSas(from.Sas!.Reveal()));
-        return vaults.OpenReplicaAsync(replica, from.Vault, id, cancel);
-    }
-
-    private static async Task<(SnapshotInfo? Snapshot, Failure? Missing)> FindAsync(OpenVault vault, RestoreOrder order, CancellationToken cancel)
-    {
-        var missing = new Failure
-        {
-            Code = FailureCode.SnapshotMissing,
-            Message = $"There is no snapshot {order.SnapshotId} to restore from.",
-            Hint = "It may have been dropped by retention, or not be replicated yet; list the vault's snapshots.",
-        };
-        if (!SnapshotId.TryParse(order.SnapshotId, out var id))
-        {
-            return (null, missing);
-        }
-
-        try
-        {
-            return (await vault.ReadSnapshotAsync(id, cancel).ConfigureAwait(false), null);
-        }
-        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
-        {
-            return (null, missing);
-        }
-    }
-
-    private async Task<JobOutcome> RestoreAsync(OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, TransferNote progress, CancellationToken cancel)
+    private async Task<JobOutcome> RestoreAsync(OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, Func<ObjectName, bool>? isWaiting, TransferNote progress, CancellationToken cancel)
     {
         var isOurs = notes.OwnsTarget(id, order.Target);
         if (order.Discard && !isOurs)
@@ -161,7 +124,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return JobOutcome.Failed(new Failure { Code = FailureCode.TargetUnusable, Message = $"{order.Target} holds something, which a drill would remove.", Hint = "Name an empty folder, or one that does not exist yet." });
         }
 
-        var (outcome, way) = await RestoreAsync(id, vault, snapshot, order, isOurs || order.Overwrite, progress, cancel).ConfigureAwait(false);
+        var (outcome, way) = await RestoreAsync(id, vault, snapshot, order, isOurs || order.Overwrite, isWaiting, progress, cancel).ConfigureAwait(false);
         var report = Report(outcome, way);
         if (outcome.IsComplete)
         {
@@ -172,7 +135,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
     }
 
     private async Task<(RestoreOutcome Outcome, RecoveryResult? Recovery)> RestoreAsync(
-        OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, TransferNote progress, CancellationToken cancel)
+        OrderId id, OpenVault vault, SnapshotInfo snapshot, RestoreOrder order, bool overwrite, Func<ObjectName, bool>? isWaiting, TransferNote progress, CancellationToken cancel)
     {
         if (order is { SourceKind: SourceKind.Postgres, Recovery: { } goal })
         {
@@ -184,7 +147,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             return (await new PostgresRestore(time).RestoreAsync(vault, snapshot.Id, Cluster(id, order, null), progress, cancel).ConfigureAwait(false), null);
         }
 
-        var request = new FilesRestoreRequest { Target = order.Target, Include = order.Include, Overwrite = overwrite };
+        var request = new FilesRestoreRequest { Target = order.Target, Include = order.Include, Overwrite = overwrite, IsWaiting = isWaiting };
         return (await new FilesRestore(time).RestoreAsync(vault, snapshot.Id, request, progress, cancel).ConfigureAwait(false), null);
     }
 
@@ -215,7 +178,7 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
 
     private static JobOutcome Report(RestoreOutcome outcome, RecoveryResult? way) => new()
     {
-        State = outcome.IsComplete ? JobState.Succeeded : JobState.Partial,
+        State = outcome.ItemsFailed == 0 ? JobState.Succeeded : JobState.Partial,
         Restore = new RestoreResult
         {
             Target = outcome.Target,
@@ -223,10 +186,11 @@ internal sealed class RestoreWork(PathGuard guard, VaultShelf vaults, RestoreNot
             BytesRestored = outcome.BytesRestored,
             BytesWritten = outcome.BytesWritten,
             VerifiedBytes = outcome.BytesVerified,
+            FilesWaiting = outcome.FilesWaiting,
             EndedAt = outcome.EndedAt,
             Recovery = way,
         },
-        Failure = outcome.IsComplete ? null : new Failure
+        Failure = outcome.ItemsFailed == 0 ? null : new Failure
         {
             Code = FailureCode.TargetUnusable,
             Message = $"{outcome.ItemsFailed} items are not in place: "

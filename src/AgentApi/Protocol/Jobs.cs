@@ -128,6 +128,9 @@ public sealed record JobReport
     /// <summary>Present for a finished prune.</summary>
     [JsonPropertyName("prune")] public PruneResult? Prune { get; init; }
 
+    /// <summary>Present for a finished survey.</summary>
+    [JsonPropertyName("survey")] public SurveyResult? Survey { get; init; }
+
     /// <summary>Present for a failed or cancelled job, and for a partial one that has something to say.</summary>
     [JsonPropertyName("failure")] public Failure? Failure { get; init; }
 

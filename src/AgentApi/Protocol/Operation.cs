@@ -24,6 +24,9 @@ public enum Operation
     /// <summary>Let go what is held. A job.</summary>
     [JsonStringEnumMemberName("release")] Release,
 
+    /// <summary>Which packs a restore would read. A job.</summary>
+    [JsonStringEnumMemberName("survey")] Survey,
+
     /// <summary>Where a job stands. A query.</summary>
     [JsonStringEnumMemberName("job")] Job,
 
@@ -38,6 +41,9 @@ public enum Operation
 
     /// <summary>Which packs prune has deleted lately. A query.</summary>
     [JsonStringEnumMemberName("deletions")] Deletions,
+
+    /// <summary>The packs that a survey found. A query.</summary>
+    [JsonStringEnumMemberName("survey-packs")] SurveyPacks,
 
     /// <summary>What the agent can be asked for. A query.</summary>
     [JsonStringEnumMemberName("inventory")] Inventory,
@@ -63,7 +69,7 @@ public static class Operations
 {
     /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
     public static bool IsJob(this Operation operation) =>
-        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Hold or Operation.Release;
+        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Hold or Operation.Release or Operation.Survey;
 }
 
 /// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>

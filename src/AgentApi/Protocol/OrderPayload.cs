@@ -53,14 +53,14 @@ public abstract record JobOrder : OrderPayload<JobTicket>
     {
     }
 
-    /// <summary>Null for what fits the operation: restores and what holds applications are urgent, because somebody waits; backups normal; replications and prunes low.</summary>
+    /// <summary>Null for what fits the operation: restores, surveys and what holds applications are urgent, because somebody waits; backups normal; replications and prunes low.</summary>
     [JsonPropertyName("priority")] public JobPriority? Priority { get; init; }
 
     /// <summary>The priority that counts.</summary>
     [JsonIgnore]
     public JobPriority PriorityOrDefault => Priority ?? Operation switch
     {
-        Operation.Restore or Operation.Hold or Operation.Release => JobPriority.Urgent,
+        Operation.Restore or Operation.Hold or Operation.Release or Operation.Survey => JobPriority.Urgent,
         Operation.Replicate or Operation.Prune => JobPriority.Low,
         _ => JobPriority.Normal,
     };

@@ -13,6 +13,17 @@ public enum RestoreOriginKind
     [JsonStringEnumMemberName("replica")] Replica,
 }
 
+/// <summary>How a restore treats packs that lie in the archive tier.</summary>
+[JsonConverter(typeof(WireEnum<ArchiveReading>))]
+public enum ArchiveReading
+{
+    /// <summary>Files whose packs can all be read now are restored; the others are left for a later order, and counted.</summary>
+    [JsonStringEnumMemberName("ready")] Ready,
+
+    /// <summary>Everything is restored; packs that lie in the archive are read from their copies.</summary>
+    [JsonStringEnumMemberName("all")] All,
+}
+
 /// <summary>Where a restore reads from. Make one by <see cref="FromVault"/> or <see cref="FromReplica"/>.</summary>
 public sealed record RestoreOrigin
 {
@@ -37,6 +48,8 @@ public sealed record RestoreOrigin
     /// <summary>Read from a replica.</summary>
     public static RestoreOrigin FromReplica(Uri containerUri, SecretText sas, string vaultId, string? vault = null) =>
         new() { Kind = RestoreOriginKind.Replica, ContainerUri = containerUri, Sas = sas, VaultId = vaultId, Vault = vault };
+
+    internal RestoreOrigin WithoutCredentials() => Sas is null ? this : this with { Sas = new SecretText("") };
 
     internal void Check(ContractCheck check)
     {
@@ -85,10 +98,13 @@ public sealed record RestoreOrder : JobOrder
     /// <summary>True: remove what was restored at the end. A drill.</summary>
     [JsonPropertyName("discard"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool Discard { get; init; }
 
+    /// <summary>The replica's packs lie in the archive tier; null: they do not, and none of its copies is looked for.</summary>
+    [JsonPropertyName("archive"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public ArchiveReading? Archive { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Restore;
 
-    internal override OrderPayload WithoutCredentials() => this with { Priority = null, From = From.Sas is null ? From : From with { Sas = new SecretText("") } };
+    internal override OrderPayload WithoutCredentials() => this with { Priority = null, From = From.WithoutCredentials() };
 
     internal override void Check(ContractCheck check)
     {
@@ -105,6 +121,8 @@ public sealed record RestoreOrder : JobOrder
         if (Recovery?.RestorePoint is { } point) check.Name(point, "recovery.restorePoint");
         check.That(!Discard || !Overwrite, "'discard' and 'overwrite' exclude each other");
         Proof?.Check(check);
+        check.That(Archive is null || (Enum.IsDefined(Archive.Value) && From is { Kind: RestoreOriginKind.Replica }), "'archive' is for replicas only");
+        check.That(Archive is not ArchiveReading.Ready || (SourceKind == SourceKind.Files && !Discard), "a part can be restored of files only, and not as a drill");
         check.That(From is not null, "'from' must be present");
         From?.Check(check);
     }
@@ -156,6 +174,9 @@ public sealed record RestoreResult
 
     /// <summary>The way along the log, when that was ordered.</summary>
     [JsonPropertyName("recovery"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public RecoveryResult? Recovery { get; init; }
+
+    /// <summary>Files left for later, because packs of theirs lie in the archive. With <see cref="ArchiveReading.Ready"/> only.</summary>
+    [JsonPropertyName("filesWaiting"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public long FilesWaiting { get; init; }
 
     /// <summary>The proof, when one was ordered and could be begun.</summary>
     [JsonPropertyName("proof")] public ProofResult? Proof { get; init; }

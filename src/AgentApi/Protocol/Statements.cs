@@ -78,6 +78,8 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(PruneOrder))]
 [JsonSerializable(typeof(HoldOrder))]
 [JsonSerializable(typeof(ReleaseOrder))]
+[JsonSerializable(typeof(SurveyOrder))]
+[JsonSerializable(typeof(SurveyPacksQuery))]
 [JsonSerializable(typeof(DeletionsQuery))]
 [JsonSerializable(typeof(JobQuery))]
 [JsonSerializable(typeof(CancelOrder))]
@@ -101,5 +103,6 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(AgentHealth))]
 [JsonSerializable(typeof(SnapshotPage))]
 [JsonSerializable(typeof(DeletionPage))]
+[JsonSerializable(typeof(SurveyPacksPage))]
 [JsonSerializable(typeof(OrderPayload))]
 internal sealed partial class WireJson : JsonSerializerContext;

@@ -22,7 +22,7 @@ public sealed class FilesRestore(TimeProvider clock)
     /// <remarks>
     /// Killed at any moment, the same request continues: finished files are recognised by size and time (the time is set after the last
     /// byte), or after a restart of the machine by their content. Content is checked against its chunk ids, and everything is durable,
-    /// before the mark in the target goes. The mark stays when files could not be restored: once the cause is gone, the same request
+    /// before the mark in the target goes. The mark stays when files could not be restored, or have to wait: once the cause is gone, the same request
     /// brings those.
     /// </remarks>
     /// <exception cref="SourcesException">TargetNotEmpty, SnapshotUnsuitable, PatternInvalid, DiskFull, or the target cannot be made.</exception>
@@ -68,11 +68,12 @@ public sealed class FilesRestore(TimeProvider clock)
             DryRun = request.DryRun,
             Sync = request.Sync,
             Workers = request.Workers,
+            MustWait = request.IsWaiting is { } isWaiting ? content => reader.PacksOf(content.Parts).Any(isWaiting) : null,
             Owner = isRoot ? new OwnersByName().Of : null,
         };
         var restore = new TreeRestore(reader, settings, counts, problems, counters) { IsOnlyOnTheWay = OnTheWay(roots) };
         await restore.RunAsync(root, target, path, include, cancel);
-        if (target is not null && !request.DryRun && counts.FilesFailed == 0)
+        if (target is not null && !request.DryRun && counts is { FilesFailed: 0, FilesWaiting: 0 })
             RestoreMark.Clear(target, request.Target);
         return RestoreOutcome.Of(request.Target, counts, problems, clock.GetUtcNow()) with { ItemsMatched = counters.ItemsDone };
     }
@@ -107,7 +108,7 @@ public sealed class FilesRestore(TimeProvider clock)
     }
 
     /// <summary>What the backup was asked for; empty where the snapshot does not say.</summary>
-    private static byte[][] PathsOf(SnapshotInfo info) =>
+    internal static byte[][] PathsOf(SnapshotInfo info) =>
         info.SealedProperties.TryGetValue(FilesSource.PathsProperty, out var joined)
             ? [.. joined.Split('\n').Select(one => ByteText.Encode(one.TrimEnd('/')))]
             : [];

@@ -1,3 +1,5 @@
+using Backup.Vault.Storage;
+
 namespace Backup.Sources.Files;
 
 /// <summary>Where a file restore goes and what it takes.</summary>
@@ -27,6 +29,12 @@ public sealed record FilesRestoreRequest
     /// files stay. Without it a target that is not empty is refused, unless it is what an interrupted restore of the same snapshot left.
     /// </summary>
     public bool Overwrite { get; init; }
+
+    /// <summary>
+    /// True for packs that cannot be read yet. Files that need one are left out, and the target stays marked as unfinished, so that the same request goes on
+    /// later. Null: all can be read.
+    /// </summary>
+    public Func<ObjectName, bool>? IsWaiting { get; init; }
 
     /// <summary>Compare what is there and count what would be fetched and written; reads no content from the vault and writes nothing.</summary>
     public bool DryRun { get; init; }

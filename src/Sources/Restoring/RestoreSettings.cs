@@ -17,6 +17,9 @@ internal sealed record RestoreSettings
 
     public int Workers { get; init; } = 2;
 
+    /// <summary>Files for which this is true are left out and counted; null: none is.</summary>
+    public Func<Content, bool>? MustWait { get; init; }
+
     /// <summary>Make everything durable at the end.</summary>
     public bool Sync { get; init; } = true;
 
@@ -34,6 +37,7 @@ internal sealed class RestoreCounts
     private long _bytesVerified;
     private long _bytesFetched;
     private long _filesFailed;
+    private long _filesWaiting;
 
     internal long FilesRestored => Interlocked.Read(ref _filesRestored);
 
@@ -49,6 +53,11 @@ internal sealed class RestoreCounts
 
     /// <summary>Files whose content is not in place: another attempt may succeed once the vault, or the target, is repaired.</summary>
     internal long FilesFailed => Interlocked.Read(ref _filesFailed);
+
+    /// <summary>Files that were left out because they cannot be read yet.</summary>
+    internal long FilesWaiting => Interlocked.Read(ref _filesWaiting);
+
+    internal void AddWaiting() => Interlocked.Increment(ref _filesWaiting);
 
     internal void AddFile(long bytes, bool isUnchanged)
     {

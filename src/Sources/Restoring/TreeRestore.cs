@@ -21,6 +21,7 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     private readonly List<TargetDirectory> _directories = [];
     private readonly Dictionary<HardLinkKey, (TargetDirectory Directory, byte[] Name)> _firstNames = [];
     private readonly List<(TargetDirectory Directory, TreeEntry Entry)> _links = [];
+    private readonly HashSet<HardLinkKey> _waiting = [];
 
     /// <summary>The batch that is being gathered, and the one before it, at which <see cref="_running"/> works.</summary>
     private FileBatch _batch = new(settings, counts, problems, counters);
@@ -175,6 +176,14 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     private async Task TakeFileAsync(TargetDirectory directory, TreeEntry entry, CancellationToken cancel)
     {
         var content = await reader.ExpandAsync(entry.Content!, cancel);
+        if (settings.MustWait?.Invoke(content) == true)
+        {
+            counts.AddWaiting();
+            if (entry.HardLink is { } key)
+                _waiting.Add(key);
+            return;
+        }
+
         var error = Look(directory, entry, out var parent, out var found);
         if (error.IsError)
             return;
@@ -237,6 +246,12 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
 
     private void MakeLink(TargetDirectory directory, TreeEntry entry)
     {
+        if (_waiting.Contains(entry.HardLink!.Value))
+        {
+            counts.AddWaiting();
+            return;
+        }
+
         counters.AddItem();
         var (firstDirectory, firstName) = _firstNames[entry.HardLink!.Value];
         var path = ByteText.Join(directory.SnapshotPath, entry.Name.Span);
