@@ -40,14 +40,20 @@ public static class InstanceIds
             text.Append(CultureInfo.InvariantCulture, $"{part.Length}:{part}");
         }
 
-        return $"restore-{asset}-{slot}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 8))}";
+        return $"restore-{asset}-{slot}-{HashOf(text.ToString())}";
     }
 
+    /// <summary>The survey of an archive restore.</summary>
+    public static string ArchiveSurvey(string restore) => $"survey-{HashOf(restore)}";
+
+    /// <summary>A job of an archive restore's agent.</summary>
+    public static string ArchiveJob(string restore, string step) => $"job-{HashOf(restore)}-{step}";
+
     /// <summary>Retention in one vault. Always the same id: a vault is never pruned twice at once.</summary>
-    public static string Retention(string agent, string vault) => $"retention-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{agent}\n{vault}")).AsSpan(0, 8))}";
+    public static string Retention(string agent, string vault) => $"retention-{HashOf($"{agent}\n{vault}")}";
 
     /// <summary>Verification of a vault's copy in a container. Always the same id: a replica is never repaired twice at once.</summary>
-    public static string Verification(Uri container, string vaultId) => $"verify-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{container}\n{vaultId}")).AsSpan(0, 8))}";
+    public static string Verification(Uri container, string vaultId) => $"verify-{HashOf($"{container}\n{vaultId}")}";
 
     /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
     public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
@@ -57,4 +63,6 @@ public static class InstanceIds
 
     /// <summary>A rebuild of the catalog.</summary>
     public static string Rebuild(string slot) => $"rebuild-{slot}";
+
+    private static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));
 }

@@ -29,6 +29,9 @@ internal static partial class Log
     [LoggerMessage(6010, LogLevel.Warning, "Vault {Vault} did not say how far the log of its databases reaches: {Reason}")]
     internal static partial void LogNotHeardOf(ILogger logger, string vault, string reason);
 
+    [LoggerMessage(6012, LogLevel.Warning, "Archive restores were not looked after: {Reason}")]
+    internal static partial void ArchiveSkipped(ILogger logger, string reason);
+
     [LoggerMessage(6020, LogLevel.Warning, "The RPO clocks were not read: {Reason}")]
     internal static partial void RpoSkipped(ILogger logger, string reason);
 

@@ -1,3 +1,5 @@
+using Backup.Policy.Archive;
+
 namespace Backup.Policy;
 
 /// <summary>A checked policy: every reference resolves, every name is unique, every class is present.</summary>
@@ -20,6 +22,9 @@ public sealed record PolicyDocument(
 
     /// <summary>When retention needs persons.</summary>
     public RetentionGuards Retention { get; init; } = RetentionGuards.Standard;
+
+    /// <summary>What restores from archive tiers may cost.</summary>
+    public ArchiveRules Archive { get; init; } = ArchiveRules.Standard;
 
     /// <summary>Within so many days every object of every replica is read and hashed at least once.</summary>
     public int VerifyWithinDays { get; init; } = PolicyDefaults.VerifyWithinDays;

@@ -1,7 +1,5 @@
 using Backup.AgentApi;
 using Backup.Sources.Restoring;
-using Backup.Vault;
-using Backup.Vault.Snapshots;
 
 namespace Backup.Agent.Work;
 

@@ -64,6 +64,9 @@ public sealed record AgentTask
 
     /// <summary>Let go what the order of this id holds.</summary>
     public string? Release { get; init; }
+
+    /// <summary>Find out which packs a restore reads.</summary>
+    public SurveyTask? Survey { get; init; }
 }
 
 /// <summary>An order to hold without its envelope.</summary>
@@ -80,6 +83,25 @@ public sealed record HoldTask
 
     /// <summary>After so many seconds the agent lets go by itself.</summary>
     public required int SecondsMax { get; init; }
+}
+
+/// <summary>A survey order without its envelope and without its SAS.</summary>
+public sealed record SurveyTask
+{
+    /// <summary>The vault whose restore key applies.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>The vault's own id.</summary>
+    public required string VaultId { get; init; }
+
+    /// <summary>The snapshot.</summary>
+    public required string SnapshotId { get; init; }
+
+    /// <summary>The replica to read.</summary>
+    public required ReplicaPlace From { get; init; }
+
+    /// <summary>Patterns; empty for everything.</summary>
+    public string[] Include { get; init; } = [];
 }
 
 /// <summary>A prune order without its envelope.</summary>
@@ -216,6 +238,9 @@ public sealed record RestoreTask
 
     /// <summary>What was restored is removed again at the end.</summary>
     public bool Discard { get; init; }
+
+    /// <summary>The name of an <see cref="ArchiveReading"/>; null: the replica lies in no archive.</summary>
+    public string? Archive { get; init; }
 }
 
 /// <summary>How a job ended: with a report that has a result, or with a failure.</summary>

@@ -14,7 +14,7 @@ public static class ClassUrgency
     /// <returns>Null for what fits the operation. Restores are never less than urgent: somebody waits. Copies rank below the backups of their class.</returns>
     public static JobPriority? Of(Operation operation, int? classPriority) => (operation, classPriority) switch
     {
-        (_, null) or (Operation.Restore, _) => null,
+        (_, null) or (Operation.Restore or Operation.Survey, _) => null,
         (Operation.Backup, <= CriticalMax) => JobPriority.High,
         (Operation.Backup, <= OrdinaryMax) => JobPriority.Normal,
         (Operation.Backup, _) => JobPriority.Low,

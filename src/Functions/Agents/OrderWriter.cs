@@ -32,7 +32,8 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
             { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
             { Hold: { } hold } => new HoldOrder { RunId = hold.Run, Group = hold.Group, Hooks = hold.Hooks, SecondsMax = hold.SecondsMax },
             { Release: { } held } => new ReleaseOrder { Hold = OrderId.Parse(held) },
-            _ => throw new ArgumentException("A task says one of backup, replicate, restore, prune, hold and release", nameof(task)),
+            { Survey: { } survey } => await SurveyAsync(survey, cancel).ConfigureAwait(false),
+            _ => throw new ArgumentException("A task says one of backup, replicate, restore, prune, hold, release and survey", nameof(task)),
         };
         return order with { Priority = ClassUrgency.Of(order.Operation, classPriority) };
     }
@@ -80,26 +81,29 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
 
     private async Task<RestoreOrder> RestoreAsync(RestoreTask task, CancellationToken cancel)
     {
-        var from = RestoreOrigin.FromVault(task.Vault);
-        if (task.From is { } place)
-        {
-            var grant = await offsite.GrantAsync(new TierName(place.Tier), place.Container, ReplicaRights.Read, cancel).ConfigureAwait(false);
-            from = RestoreOrigin.FromReplica(grant.Container, new SecretText(grant.Sas), task.VaultId, task.Vault);
-        }
-
         return new RestoreOrder
         {
             RestoreId = task.Restore,
             Asset = task.Asset,
             SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
             SnapshotId = task.SnapshotId,
-            From = from,
+            From = task.From is { } place ? await ReplicaAsync(place, task.VaultId, task.Vault, cancel).ConfigureAwait(false) : RestoreOrigin.FromVault(task.Vault),
             Target = task.Target,
             Include = task.Include,
             Overwrite = task.Overwrite,
             Recovery = task.Recovery,
             Proof = task.Proof,
             Discard = task.Discard,
+            Archive = task.Archive is null ? null : Enum.Parse<ArchiveReading>(task.Archive),
         };
+    }
+
+    private async Task<SurveyOrder> SurveyAsync(SurveyTask task, CancellationToken cancel) =>
+        new() { SnapshotId = task.SnapshotId, Include = task.Include, From = await ReplicaAsync(task.From, task.VaultId, task.Vault, cancel).ConfigureAwait(false) };
+
+    private async Task<RestoreOrigin> ReplicaAsync(ReplicaPlace place, string vaultId, string vault, CancellationToken cancel)
+    {
+        var grant = await offsite.GrantAsync(new TierName(place.Tier), place.Container, ReplicaRights.Read, cancel).ConfigureAwait(false);
+        return RestoreOrigin.FromReplica(grant.Container, new SecretText(grant.Sas), vaultId, vault);
     }
 }

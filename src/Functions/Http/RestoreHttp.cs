@@ -70,6 +70,11 @@ public sealed class RestoreHttp(PolicyDocument policy, RestoreResolution resolut
     {
         var body = await HttpInput.BodyAsync<RestoreBody>(request, cancel).ConfigureAwait(false);
         var input = await resolution.ResolveAsync(body, isDrill, HttpInput.Slot(body.Slot, clock.GetUtcNow()), cancel).ConfigureAwait(false);
+        if (input.Task.From is { } from && ArchiveHttp.IsArchive(from))
+        {
+            throw HttpInput.Conflict($"Tier \"{from.Tier}\" is an archive: its packs have to be brought back first, which costs.", "POST /api/archive-restores with the same body plans that.");
+        }
+
         var id = input.Task.Restore;
         var isNew = await client.StartOnceAsync(RestoreAsset.FunctionName, id, input, cancel).ConfigureAwait(false);
         return HttpAnswer.Accepted($"/api/{route}/{id}", new StartedView(id, $"/api/{route}/{id}", isNew));

@@ -204,7 +204,10 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         }
     }
 
-    private static ControlPlaneException Explain(string container, VaultException e) => new(
+    /// <summary>This process's own rights in a tier's storage.</summary>
+    internal BlobCredential CredentialOf(TierName tier) => BlobCredential.OfService(Connect(tier).Service);
+
+    internal static ControlPlaneException Explain(string container, VaultException e) => new(
         e.Fault is VaultFault.Inconsistent or VaultFault.Damaged or VaultFault.NotFound ? ControlPlaneFault.ReplicaUnsafe : e.IsTransient ? ControlPlaneFault.OffsiteUnavailable : ControlPlaneFault.OffsiteRefused,
         $"The replica in {container}: {e.Message.Split('\n')[0]}",
         e.Hint,

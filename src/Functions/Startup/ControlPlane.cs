@@ -2,6 +2,7 @@ using Backup.AgentApi;
 using Backup.Catalog;
 using Backup.Catalog.Agents;
 using Backup.Catalog.Alerts;
+using Backup.Catalog.Archive;
 using Backup.Catalog.Assets;
 using Backup.Catalog.Audit;
 using Backup.Catalog.Capacity;
@@ -18,6 +19,7 @@ using Backup.Catalog.Runs;
 using Backup.Catalog.Signals;
 using Backup.Functions.Access;
 using Backup.Functions.Agents;
+using Backup.Functions.Archive;
 using Backup.Functions.Backups;
 using Backup.Functions.Http;
 using Backup.Functions.Keys;
@@ -61,7 +63,9 @@ public static class ControlPlane
         services.AddSingleton<KeyOrders>();
         services.AddSingleton(s => new RelaySender(RelayOf(settings, s.GetRequiredService<TimeProvider>())));
         services.TryAddSingleton<IAgentLink, RelayAgentLink>();
-        services.TryAddSingleton<IOffsiteStore, AzureOffsiteStore>();
+        services.TryAddSingleton<AzureOffsiteStore>();
+        services.TryAddSingleton<IOffsiteStore>(s => s.GetRequiredService<AzureOffsiteStore>());
+        services.TryAddSingleton(s => ArchiveOf(settings, new AzureArchiveTier(s.GetRequiredService<AzureOffsiteStore>()), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<OrderWriter>();
         services.AddSingleton<RunReconciliation>();
         services.AddSingleton(Administrators.Read(configuration));
@@ -100,6 +104,7 @@ public static class ControlPlane
         services.AddSingleton<RemovalStore>();
         services.AddSingleton<ProtectionStore>();
         services.AddSingleton<CapacityStore>();
+        services.AddSingleton<ArchiveStore>();
     }
 
     /// <summary>Migrates the catalog, tells it of the policy's assets, and builds what could still fail.</summary>
@@ -117,6 +122,9 @@ public static class ControlPlane
 
     /// <summary>True for failures that a person corrects: their message says all there is to say, and a stack trace would hide it.</summary>
     public static bool IsStartProblem(Exception e) => e is ControlPlaneException or PolicyException or CatalogException or AgentApiException or RelayException;
+
+    private static IArchiveTier ArchiveOf(ControlPlaneSettings settings, IArchiveTier tier, TimeProvider clock) =>
+        settings.EmulatedRehydration is { } delay ? new SlowArchiveTier(tier, _ => delay, clock) : tier;
 
     private static RelayConnection RelayOf(ControlPlaneSettings settings, TimeProvider clock) => new()
     {

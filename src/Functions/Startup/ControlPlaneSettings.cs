@@ -1,5 +1,6 @@
 using System.Globalization;
 using Backup.Functions.Agents;
+using Backup.Functions.Archive;
 using Backup.Policy;
 using Backup.Relay;
 using Microsoft.Extensions.Configuration;
@@ -45,6 +46,12 @@ public sealed record ControlPlaneSettings
     /// <summary>How long orchestrations put up with silence and failure: <c>Jobs:…</c>.</summary>
     public required JobPatience Patience { get; init; }
 
+    /// <summary>How often archive tiers are asked: <c>Archive:PollSeconds</c>.</summary>
+    public ArchivePatience Archive { get; init; } = new();
+
+    /// <summary>How long bringing a pack back from the archive tier seems to take, against an emulator that does it at once: <c>Archive:EmulatedSeconds</c>. Null: as long as it takes.</summary>
+    public TimeSpan? EmulatedRehydration { get; init; }
+
     /// <summary>Prints no secret.</summary>
     public override string ToString() => $"policy {PolicyFile}, relay {RelayEndpoint}";
 
@@ -73,6 +80,8 @@ public sealed record ControlPlaneSettings
                 RetrySeconds = Seconds("Jobs:RetrySeconds", JobPatience.RetrySecondsDefault),
                 JobSeconds = Seconds("Jobs:JobSeconds", JobPatience.JobSecondsDefault),
             },
+            Archive = new ArchivePatience { PollMilliseconds = Seconds("Archive:PollSeconds", ArchivePatience.PollSecondsDefault) * 1000 },
+            EmulatedRehydration = string.IsNullOrEmpty(configuration["Archive:EmulatedSeconds"]) ? null : TimeSpan.FromSeconds(Seconds("Archive:EmulatedSeconds", 1)),
         };
         var isByIdentity = !string.IsNullOrEmpty(configuration["Relay:Identity"]);
         if (new[] { !string.IsNullOrEmpty(settings.RelayKeyFile), !string.IsNullOrEmpty(settings.RelayKey), isByIdentity }.Count(isSet => isSet) != 1)

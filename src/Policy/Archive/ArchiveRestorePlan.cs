@@ -27,8 +27,8 @@ public sealed record RehydrationBatch(IReadOnlyList<PackNeeded> Packs, long Byte
 /// <param name="Batches">What has to be rehydrated, in the order the restore needs it.</param>
 /// <param name="BytesTotal">All packs.</param>
 /// <param name="BytesRehydrated">Those that have to be rehydrated.</param>
-/// <param name="HoursMax">Until the last pack can be read, at the provider's promise: batches are requested at once, so it does not grow with them.</param>
-/// <param name="Cost">Money for reading and rehydrating; null without prices.</param>
+/// <param name="HoursMax">Until the last pack can be read, as the provider promises: all are asked for at once.</param>
+/// <param name="Cost">Money for reading, rehydrating and keeping the copies; null without prices.</param>
 public sealed record ArchiveRestorePlan(
     RehydrationPriority Priority,
     IReadOnlyList<PackNeeded> PacksReady,
@@ -53,18 +53,25 @@ public static class ArchiveRestorePlanner
     /// <summary>Larger objects take as long at high priority as at standard.</summary>
     public const long HighBytesMax = 10_000_000_000;
 
+    /// <summary>Of what is asked for with high priority, an account gets no more in an hour.</summary>
+    public const long HighBytesPerHour = 10L << 30;
+
     /// <summary>The plan for a restore.</summary>
     /// <param name="packs">In the order the restore reads them; each once.</param>
     /// <param name="priority">Standard or high.</param>
     /// <param name="prices">The tier's; null when the policy has none.</param>
-    public static ArchiveRestorePlan Plan(IReadOnlyList<PackNeeded> packs, RehydrationPriority priority, TierPrices? prices)
+    /// <param name="keepCopies">How long copies stay after everything was brought back.</param>
+    public static ArchiveRestorePlan Plan(IReadOnlyList<PackNeeded> packs, RehydrationPriority priority, TierPrices? prices, TimeSpan keepCopies = default)
     {
         var cold = packs.Where(p => !p.IsReady).ToArray();
         var bytesCold = cold.Sum(p => p.Bytes);
-        var hours = cold.Length == 0 ? 0 : priority is RehydrationPriority.High && cold.All(p => p.Bytes < HighBytesMax) ? HighHours : StandardHoursMax;
+        var hours = cold.Length == 0 ? 0
+            : priority is RehydrationPriority.High && cold.All(p => p.Bytes < HighBytesMax) ? Math.Clamp(Math.Ceiling((double)bytesCold / HighBytesPerHour), HighHours, StandardHoursMax)
+            : StandardHoursMax;
         var cost = prices is null
             ? (decimal?)null
-            : (bytesCold / 1e9m * (priority is RehydrationPriority.High ? prices.GigabyteReadHigh : prices.GigabyteRead)) + (packs.Count / 10_000m * prices.TenThousandReads);
+            : (bytesCold / 1e9m * (priority is RehydrationPriority.High ? prices.GigabyteReadHigh : prices.GigabyteRead)) + (packs.Count / 10_000m * prices.TenThousandReads)
+                + (bytesCold / 1e9m * prices.OnlineGigabyteMonth * (decimal)((keepCopies + TimeSpan.FromHours(hours)).TotalDays / 30));
         return new ArchiveRestorePlan(
             priority,
             [.. packs.Where(p => p.IsReady)],

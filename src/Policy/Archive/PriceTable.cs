@@ -9,4 +9,8 @@ namespace Backup.Policy;
 /// <param name="GigabyteRead">Reading or rehydrating 10^9 bytes at standard priority.</param>
 /// <param name="GigabyteReadHigh">…at high priority.</param>
 /// <param name="TenThousandReads">10,000 read operations.</param>
-public sealed record TierPrices(string Currency, decimal GigabyteMonth, decimal GigabyteRead, decimal GigabyteReadHigh, decimal TenThousandReads);
+public sealed record TierPrices(string Currency, decimal GigabyteMonth, decimal GigabyteRead, decimal GigabyteReadHigh, decimal TenThousandReads)
+{
+    /// <summary>Keeping 10^9 bytes for 30 days in the online tier to which archived packs are copied for a restore.</summary>
+    public decimal OnlineGigabyteMonth { get; init; }
+}

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Backup.Policy.Archive;
 
 namespace Backup.Policy.Parsing;
 
@@ -17,10 +18,27 @@ internal sealed partial class PolicyBuilder
         var read = ReadPrice(group, "gigabyteRead");
         var readHigh = group.Has("gigabyteReadHigh") ? ReadPrice(group, "gigabyteReadHigh") : read;
         var operations = group.Has("tenThousandReads") ? ReadPrice(group, "tenThousandReads") : 0;
+        var online = group.Has("onlineGigabyteMonth") ? ReadPrice(group, "onlineGigabyteMonth") : 0;
         group.RefuseUnknownKeys();
-        return currency is null || month is null || read is null || readHigh is null || operations is null
+        return currency is null || month is null || read is null || readHigh is null || operations is null || online is null
             ? null
-            : new TierPrices(currency, month.Value, read.Value, readHigh.Value, operations.Value);
+            : new TierPrices(currency, month.Value, read.Value, readHigh.Value, operations.Value) { OnlineGigabyteMonth = online.Value };
+    }
+
+    private static ArchiveRules ReadArchiveRules(MapReader root)
+    {
+        if (root.Group("archive") is not { } group)
+        {
+            return ArchiveRules.Standard;
+        }
+
+        var rules = new ArchiveRules
+        {
+            ApprovalAboveCost = group.Has("approvalAboveCost") ? ReadPrice(group, "approvalAboveCost") : null,
+            KeepCopies = group.Duration("keepCopies", TimeSpan.FromHours(1), required: false) ?? ArchiveRules.Standard.KeepCopies,
+        };
+        group.RefuseUnknownKeys();
+        return rules;
     }
 
     private static decimal? ReadPrice(MapReader group, string key)

@@ -47,6 +47,7 @@ internal sealed partial class PolicyBuilder
         builder.Each(reader, "assets", "an asset", builder.AddAsset);
         builder.Each(reader, "groups", "a group", builder.AddGroup);
         var guards = ReadGuards(reader);
+        var archive = ReadArchiveRules(reader);
         var verifyWithinDays = reader.Number("verifyWithinDays", min: 1, max: PolicyLimits.VerifyWithinDaysMax);
         reader.RefuseUnknownKeys();
         builder.CheckContainers();
@@ -61,6 +62,7 @@ internal sealed partial class PolicyBuilder
         {
             Groups = builder._groups.Values,
             Retention = guards,
+            Archive = archive,
             VerifyWithinDays = verifyWithinDays ?? PolicyDefaults.VerifyWithinDays,
         };
     }

@@ -2,7 +2,6 @@ using Backup.Sources.Files;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
 using Backup.Vault;
-using Backup.Vault.Restoring;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
 

@@ -61,6 +61,9 @@ internal sealed class ScriptedAgent : IAgentLink
     /// <summary>Packs that prune has deleted.</summary>
     public IReadOnlyList<string> Deletions { get; set; } = [];
 
+    /// <summary>Packs that surveys find.</summary>
+    public IReadOnlyList<string> Surveyed { get; set; } = [];
+
     /// <summary>What it says about how much would be lost.</summary>
     public IReadOnlyList<RpoReading> Rpo { get; set; } = [];
 
@@ -98,6 +101,7 @@ internal sealed class ScriptedAgent : IAgentLink
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
                 HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }] },
                 DeletionsQuery => new DeletionPage { Names = Deletions },
+                SurveyPacksQuery query => new SurveyPacksPage { Names = [.. Surveyed.Skip(query.Skip).Take(SurveyPacksQuery.PageItemsMax)] },
                 InventoryQuery => Inventory(agent),
                 LogQuery query => new LogTail { Lines = [new LogLine { At = DateTimeOffset.UnixEpoch, Level = "information", Text = $"{query.Lines} lines about {query.OrderId}" }] },
                 RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey => Keys(order),
@@ -144,6 +148,7 @@ internal sealed class ScriptedAgent : IAgentLink
             State = JobState.Succeeded,
             Restore = new RestoreResult { Target = restore.Target, FilesRestored = 7, BytesRestored = 100, BytesWritten = 90, VerifiedBytes = 90, EndedAt = DateTimeOffset.UnixEpoch },
         },
+        SurveyOrder => new JobReport { OrderId = id, Operation = Operation.Survey, State = JobState.Succeeded, Survey = new SurveyResult { Files = 7, Bytes = 100, Packs = 0 } },
         PruneOrder prune => new JobReport
         {
             OrderId = id,
@@ -187,7 +192,8 @@ internal sealed class ScriptedAgent : IAgentLink
         var isNew = !_journal.TryGetValue(id, out var job);
         if (isNew)
         {
-            job = (fingerprint, Work(id, order));
+            var report = Work(id, order);
+            job = (fingerprint, report.Survey is { } survey ? report with { Survey = survey with { Packs = Surveyed.Count } } : report);
             _journal.Add(id, job);
             if (order is BackupOrder)
             {

@@ -8,6 +8,7 @@ using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
 using Backup.Functions.Access;
 using Backup.Functions.Agents;
+using Backup.Functions.Archive;
 using Backup.Functions.Backups;
 using Backup.Functions.Keys;
 using Backup.Functions.Replication;
@@ -61,6 +62,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public ScriptedOffsite Offsite { get; } = new();
 
+    public ScriptedArchive Archive { get; } = new();
+
     public IServiceProvider Services => _host.Services;
 
     public DurableTaskClient Client => Services.GetRequiredService<DurableTaskClient>();
@@ -87,6 +90,7 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Services.AddCatalog(await postgres.CreateDatabaseAsync());
         builder.Services.AddSingleton<IAgentLink>(_ => app!.Agent);
         builder.Services.AddSingleton<IOffsiteStore>(_ => app!.Offsite);
+        builder.Services.AddSingleton<IArchiveTier>(_ => app!.Archive);
         builder.Services.AddSingleton(_ => new ControlPlaneKeys(PrivateIdentity.Create("control-plane"), null));
         builder.Services.AddSingleton<KeyChoice>();
         builder.Services.AddSingleton<KeyOrders>();
@@ -118,6 +122,7 @@ internal sealed class TestApp : IAsyncDisposable
         IdentityFile = "",
         AgentsFolder = "",
         Patience = patience ?? new JobPatience { OfflineSeconds = 60, LostContactSeconds = 60, RetrySeconds = 1, JobSeconds = 300, PollMilliseconds = 1 },
+        Archive = new ArchivePatience { PollMilliseconds = 5 },
     };
 
     public async Task<RunOutcome> BackUpAsync(string asset, string slot = "s1")
@@ -161,6 +166,12 @@ internal sealed class TestApp : IAsyncDisposable
     {
         await using var command = Catalog.CreateCommand($"select count(*) from {table}");
         return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    public async Task<int> ExecuteAsync(string sql)
+    {
+        await using var command = Catalog.CreateCommand(sql);
+        return await command.ExecuteNonQueryAsync();
     }
 
     /// <summary>Every row of both databases as text: for secrets that must not be there.</summary>

@@ -36,7 +36,7 @@ public sealed class ArchiveTests
 
     [Theory]
     [InlineData(RehydrationPriority.Standard, 15, 2.0)]
-    [InlineData(RehydrationPriority.High, 1, 10.0)]
+    [InlineData(RehydrationPriority.High, 10, 10.0)]
     public void ArchivePlan_OneColdPack_HasHoursAndCost(RehydrationPriority priority, double hours, double cost)
     {
         // 100 packs of 1 GB cold, and one read operation in 10,000 costs 5: 101 packs cost about 0.05.
@@ -44,6 +44,41 @@ public sealed class ArchiveTests
         var plan = ArchiveRestorePlanner.Plan(packs, priority, Prices);
         (plan.HoursMax, plan.BytesTotal, plan.BytesRehydrated, plan.PacksReady.Count).ShouldBe((hours, 101 * Gigabyte, 100 * Gigabyte, 1));
         plan.Cost!.Value.ShouldBe((decimal)cost + 0.05m, tolerance: 0.001m);
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(25, 3)]
+    [InlineData(500, 15)]
+    public void ArchivePlan_HighPriority_IsBoundByWhatAnAccountGetsInAnHour(int gibibytes, double hours) =>
+        ArchiveRestorePlanner.Plan([.. Enumerable.Range(0, gibibytes).Select(i => new PackNeeded($"p{i}", 1L << 30, false))], RehydrationPriority.High, null).HoursMax.ShouldBe(hours);
+
+    [Fact]
+    public void ArchivePlan_CopiesAreKept_CostsTheirKeeping()
+    {
+        // 100 GB for the 15 hours of rehydrating and 15 days after it, at 0.02 a gigabyte and month.
+        var prices = Prices with { OnlineGigabyteMonth = 0.02m };
+        var packs = Enumerable.Range(0, 100).Select(i => new PackNeeded($"p{i}", Gigabyte, false)).ToArray();
+        var without = ArchiveRestorePlanner.Plan(packs, RehydrationPriority.Standard, Prices, TimeSpan.FromDays(15)).Cost!.Value;
+        (ArchiveRestorePlanner.Plan(packs, RehydrationPriority.Standard, prices, TimeSpan.FromDays(15)).Cost!.Value - without).ShouldBe(1m + 0.0417m, tolerance: 0.0001m);
+    }
+
+    [Theory]
+    [InlineData(100.0, 100.0, false)]
+    [InlineData(100.0, 100.01, true)]
+    [InlineData(100.0, null, true)]
+    [InlineData(null, 1e6, false)]
+    public void Rules_Cost_NeedsApprovalAboveTheLimitOrWhenNobodyKnowsIt(double? limit, double? cost, bool expected) =>
+        new ArchiveRules { ApprovalAboveCost = (decimal?)limit }.NeedsApproval((decimal?)cost).ShouldBe(expected);
+
+    [Fact]
+    public void Parse_ArchiveRules_AreReadOrRefused()
+    {
+        PolicyParser.Parse("version: 1\narchive: { approvalAboveCost: 12.5, keepCopies: 2d }", "p").Archive
+            .ShouldBe(new ArchiveRules { ApprovalAboveCost = 12.5m, KeepCopies = TimeSpan.FromDays(2) });
+        PolicyParser.Parse("version: 1", "p").Archive.ShouldBe(new ArchiveRules { ApprovalAboveCost = null, KeepCopies = TimeSpan.FromDays(3) });
+        Should.Throw<PolicyException>(() => PolicyParser.Parse("version: 1\narchive: { keepCopies: 1min }", "p"));
+        Should.Throw<PolicyException>(() => PolicyParser.Parse("version: 1\narchive: { keep: 1d }", "p"));
     }
 
     [Fact]
@@ -75,6 +110,7 @@ public sealed class ArchiveTests
             """;
         var yaml = text.Replace("c-{vault}", "\"c-{vault}\"", StringComparison.Ordinal);
         PolicyParser.Parse(yaml, "p").Tiers.Single().Prices.ShouldBe(new TierPrices("EUR", 0.002m, 0.02m, 0.02m, 0));
+        PolicyParser.Parse(yaml.Replace("0.02 }", "0.02, onlineGigabyteMonth: 0.018 }", StringComparison.Ordinal), "p").Tiers.Single().Prices!.OnlineGigabyteMonth.ShouldBe(0.018m);
         Should.Throw<PolicyException>(() => PolicyParser.Parse(yaml.Replace(right, wrong, StringComparison.Ordinal), "p")).Problems
             .ShouldContain(p => p.At.Line == 2 && p.Message.Contains(expected, StringComparison.Ordinal));
     }

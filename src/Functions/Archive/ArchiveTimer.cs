@@ -1,0 +1,51 @@
+using Backup.Catalog;
+using Backup.Catalog.Archive;
+using Backup.Functions.Agents;
+using Backup.Functions.Backups;
+using Backup.Policy;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.DurableTask.Client;
+using Microsoft.Extensions.Logging;
+
+namespace Backup.Functions.Archive;
+
+/// <summary>Removes copies of archived packs that have been kept long enough, and ends archive restores whose orchestration is gone.</summary>
+/// <param name="policy">How long copies are kept.</param>
+/// <param name="tier">The storage.</param>
+/// <param name="archive">What there is.</param>
+/// <param name="clock">The control plane's.</param>
+/// <param name="logger">Hears of hours without a catalog or storage.</param>
+public sealed class ArchiveTimer(PolicyDocument policy, IArchiveTier tier, ArchiveStore archive, TimeProvider clock, ILogger<ArchiveTimer> logger)
+{
+    /// <summary>Runs once an hour. Safe to repeat.</summary>
+    [Function(nameof(ArchiveTimer))]
+    public async Task RunAsync([TimerTrigger("0 53 * * * *")] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        try
+        {
+            foreach (var restore in await archive.ListRunningAsync(cancel).ConfigureAwait(false))
+            {
+                // A start is noted before its orchestration is there: what has just been noted is left alone.
+                if (clock.GetUtcNow() - (restore.PlannedAt ?? restore.CreatedAt) > RunReconciliation.AgeMin
+                    && await client.GetInstanceAsync(restore.Id.Value, cancel).ConfigureAwait(false) is null or { IsCompleted: true })
+                {
+                    await archive.EndAsync(
+                        restore.Id, ArchiveState.Failed, "Its orchestration ended without closing it.", clock.GetUtcNow() + policy.Archive.KeepCopies, "schedule", cancel).ConfigureAwait(false);
+                }
+            }
+
+            foreach (var copies in await archive.ListReleasableAsync(cancel).ConfigureAwait(false))
+            {
+                var place = new ArchivePlace(copies.Place.Tier, ReplicaPlace.ContainerOf(copies.Place.Container), copies.Place.VaultId);
+                await tier.RemoveCopiesAsync(place, copies.Packs, cancel).ConfigureAwait(false);
+                await archive.MarkReleasedAsync(copies.Restore, copies.Packs.Count, cancel).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is CatalogException { IsTransient: true } or ControlPlaneException)
+        {
+            // Nothing is lost but an hour's price of the copies.
+            Log.ArchiveSkipped(logger, e.Message.Split('\n')[0]);
+        }
+    }
+}
