@@ -10,7 +10,7 @@ namespace Backup.Vault.AzureBlob;
 /// <remarks>
 /// Copied rather than moved: a pack that leaves the archive tier before its 180 days is billed for them all the same, and would have to be written
 /// there again. The copy costs its reading, and its keeping until it is removed; the archived pack stays as it was, its immutability too. The service works at a
-/// copy for hours; until it is complete, its blob is there but cannot be read.
+/// copy for hours; until it is complete, its blob is there but cannot be read. A blob in a copy's place that the service did not make from that pack is none: an agent may create blobs.
 /// </remarks>
 /// <param name="container">The replica's container.</param>
 /// <param name="vault">Whose copy.</param>
@@ -36,7 +36,10 @@ public sealed class RehydratedCopies(BlobLocation container, VaultId vault, Blob
         var copies = new Dictionary<ObjectName, (long Length, PackPresence Presence)>();
         await foreach (var (name, blob) in _copies.ListObjectsAsync(ObjectKind.DataPack, BlobTraits.CopyStatus, cancel).ConfigureAwait(false))
         {
-            copies[name] = (blob.ContentLength ?? 0, PresenceOfCopy(blob));
+            if (IsOf(name, blob.CopySource))
+            {
+                copies[name] = (blob.ContentLength ?? 0, PresenceOfCopy(blob));
+            }
         }
 
         var packs = new Dictionary<ObjectName, ArchivedPack>();
@@ -75,7 +78,7 @@ public sealed class RehydratedCopies(BlobLocation container, VaultId vault, Blob
         var source = new BlobUriBuilder(_replica.Location.Container) { BlobName = _replica.Location.Prefix + name }.ToUri();
         var copy = _copies.ClientOf(name);
         var existing = await FindAsync(copy, name, cancel).ConfigureAwait(false);
-        if (existing is { CopyStatus: not (CopyStatus.Failed or CopyStatus.Aborted) })
+        if (existing is { CopyStatus: not (CopyStatus.Failed or CopyStatus.Aborted) } && IsOf(name, existing.CopySource))
         {
             return;
         }
@@ -89,7 +92,7 @@ public sealed class RehydratedCopies(BlobLocation container, VaultId vault, Blob
                 {
                     AccessTier = AccessTier.Hot,
                     RehydratePriority = isHighPriority ? RehydratePriority.High : RehydratePriority.Standard,
-                    // A failed copy is replaced; nothing else is.
+                    // A failed copy is replaced, and what is none.
                     DestinationConditions = existing is null ? new BlobRequestConditions { IfNoneMatch = Azure.ETag.All } : new BlobRequestConditions { IfMatch = existing.ETag },
                 },
                 cancel),
@@ -112,10 +115,12 @@ public sealed class RehydratedCopies(BlobLocation container, VaultId vault, Blob
         },
         cancel);
 
+    private bool IsOf(ObjectName name, Uri? source) => source is not null && new BlobUriBuilder(source).BlobName == _replica.Location.Prefix + name;
+
     private static PackPresence PresenceOfCopy(BlobItemProperties copy) => copy.CopyStatus switch
     {
         CopyStatus.Failed or CopyStatus.Aborted => PackPresence.Archived,
-        null or CopyStatus.Success when copy.AccessTier != AccessTier.Archive && copy.ArchiveStatus is null => PackPresence.Online,
+        CopyStatus.Success when copy.AccessTier != AccessTier.Archive && copy.ArchiveStatus is null => PackPresence.Online,
         _ => PackPresence.Rehydrating,
     };
 }

@@ -79,6 +79,23 @@ public sealed class RehydratedCopiesTests(AzuriteFixture azurite) : IAsyncLifeti
         (await copies.ListAsync(_cancel))[pack].Presence.ShouldBe(PackPresence.Archived);
     }
 
+    [Fact]
+    public async Task List_BlobThatIsNoCopy_IsNotBelieved_AndIsReplaced()
+    {
+        var pack = await AddAsync(AccessTier.Archive);
+        var copies = new RehydratedCopies(_container, _vault, azurite.Credential());
+        var place = azurite.Client(_container).GetBlobClient($"rehydrated/{_vault}/{pack}");
+        await place.UploadAsync(BinaryData.FromBytes(RandomNumberGenerator.GetBytes(1000)), _cancel);
+        (await copies.ListAsync(_cancel))[pack].Presence.ShouldBe(PackPresence.Archived);
+
+        // Nor is a copy of something else.
+        await azurite.Client(_container).GetBlobClient("other").UploadAsync(BinaryData.FromBytes(new byte[1000]), _cancel);
+        await place.StartCopyFromUriAsync(azurite.Client(_container).GetBlobClient("other").Uri, cancellationToken: _cancel);
+        (await copies.ListAsync(_cancel))[pack].Presence.ShouldBe(PackPresence.Archived);
+        await copies.RequestAsync([pack], isHighPriority: false, _cancel);
+        pack.Matches(await (await RehydratedReplica.OpenAsync(_container, _vault, azurite.Credential(), _cancel)).ReadAsync(pack, _cancel)).ShouldBeTrue();
+    }
+
     private string Sas(BlobContainerSasPermissions permissions) =>
         azurite.Client(_container).GenerateSasUri(permissions, DateTimeOffset.UtcNow.AddHours(1)).Query.TrimStart('?');
 
