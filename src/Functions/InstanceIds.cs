@@ -55,6 +55,9 @@ public static class InstanceIds
     /// <summary>Verification of a vault's copy in a container. Always the same id: a replica is never repaired twice at once.</summary>
     public static string Verification(Uri container, string vaultId) => $"verify-{HashOf($"{container}\n{vaultId}")}";
 
+    /// <summary>The locks of a vault's copy in a container. Always the same id.</summary>
+    public static string Locks(Uri container, string vaultId) => $"locks-{HashOf($"{container}\n{vaultId}")}";
+
     /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
     public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
 

@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(6012, LogLevel.Warning, "Archive restores were not looked after: {Reason}")]
     internal static partial void ArchiveSkipped(ILogger logger, string reason);
 
+    [LoggerMessage(6011, LogLevel.Warning, "Locks were not looked after: {Reason}")]
+    internal static partial void LocksSkipped(ILogger logger, string reason);
+
     [LoggerMessage(6020, LogLevel.Warning, "The RPO clocks were not read: {Reason}")]
     internal static partial void RpoSkipped(ILogger logger, string reason);
 

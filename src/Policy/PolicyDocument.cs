@@ -1,4 +1,5 @@
 using Backup.Policy.Archive;
+using Backup.Policy.Immutability;
 
 namespace Backup.Policy;
 
@@ -160,6 +161,9 @@ public sealed record Tier(TierName Name, string ContainerPattern, AccessTier Acc
 {
     /// <summary>How much may lie there, for the forecast of the day it is full; null for no limit.</summary>
     public long? BytesMax { get; init; }
+
+    /// <summary>How its objects are locked; null: not at all.</summary>
+    public LockRule? Immutable { get; init; }
 
     /// <summary>What it costs; null when the policy does not say.</summary>
     public TierPrices? Prices { get; init; }

@@ -57,6 +57,9 @@ public static class PolicyLimits
     /// <summary>The highest price.</summary>
     public const decimal PriceMax = 1_000_000;
 
+    /// <summary>The shortest lock: extended at half of it, it outlasts a control plane that is away for half a day.</summary>
+    public static readonly TimeSpan LockMin = TimeSpan.FromDays(1);
+
     /// <summary>The shortest recovery point objective: below it the timer's one-minute tick could not keep the promise.</summary>
     public static readonly TimeSpan ObjectiveMin = TimeSpan.FromMinutes(2);
 

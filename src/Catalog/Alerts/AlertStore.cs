@@ -20,6 +20,9 @@ public enum AlertKind
     /// <summary>A copy is damaged, missing, or was not looked at in time.</summary>
     Verification,
 
+    /// <summary>A replica that has to be immutable is not.</summary>
+    Immutability,
+
     /// <summary>The newest restorable moment of a database is older than it should be.</summary>
     Rpo,
 

@@ -1,4 +1,5 @@
 using Backup.Catalog;
+using Backup.Catalog.Immutability;
 using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Catalog.Replicas;
@@ -13,9 +14,13 @@ namespace Backup.Functions.Protection;
 /// <param name="points">What there is.</param>
 /// <param name="replicas">Where copies are.</param>
 /// <param name="restores">What was proven.</param>
+/// <param name="locks">What nobody can delete.</param>
 /// <param name="clock">The control plane's.</param>
-public sealed class ProtectionAssessment(RecoveryPointStore points, ReplicaStore replicas, RestoreStore restores, TimeProvider clock)
+public sealed class ProtectionAssessment(RecoveryPointStore points, ReplicaStore replicas, RestoreStore restores, LockStore locks, TimeProvider clock)
 {
+    /// <summary>Older looks at locks count for nothing: they are made each hour.</summary>
+    private static readonly TimeSpan LookValid = TimeSpan.FromDays(1);
+
     /// <summary>The state of this moment, and the recovery point it speaks about.</summary>
     public async Task<(CopyRuleState State, RecoveryPointId? Point)> AssessAsync(Asset asset, CancellationToken cancel)
     {
@@ -26,12 +31,21 @@ public sealed class ProtectionAssessment(RecoveryPointStore points, ReplicaStore
         {
             // The vault's own copy is vouched for by the catalog; a replica counts when the control plane has looked at it.
             copies.Add(new PointCopy(asset.Vault.Value, "disk", IsOffsite: false, IsImmutable: false, IsSound: true));
+            var locked = await locks.ListAsync(cancel).ConfigureAwait(false);
             copies.AddRange((await replicas.ListAsync([newest.Id], cancel).ConfigureAwait(false))
-                .Select(r => new PointCopy(r.Tier.Value, "azure-blob", IsOffsite: true, IsImmutable: false, IsSound: r.State is ReplicaState.Checked)));
+                .Select(r => new PointCopy(r.Tier.Value, "azure-blob", IsOffsite: true, IsImmutable: IsImmutable(newest, r, locked), IsSound: r.State is ReplicaState.Checked)));
         }
 
         var proof = await restores.ProofAsync(asset.Name, cancel).ConfigureAwait(false);
         return (CopyRule.Assess(clock.GetUtcNow(), copies, proof.ProvenAt, proof.FailedSince), newest?.Id);
+    }
+
+    /// <summary>Every object of the copy was locked when that was last looked at, since this point was copied, and the first of these locks has not ended.</summary>
+    private bool IsImmutable(RecoveryPoint point, Replica replica, IReadOnlyList<ReplicaLocks> locked)
+    {
+        var now = clock.GetUtcNow();
+        return locked.Any(l => l.Place.Container == replica.ContainerUri && l.Place.VaultId == point.Snapshot.VaultId && l.Kind is not LockKind.None && l.Coverage.IsComplete
+            && l.At >= replica.ChangedAt && now - l.At <= LookValid && l.Coverage.EarliestEnd > now);
     }
 }
 

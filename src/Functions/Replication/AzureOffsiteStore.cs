@@ -151,6 +151,14 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         cancel);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ObjectsAsync(OffsiteReplica replica, CancellationToken cancel) => WithReplicaAsync<IReadOnlyList<string>>(
+        replica,
+        BlobContainerSasPermissions.Read,
+        async (store, vault) =>
+            [.. (await ReplicaCheck.ReadManifestAsync(store, vault, replica.ManifestName, replica.ManifestSha256, cancel).ConfigureAwait(false)).Entries.Select(e => e.Name.ToString())],
+        cancel);
+
+    /// <inheritdoc/>
     public Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel) => WithReplicaAsync(
         replica,
         BlobContainerSasPermissions.List | BlobContainerSasPermissions.Read,

@@ -49,6 +49,10 @@ public interface IOffsiteStore
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<int> QuarantineAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel);
 
+    /// <summary>The store objects that a replica's manifest lists.</summary>
+    /// <exception cref="ControlPlaneException">ReplicaUnsafe: the manifest is not the one its replication wrote; or the storage cannot be reached or refuses.</exception>
+    Task<IReadOnlyList<string>> ObjectsAsync(OffsiteReplica replica, CancellationToken cancel);
+
     /// <summary>Finds what a replica needs no longer. Nothing is removed.</summary>
     /// <exception cref="ControlPlaneException">ReplicaUnsafe: nothing may be removed; or the storage cannot be reached or refuses.</exception>
     Task<OffsiteSurplus> SurplusAsync(OffsiteReplica replica, OffsiteSurplusQuery query, CancellationToken cancel);

@@ -2,9 +2,11 @@ using Backup.AgentApi;
 using Backup.Catalog.Replicas;
 using Backup.Catalog.Retention;
 using Backup.Functions.Agents;
+using Backup.Functions.Immutability;
 using Backup.Functions.Replication;
 using Backup.Policy;
 using Backup.Policy.Archive;
+using Backup.Policy.Immutability;
 using Microsoft.Azure.Functions.Worker;
 
 namespace Backup.Functions.Retention;
@@ -38,18 +40,22 @@ public sealed class NoteLogRemovals(RemovalStore removals, IOffsiteStore offsite
 
 /// <summary>Removes from a replica what the vault dropped: given-up snapshots, replaced index objects, and pruned packs whose minimum time is over.</summary>
 /// <remarks>
-/// (1) what may go: from the catalog and from the vault's own notes (2) what of it is there and in no use (3) which of it is free of early-deletion
-/// cost (4) remove (5) record. Everything it goes by is stored, so it may stop anywhere.
+/// (1) what may go: from the catalog and from the vault's own notes (2) what of it is there and in no use (3) which of it is neither locked nor costs an early
+/// deletion (4) remove (5) record. Everything it goes by is stored, so it may stop anywhere.
 /// </remarks>
 /// <param name="policy">Access tiers and prices.</param>
 /// <param name="removals">What is noted.</param>
 /// <param name="link">The way to the caretaker.</param>
 /// <param name="offsite">The only one that may delete there.</param>
+/// <param name="immutability">Knows what nobody may delete.</param>
 /// <param name="clock">The control plane's.</param>
-public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IAgentLink link, IOffsiteStore offsite, TimeProvider clock)
+public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IAgentLink link, IOffsiteStore offsite, IImmutability immutability, TimeProvider clock)
 {
     /// <summary>Younger manifests may belong to a replication that is not recorded yet.</summary>
     private static readonly TimeSpan ManifestAgeMin = TimeSpan.FromDays(1);
+
+    /// <summary>Noted for what a legal hold keeps: nobody knows when it ends.</summary>
+    private static readonly DateTimeOffset NeverKnown = new(9999, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <summary>Safe to repeat.</summary>
     [Function(nameof(TidyReplica))]
@@ -83,17 +89,38 @@ public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IA
             target, new OffsiteSurplusQuery(snapshots.Live, snapshots.GivenUp, [.. pruned.Concat(noted.Select(n => n.Name)).Distinct(StringComparer.Ordinal)], request.OrderedAt), cancel).ConfigureAwait(false);
 
         var tier = policy.FindTier(place.Tier);
-        var plan = EarlyDeletion.Plan(tier?.AccessTier ?? Policy.AccessTier.Hot, now, surplus.DataPacks, tier?.Prices);                   // (3)
+        var locks = await LocksAsync(place, surplus, cancel).ConfigureAwait(false);                                                       // (3)
+        bool IsLocked(TierObject o) => locks.TryGetValue(o.Name, out var found) && found.Holds(now);
+        TierObject[] locked = [.. surplus.Metadata.Concat(surplus.DataPacks).Where(IsLocked)];
+        var plan = EarlyDeletion.Plan(tier?.AccessTier ?? Policy.AccessTier.Hot, now, [.. surplus.DataPacks.Where(o => !IsLocked(o))], tier?.Prices);
+        TierObject[] free = [.. surplus.Metadata.Where(o => !IsLocked(o)), .. plan.DeleteNow];
         await removals.NoteAsync(
-            place, [.. plan.Wait.Select(w => new RemovableObject(w.Object.Name, w.Object.Bytes, w.FreeAt)), .. plan.DeleteNow.Concat(surplus.Metadata).Select(o => new RemovableObject(o.Name, o.Bytes, now))], cancel).ConfigureAwait(false);
-        string[] remove = [.. surplus.Metadata.Concat(plan.DeleteNow).Select(o => o.Name)];
+            place,
+            [
+                .. plan.Wait.Select(w => new RemovableObject(w.Object.Name, w.Object.Bytes, w.FreeAt)),
+                .. locked.Select(o => new RemovableObject(o.Name, o.Bytes, locks[o.Name].HasLegalHold ? NeverKnown : locks[o.Name].Until!.Value)),
+                .. free.Select(o => new RemovableObject(o.Name, o.Bytes, now)),
+            ],
+            cancel).ConfigureAwait(false);
+        string[] remove = [.. free.Select(o => o.Name)];
         await offsite.RemoveAsync(target, remove, cancel).ConfigureAwait(false);                                                          // (4)
 
         var copy = new ReplicaCopy(manifest.ManifestName, manifest.ManifestSha256, manifest.ObjectsTotal, manifest.ObjectsCopied, manifest.BytesTotal, manifest.BytesCopied);
         await removals.RecordAsync(place, remove, snapshots.GivenUp, copy, "orchestration", cancel).ConfigureAwait(false);                // (5)
         var kept = (await removals.SnapshotsAsync(place, null, cancel).ConfigureAwait(false)).Manifests;
         await offsite.RemoveManifestsAsync(target, [.. kept, manifest.ManifestName], now - ManifestAgeMin, cancel).ConfigureAwait(false);
-        return new TidyOutcome(Say(place, remove.Length, plan, tier?.Prices));
+        return new TidyOutcome(Say(place, remove.Length, plan, tier?.Prices) + SayLocked(locked, locks));
+    }
+
+    private async Task<IReadOnlyDictionary<string, ObjectLock>> LocksAsync(ReplicaPlaceId place, OffsiteSurplus surplus, CancellationToken cancel) =>
+        surplus.Metadata.Count + surplus.DataPacks.Count == 0 ? new Dictionary<string, ObjectLock>() : await immutability.ListAsync(place, cancel).ConfigureAwait(false);
+
+    private static string SayLocked(TierObject[] locked, IReadOnlyDictionary<string, ObjectLock> locks)
+    {
+        var held = locked.Count(o => locks[o.Name].HasLegalHold);
+        var timed = locked.Where(o => !locks[o.Name].HasLegalHold).Select(o => locks[o.Name].Until!.Value).ToArray();
+        return (held == 0 ? "" : FormattableString.Invariant($" {held} objects stay as long as a legal hold stands."))
+            + (timed.Length == 0 ? "" : FormattableString.Invariant($" {timed.Length} objects are locked until {timed.Min():yyyy-MM-dd}{(timed.Min().Date == timed.Max().Date ? "" : FormattableString.Invariant($" to {timed.Max():yyyy-MM-dd}"))}."));
     }
 
     private static string Say(ReplicaPlaceId place, int removed, EarlyDeletionPlan plan, TierPrices? prices)

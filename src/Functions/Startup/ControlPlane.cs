@@ -8,6 +8,7 @@ using Backup.Catalog.Audit;
 using Backup.Catalog.Capacity;
 using Backup.Catalog.Database;
 using Backup.Catalog.Groups;
+using Backup.Catalog.Immutability;
 using Backup.Catalog.Migrations;
 using Backup.Catalog.Protection;
 using Backup.Catalog.RecoveryPoints;
@@ -22,6 +23,7 @@ using Backup.Functions.Agents;
 using Backup.Functions.Archive;
 using Backup.Functions.Backups;
 using Backup.Functions.Http;
+using Backup.Functions.Immutability;
 using Backup.Functions.Keys;
 using Backup.Functions.Protection;
 using Backup.Functions.Rebuilding;
@@ -65,6 +67,7 @@ public static class ControlPlane
         services.TryAddSingleton<IAgentLink, RelayAgentLink>();
         services.TryAddSingleton<AzureOffsiteStore>();
         services.TryAddSingleton<IOffsiteStore>(s => s.GetRequiredService<AzureOffsiteStore>());
+        services.TryAddSingleton<IImmutability, AzureImmutability>();
         services.TryAddSingleton(s => ArchiveOf(settings, new AzureArchiveTier(s.GetRequiredService<AzureOffsiteStore>()), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<OrderWriter>();
         services.AddSingleton<RunReconciliation>();
@@ -105,6 +108,7 @@ public static class ControlPlane
         services.AddSingleton<ProtectionStore>();
         services.AddSingleton<CapacityStore>();
         services.AddSingleton<ArchiveStore>();
+        services.AddSingleton<LockStore>();
     }
 
     /// <summary>Migrates the catalog, tells it of the policy's assets, and builds what could still fail.</summary>

@@ -1,3 +1,5 @@
+using Backup.Policy.Immutability;
+
 namespace Backup.Policy.Parsing;
 
 /// <summary>Retention rules of classes, and the guards around deletion.</summary>
@@ -27,6 +29,19 @@ internal sealed partial class PolicyBuilder
         };
         group.RefuseUnknownKeys();
         return rule;
+    }
+
+    private static LockRule? ReadLockRule(MapReader item)
+    {
+        if (item.Group("immutable") is not { } group)
+        {
+            return null;
+        }
+
+        var lockFor = group.Duration("lockFor", PolicyLimits.LockMin, required: true);
+        var isFinal = group.OneOf("mode", required: false, ("locked", true), ("unlocked", false));
+        group.RefuseUnknownKeys();
+        return new LockRule(lockFor ?? PolicyLimits.LockMin, isFinal ?? true);
     }
 
     private static RetentionGuards ReadGuards(MapReader root)

@@ -114,10 +114,11 @@ internal sealed partial class PolicyBuilder
         }
 
         var prices = ReadPrices(item);
+        var immutable = ReadLockRule(item);
         var gigabytes = item.Number("gigabytesMax", min: 1, max: PolicyLimits.TierGigabytesMax);
         if (name is not null)
         {
-            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices, BytesMax = gigabytes * 1_000_000_000L }, item.PlaceOf("name"));
+            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices, Immutable = immutable, BytesMax = gigabytes * 1_000_000_000L }, item.PlaceOf("name"));
         }
     }
 

@@ -48,6 +48,11 @@ internal sealed class ScriptedOffsite : IOffsiteStore
         return Task.FromResult(names.Count);
     }
 
+    /// <summary>What manifests list.</summary>
+    public Func<OffsiteReplica, IReadOnlyList<string>> Objects { get; set; } = _ => [];
+
+    public Task<IReadOnlyList<string>> ObjectsAsync(OffsiteReplica replica, CancellationToken cancel) => Task.FromResult(Objects(replica));
+
     /// <summary>What a replica holds too much of, by the query.</summary>
     public Func<OffsiteReplica, OffsiteSurplusQuery, OffsiteSurplus> Surplus { get; set; } = (_, _) => new OffsiteSurplus([], []);
 

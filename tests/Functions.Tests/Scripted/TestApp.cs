@@ -10,6 +10,7 @@ using Backup.Functions.Access;
 using Backup.Functions.Agents;
 using Backup.Functions.Archive;
 using Backup.Functions.Backups;
+using Backup.Functions.Immutability;
 using Backup.Functions.Keys;
 using Backup.Functions.Replication;
 using Backup.Functions.Startup;
@@ -21,6 +22,7 @@ using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -78,7 +80,7 @@ internal sealed class TestApp : IAsyncDisposable
 
     public NpgsqlDataSource Catalog => Services.GetRequiredService<NpgsqlDataSource>();
 
-    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null, string? policy = null)
+    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null, string? policy = null, string? catalog = null)
     {
         var durable = await postgres.CreateDatabaseAsync();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -87,7 +89,7 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(PolicyParser.Parse(policy ?? PolicyText, "policy.yaml"));
         builder.Services.AddSingleton(Settings(patience));
-        builder.Services.AddCatalog(await postgres.CreateDatabaseAsync());
+        builder.Services.AddCatalog(catalog ?? await postgres.CreateDatabaseAsync());
         builder.Services.AddSingleton<IAgentLink>(_ => app!.Agent);
         builder.Services.AddSingleton<IOffsiteStore>(_ => app!.Offsite);
         builder.Services.AddSingleton<IArchiveTier>(_ => app!.Archive);
@@ -100,6 +102,7 @@ internal sealed class TestApp : IAsyncDisposable
             AdministratorNames.Select(name => new KeyValuePair<string, string?>($"Administrators:{name}", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(KeyOf(name))))))).Build()));
         builder.Services.AddDecisions();
         configure?.Invoke(builder.Services);
+        builder.Services.TryAddSingleton<IImmutability, NoLocks>();
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(registry => ReflectedFunctions.AddTo(registry, () => app!.Services)).UsePostgres(durable));
         builder.Services.AddDurableTaskClient(client => client.UsePostgres(durable));
         var host = builder.Build();

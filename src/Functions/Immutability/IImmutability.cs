@@ -1,0 +1,32 @@
+using Backup.Catalog.Immutability;
+using Backup.Catalog.Retention;
+using Backup.Policy.Immutability;
+
+namespace Backup.Functions.Immutability;
+
+/// <summary>
+/// Locks on the objects of replicas. No credential that leaves this process can touch them: agents' grants hold no right to set, change or lift one.
+/// Implementations are safe to use from several threads.
+/// </summary>
+public interface IImmutability
+{
+    /// <summary>Who keeps locks in that container.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task<LockKind> KindOfAsync(ReplicaPlaceId place, CancellationToken cancel);
+
+    /// <summary>Locks by store object; objects without one may be left out.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel);
+
+    /// <summary>Sets or extends locks. None is shortened; objects that are gone are no fault.</summary>
+    /// <param name="place">The replica.</param>
+    /// <param name="extensions">What to lock until when.</param>
+    /// <param name="isFinal">Nobody can shorten them afterwards.</param>
+    /// <param name="cancel">Gives up; what was locked stays locked.</param>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel);
+
+    /// <summary>Sets or lifts legal holds. Objects that are gone are no fault.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
+    Task HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel);
+}
