@@ -38,7 +38,7 @@ public sealed record ReplicaLocks(ReplicaPlaceId Place, LockKind Kind, DateTimeO
 public sealed record PointToLock(RecoveryPointId RecoveryPoint, AssetName Asset, DateTimeOffset PublishedAt, string ManifestName, string ManifestSha256, DateTimeOffset? LockedUntil);
 
 /// <summary>Locks of replicas. Writes are idempotent.</summary>
-public sealed class LockStore(CatalogDatabase database, AuditTrail audit, TimeProvider clock)
+public sealed class LockStore(CatalogDatabase database, AuditTrail audit)
 {
     /// <summary>The living points of a replica, newest first.</summary>
     public Task<IReadOnlyList<PointToLock>> PointsAsync(ReplicaPlaceId place, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<PointToLock>>(
