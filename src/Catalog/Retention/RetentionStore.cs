@@ -129,6 +129,13 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
 
             await session.ExecuteAsync(
                 "update retention_plan_point set spared = 'The rule wants it now.' where plan_id = $1 and recovery_point_id <> all($2)", cancel, id, deletable.ToArray()).ConfigureAwait(false);
+            await session.ExecuteAsync(
+                """
+                update retention_plan_point set spared = 'It is being restored from an archive.'
+                where plan_id = $1 and spared is null and recovery_point_id in (select recovery_point_id from archive_restore where state in ('running', 'cancelling'))
+                """,
+                cancel,
+                id).ConfigureAwait(false);
             var given = await session.ExecuteAsync(
                 """
                 update recovery_point set expired_at = $2, expired_by = $1

@@ -271,6 +271,24 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
         (await ShowAsync(app, id)).Text("state").ShouldBe("failed");
     }
 
+    [Fact]
+    public async Task Retention_PointIsBeingRestored_IsSpared()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: Policy.Replace("research, dataClass: active, paths", "brief, dataClass: active, paths", StringComparison.Ordinal)
+            + "\nserviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 1 } } ]");
+        await app.BackUpAsync("notes");
+        app.Archive.Add(Packs(1)[0], Gigabyte);
+        app.Agent.Surveyed = Packs(1);
+        var id = await PlanAsync(app);
+        await StartAsync(app, id, "standard");
+        await app.BackUpAsync("notes", "s2");
+        await app.Function<Backup.Functions.Retention.RetentionTimer>().RunAsync(new TimerInfo(), app.Client, CancellationToken.None);
+        await app.OutcomeAsync<Backup.Functions.Retention.RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
+        (await app.CountAsync("retention_plan_point where spared = 'It is being restored from an archive.'")).ShouldBe(1);
+        (await app.CountAsync("recovery_point where expired_at is not null")).ShouldBe(0);
+        await FinishAsync(app, id, 1);
+    }
+
     private static string[] Packs(int count) => [.. Enumerable.Range(0, count).Select(i => $"data/{i:x2}/{i.ToString("x64", CultureInfo.InvariantCulture)}")];
 
     private async Task<TestApp> StartAsync(int packs, int ready = 0, string asset = "notes")
