@@ -3,6 +3,7 @@ using Backup.AgentApi;
 using Backup.Functions.Archive;
 using Backup.Functions.Http;
 using Backup.Functions.Restores;
+using Backup.Functions.Retention;
 using Backup.Functions.Tests.Scripted;
 using Backup.Policy.Archive;
 using Backup.Policy.States;
@@ -282,8 +283,8 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
         var id = await PlanAsync(app);
         await StartAsync(app, id, "standard");
         await app.BackUpAsync("notes", "s2");
-        await app.Function<Backup.Functions.Retention.RetentionTimer>().RunAsync(new TimerInfo(), app.Client, CancellationToken.None);
-        await app.OutcomeAsync<Backup.Functions.Retention.RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
+        await app.Function<RetentionTimer>().RunAsync(new TimerInfo(), app.Client, CancellationToken.None);
+        await app.OutcomeAsync<RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"));
         (await app.CountAsync("retention_plan_point where spared = 'It is being restored from an archive.'")).ShouldBe(1);
         (await app.CountAsync("recovery_point where expired_at is not null")).ShouldBe(0);
         await FinishAsync(app, id, 1);
