@@ -135,6 +135,8 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
     public async Task Database_WaitsForAllPacksAndIsRestoredOnce()
     {
         await using var app = await StartAsync(packs: 4, asset: "voids");
+        var alongTheLog = new { asset = "voids", target = "/restore/x", from = "deep", recoverTo = "latest" };
+        (await app.CallAsync(r => app.Function<ArchiveHttp>().PostArchiveRestore(r, app.Client, CancellationToken.None), alongTheLog)).Status.ShouldBe(400);
         var id = await PlanAsync(app, "voids");
         await StartAsync(app, id, "standard");
         await UntilAsync(() => !app.Archive.Requests.IsEmpty);
