@@ -9,7 +9,7 @@ namespace Backup.Sources.Restoring;
 internal sealed class RestoreSlice
 {
     /// <summary>Two slices exist at a time.</summary>
-    private const int StagedBytesMax = 8 * 1024 * 1024;
+    private const int StagedBytesMax = 16 * 1024 * 1024;
 
     private const int WantsMax = 16 * 1024;
 

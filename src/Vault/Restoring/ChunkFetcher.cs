@@ -27,10 +27,10 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
 {
     /// <summary>Frames are read together when what lies between them is no longer than this: cheaper than another request.</summary>
     private const int GapBytesMax = 256 * 1024;
-    private const int RunBytesMax = 2 * 1024 * 1024;
 
     /// <summary>Kept from one fetch to the next: their buffers are megabytes each.</summary>
     private readonly ConcurrentBag<Worker> _idle = [];
+    private readonly ConcurrentBag<byte[]> _buffers = [];
 
     private readonly record struct Want(ChunkLocation Location, int Number);
 
@@ -38,7 +38,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     internal long Measure(IReadOnlyList<ContentPart> wanted, IChunkSink sink)
     {
         var found = Locate(wanted, sink);
-        return SplitRuns(found).Sum(run => BytesOf(found, run));
+        return SplitRuns(found).Sum(run => (long)BytesOf(found, run));
     }
 
     /// <summary>The packs of these parts, in their order; neighbours in one pack name it once.</summary>
@@ -57,22 +57,37 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     internal async Task<long> FetchAsync(IReadOnlyList<ContentPart> wanted, IChunkSink sink, int parallelism, CancellationToken cancel)
     {
         var found = Locate(wanted, sink);
-        long bytesRead = 0;
-        var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
-        await Parallel.ForEachAsync(SplitRuns(found), options, async (run, inner) =>
+        var runs = new List<PackRun>();
+        var frames = new List<(int Run, Range Wants)>();
+        foreach (var run in SplitRuns(found))
         {
+            var before = frames.Count;
+            frames.AddRange(SplitFrames(found, run).Select(frame => (runs.Count, frame)));
+            var first = found[run.Start.Value].Location;
+            var pack = index.PackName(first.Pack);
+            var header = runs.Count > 0 && runs[^1].Pack == pack ? runs[^1].Header : PackRun.HeaderOf(pack, store, cancel);
+            runs.Add(new PackRun(pack, header, first.FrameOffset, BytesOf(found, run), frames.Count - before, _buffers));
+        }
+
+        // Frames, not runs, are what threads take turns with: frames that compress well stand by the dozen in what is read at once.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel };
+        await Parallel.ForEachAsync(frames, options, async (frame, inner) =>
+        {
+            // While one is decoded the store is at work at the next.
+            for (var ahead = frame.Run; ahead < Math.Min(frame.Run + parallelism, runs.Count); ahead++) runs[ahead].Begin(store, cancel);
             if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor, idKey);
             try
             {
-                Interlocked.Add(ref bytesRead, BytesOf(found, run));
-                await worker.ReadAsync(found, run, wanted, index.PackName(found[run.Start.Value].Location.Pack), sink, inner).ConfigureAwait(false);
+                await worker.ReadAsync(found, frame.Wants, runs[frame.Run], wanted, sink, inner).ConfigureAwait(false);
             }
             finally
             {
                 _idle.Add(worker);
             }
+
+            runs[frame.Run].FrameDone();
         }).ConfigureAwait(false);
-        return bytesRead;
+        return runs.Sum(run => (long)run.Length);
     }
 
     public void Dispose()
@@ -115,7 +130,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
             {
                 var (before, next) = (found[to - 1].Location, found[to].Location);
                 if (next.Pack != first.Pack || next.FrameOffset > before.FrameOffset + before.FrameStoredBytes + GapBytesMax) break;
-                if (next.FrameOffset != before.FrameOffset && next.FrameOffset + next.FrameStoredBytes - first.FrameOffset > RunBytesMax) break;
+                if (next.FrameOffset != before.FrameOffset && next.FrameOffset + next.FrameStoredBytes - first.FrameOffset > PackRun.BytesMax) break;
             }
 
             yield return from..to;
@@ -123,52 +138,52 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         }
     }
 
+    /// <summary>The wants of each frame of a run.</summary>
+    private static IEnumerable<Range> SplitFrames(List<Want> found, Range run)
+    {
+        for (int from = run.Start.Value, to; from < run.End.Value; from = to)
+        {
+            to = from + 1;
+            while (to < run.End.Value && found[to].Location.FrameOffset == found[from].Location.FrameOffset) to++;
+            yield return from..to;
+        }
+    }
+
     private sealed class Worker(IObjectStore store, PackDecryptor decryptor, byte[] idKey) : IDisposable
     {
         private readonly FrameReader _frames = new(store, decryptor);
         private readonly ChunkHasher _ids = new(idKey);
-        private byte[] _stored = [];
 
-        internal async Task ReadAsync(List<Want> found, Range run, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink, CancellationToken cancel)
+        /// <summary>What was decoded last stays: of a frame's chunks the next are often asked for by the next fetch.</summary>
+        private (ObjectName Pack, uint Ordinal, ReadOnlyMemory<byte> Content)? _decoded;
+
+        /// <summary>Delivers all wants of one frame; a damaged frame fails only its own.</summary>
+        internal async Task ReadAsync(List<Want> found, Range frame, PackRun run, IReadOnlyList<ContentPart> wanted, IChunkSink sink, CancellationToken cancel)
         {
-            var (from, count) = run.GetOffsetAndLength(found.Count);
-            var first = found[from].Location;
-            var length = BytesOf(found, run);
-            if (_stored.Length < length) _stored = GC.AllocateUninitializedArray<byte>(Math.Max(length, RunBytesMax));
-            var next = from;
+            ReadOnlyMemory<byte> content;
             try
             {
-                var bytes = _stored.AsMemory(0, length);
-                await _frames.EnterAsync(pack, cancel).ConfigureAwait(false);
-                await store.ReadRangeAsync(pack, first.FrameOffset, bytes, cancel).ConfigureAwait(false);
-                while (next < from + count) next = ReadFrame(found, next, from + count, bytes.Span, first.FrameOffset, wanted, pack, sink, cancel);
+                var bytes = await run.Bytes.ConfigureAwait(false);
+                if (!_frames.IsIn(run.Pack)) _frames.Enter(run.Pack, await run.Header.Value.ConfigureAwait(false));
+                cancel.ThrowIfCancellationRequested();
+                content = Decode(run, found[frame.Start.Value].Location, bytes.Span);
             }
             catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NotFound)
             {
-                for (; next < from + count; next++) sink.Fail(found[next].Number, e);
+                for (var want = frame.Start.Value; want < frame.End.Value; want++) sink.Fail(found[want].Number, e);
+                return;
             }
+
+            DeliverAll(CollectionsMarshal.AsSpan(found)[frame], content, wanted, run.Pack, sink);
         }
 
-        /// <summary>Delivers all wants of one frame; a damaged frame fails only its own.</summary>
-        private int ReadFrame(List<Want> found, int from, int end, ReadOnlySpan<byte> bytes, uint origin, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink, CancellationToken cancel)
+        private ReadOnlyMemory<byte> Decode(PackRun run, in ChunkLocation location, ReadOnlySpan<byte> bytes)
         {
-            cancel.ThrowIfCancellationRequested();
-            var location = found[from].Location;
-            var to = from;
-            while (to < end && found[to].Location.FrameOffset == location.FrameOffset) to++;
-            ReadOnlyMemory<byte> frame;
-            try
-            {
-                frame = _frames.Decode(location.FrameOrdinal, bytes.Slice((int)(location.FrameOffset - origin), (int)location.FrameStoredBytes));
-            }
-            catch (VaultException e) when (e.Fault == VaultFault.Damaged)
-            {
-                for (var i = from; i < to; i++) sink.Fail(found[i].Number, e);
-                return to;
-            }
-
-            DeliverAll(CollectionsMarshal.AsSpan(found)[from..to], frame, wanted, pack, sink);
-            return to;
+            if (_decoded is { } last && last.Pack == run.Pack && last.Ordinal == location.FrameOrdinal) return last.Content;
+            _decoded = null;
+            var content = _frames.Decode(location.FrameOrdinal, bytes.Slice((int)(location.FrameOffset - run.Offset), (int)location.FrameStoredBytes));
+            _decoded = (run.Pack, location.FrameOrdinal, content);
+            return content;
         }
 
         /// <summary>Joins neighbours, so that what was a file's stretch of small chunks is written as one.</summary>

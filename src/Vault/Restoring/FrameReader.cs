@@ -15,10 +15,12 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     private AesGcm? _cipher;
     private ObjectName _pack;
 
+    internal bool IsIn(ObjectName pack) => _cipher is not null && _pack == pack;
+
     /// <summary>Makes a pack current: reads and opens its header.</summary>
     internal async Task EnterAsync(ObjectName pack, CancellationToken cancel)
     {
-        if (_cipher is not null && _pack == pack) return;
+        if (IsIn(pack)) return;
         Leave();
         await store.ReadRangeAsync(pack, 0, _header, cancel).ConfigureAwait(false);
         _cipher = decryptor.Open(_header, pack);
@@ -28,7 +30,7 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     /// <summary>As <see cref="EnterAsync"/>, from bytes already read.</summary>
     internal void Enter(ObjectName pack, ReadOnlySpan<byte> content)
     {
-        if (_cipher is not null && _pack == pack) return;
+        if (IsIn(pack)) return;
         Leave();
         if (content.Length < PackHeader.Length) throw VaultException.Damaged(pack.ToString(), "it is too short for a pack");
         content[..PackHeader.Length].CopyTo(_header);
