@@ -32,7 +32,7 @@ public sealed class PostgresSource(TimeProvider clock)
     /// <summary>Level 3 takes no more time than 1 does, with pages.</summary>
     internal static readonly WriterOptions FirstOptions = new() { CompressionLevel = 3 };
 
-    private static readonly WriterOptions LaterOptions = new() { CompressionLevel = 6 };
+    private static readonly WriterOptions LaterOptions = new() { CompressionLevel = 9, TypedFrameBytes = 8 << 20 };
 
     /// <summary>Backs up and commits.</summary>
     /// <param name="vault">Where to; a backup key is enough.</param>

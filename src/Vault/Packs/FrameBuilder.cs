@@ -18,14 +18,15 @@ internal sealed class FrameBuilder : IDisposable
     internal const int MetaBytesTarget = 1024 * 1024;
     private readonly PackWriter _packs;
     private readonly FrameCodec _codec = new();
-    private readonly int _level, _bytesTarget;
-    private readonly Gathered _plain = new(), _typed = new();
+    private readonly int _level;
+    private readonly Gathered _plain, _typed;
 
-    internal FrameBuilder(PackWriter packs, int level, int bytesTarget)
+    internal FrameBuilder(PackWriter packs, int level, int bytesTarget, int typedBytesTarget)
     {
         _packs = packs;
         _level = level;
-        _bytesTarget = bytesTarget;
+        _plain = new Gathered(bytesTarget);
+        _typed = new Gathered(typedBytesTarget);
     }
 
     /// <param name="id">The chunk.</param>
@@ -35,10 +36,10 @@ internal sealed class FrameBuilder : IDisposable
     internal void Add(ChunkId id, ReadOnlySpan<byte> data, int stride, int phase)
     {
         var gathered = stride > 1 ? _typed : _plain;
-        if (gathered.Length + data.Length > _bytesTarget || !gathered.IsContinuedBy(stride, phase)) Close(gathered);
+        if (gathered.Length + data.Length > gathered.BytesTarget || !gathered.IsContinuedBy(stride, phase)) Close(gathered);
         if (gathered.Length == 0)
         {
-            if (data.Length >= _bytesTarget / 2)
+            if (data.Length >= gathered.BytesTarget / 2)
             {
                 // Large: a frame of its own, without the copy.
                 var only = new ListedChunk(id, (uint)data.Length);
@@ -49,7 +50,7 @@ internal sealed class FrameBuilder : IDisposable
             (gathered.Stride, gathered.Phase) = (stride, phase);
         }
 
-        gathered.Add(id, data, _bytesTarget);
+        gathered.Add(id, data);
     }
 
     internal void Flush()
@@ -68,8 +69,10 @@ internal sealed class FrameBuilder : IDisposable
     }
 
     /// <summary>A frame that is still open.</summary>
-    private sealed class Gathered
+    private sealed class Gathered(int bytesTarget)
     {
+        internal int BytesTarget => bytesTarget;
+
         private byte[] _content = [];
 
         internal List<ListedChunk> Chunks { get; } = [];
@@ -85,10 +88,10 @@ internal sealed class FrameBuilder : IDisposable
         /// <summary>Whether elements of this stride whose first begins after <paramref name="phase"/> bytes stand in the grid of those that are here.</summary>
         internal bool IsContinuedBy(int stride, int phase) => Length == 0 || (stride == Stride && (stride <= 1 || (Length + phase - Phase) % stride == 0));
 
-        internal void Add(ChunkId id, ReadOnlySpan<byte> data, int bytesMax)
+        internal void Add(ChunkId id, ReadOnlySpan<byte> data)
         {
             // At its full size at once: what is never written to takes no memory.
-            if (_content.Length == 0) _content = GC.AllocateUninitializedArray<byte>(bytesMax);
+            if (_content.Length == 0) _content = GC.AllocateUninitializedArray<byte>(bytesTarget);
             data.CopyTo(_content.AsSpan(Length));
             Length += data.Length;
             Chunks.Add(new ListedChunk(id, (uint)data.Length));

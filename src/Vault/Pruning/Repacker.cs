@@ -65,7 +65,8 @@ internal sealed class Repacker(OpenVault vault, PrunePlan plan, IProgress<VaultP
     private sealed class Mover(Repacker owner, PackWriter data, PackWriter meta) : IDisposable
     {
         private readonly FrameReader _frames = new(owner._store, owner._decryptor);
-        private readonly FrameBuilder _data = new(data, Level, FrameBuilder.ContentBytesTarget), _meta = new(meta, Level, FrameBuilder.MetaBytesTarget);
+        private readonly FrameBuilder _data = new(data, Level, FrameBuilder.ContentBytesTarget, FrameBuilder.ContentBytesTarget);
+        private readonly FrameBuilder _meta = new(meta, Level, FrameBuilder.MetaBytesTarget, FrameBuilder.MetaBytesTarget);
         private readonly ChunkHasher _dataIds = new(owner._decryptor.Secrets.DataIdKey), _metaIds = new(owner._decryptor.Secrets.MetaIdKey);
         private readonly PackDirectoryReader _directories = new(owner._store, owner._decryptor.Secrets);
         private readonly List<FrameMove> _moves = [];

@@ -15,10 +15,10 @@ internal interface IByteSource
 /// What one thread needs to turn bytes into stored chunks: input buffer, open frame, compressor. A writer keeps a few and lends them out;
 /// the open frame stays with the lane between files.
 /// </summary>
-internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, int level) : IDisposable
+internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, WriterOptions options) : IDisposable
 {
     private const int InputBytes = 2 * 1024 * 1024, InputBytesMax = 4 * 1024 * 1024;
-    private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.ContentBytesTarget);
+    private readonly FrameBuilder _frames = new(packs, options.CompressionLevel, FrameBuilder.ContentBytesTarget, options.TypedFrameBytes);
     private readonly ChunkHasher _ids = new(writer.Secrets.DataIdKey);
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
 

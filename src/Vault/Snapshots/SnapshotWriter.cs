@@ -194,7 +194,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         ThrowIfCommitted();
         if (!_idleLanes.TryPop(out var lane))
         {
-            lane = new ContentLane(this, _dataPacks, _options.CompressionLevel);
+            lane = new ContentLane(this, _dataPacks, _options);
             _allLanes.Add(lane);
         }
 

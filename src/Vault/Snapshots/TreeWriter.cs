@@ -14,7 +14,7 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
     internal const int InlinePartsMax = 64;
     private const int ListPartsMin = 128, ListPartsMax = 2048, ListCutMask = 0xFF, EntryBytesMax = 4 * 1024 * 1024;
     private readonly Lock _lock = new();
-    private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.MetaBytesTarget);
+    private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.MetaBytesTarget, FrameBuilder.MetaBytesTarget);
     private readonly ConcurrentStack<Scratch> _idle = [];
 
     internal TreeId Add(IReadOnlyList<TreeEntry> entries)

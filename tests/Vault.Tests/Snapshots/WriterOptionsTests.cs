@@ -8,8 +8,8 @@ public sealed class WriterOptionsTests
     public static TheoryData<WriterOptions> AtTheirLimits =>
     [
         new WriterOptions(),
-        new WriterOptions { CompressionLevel = 0, DataPackBytes = 1 << 20, MetaPackBytes = 1 << 20, PacksPerIndex = 1 },
-        new WriterOptions { CompressionLevel = 19, DataPackBytes = 32 << 20, MetaPackBytes = 32 << 20, PacksPerIndex = 1024 },
+        new WriterOptions { CompressionLevel = 0, DataPackBytes = 1 << 20, MetaPackBytes = 1 << 20, PacksPerIndex = 1, TypedFrameBytes = 2 << 20 },
+        new WriterOptions { CompressionLevel = 19, DataPackBytes = 32 << 20, MetaPackBytes = 32 << 20, PacksPerIndex = 1024, TypedFrameBytes = 8 << 20 },
     ];
 
     public static TheoryData<string, WriterOptions> BeyondThem => new()
@@ -21,6 +21,8 @@ public sealed class WriterOptionsTests
         { "MetaPackBytes", new WriterOptions { MetaPackBytes = 0 } },
         { "PacksPerIndex", new WriterOptions { PacksPerIndex = 0 } },
         { "PacksPerIndex", new WriterOptions { PacksPerIndex = 1025 } },
+        { "TypedFrameBytes", new WriterOptions { TypedFrameBytes = (2 << 20) - 1 } },
+        { "TypedFrameBytes", new WriterOptions { TypedFrameBytes = (8 << 20) + 1 } },
     };
 
     [Theory]
