@@ -3,7 +3,7 @@
 # usage: compare-postgres.sh [ROUNDS [SCALE]]   (ROUNDS: 3; SCALE: 80, pgbench's, about 15 MB each)
 # Installs nothing: needs Debian's postgresql and pgbackrest, and GNU time. As root it goes on as the user postgres: servers refuse root.
 # CATALOGUE: an SQL file loaded into the same cluster, such as the void catalogue.
-# TMPDIR: where it works (about six times the cluster); a disk measures the disk as well. PGBIN: the server's programs, if not the newest of Debian's.
+# TMPDIR: where it works (about four times the cluster and three times more for each round); a disk measures the disk as well. PGBIN: the server's programs, if not the newest of Debian's.
 # BACKUPCTL: the program to measure; otherwise it is published to out/.
 set -euo pipefail
 rounds=${1:-3} scale=${2:-80}
@@ -33,6 +33,10 @@ data=$work/data results=$work/results conf=$work/pgbackrest.conf vault=$work/vau
 stop() { if [ -f "$data/postmaster.pid" ]; then "$bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null 2>&1 || true; fi; rm -rf "$work"; }
 trap stop EXIT
 : > "$results"
+
+# Set aside, not deleted, until the end: for minutes after many files were deleted ext4 passes over their inodes one by one whenever a file is
+# made, and whichever tool restores next would pay for it.
+aside() { mkdir -p "$work/aside"; local each; for each in "$@"; do if [ -e "$each" ]; then mv "$each" "$(mktemp -d "$work/aside/XXXXXX")/"; fi; done; }
 
 # What earlier steps left for the disk must not be on this step's clock.
 measure() {
@@ -86,7 +90,7 @@ export -f pgbackrest_ backupctl_
 export conf vault work ctl bin
 
 for ((round = 1; round <= rounds; round++)); do
-  rm -rf "$work/repo" "$vault" "$work"/*.key
+  aside "$work/repo" "$vault"; rm -f "$work"/*.key
   pgbackrest_ stanza-create >/dev/null
   "$ctl" vault init --vault "$vault" --restore-key-file "$work/restore.key" --backup-key-file "$work/backup.key" >/dev/null 2>&1
   # Each round another tool is first.
@@ -102,7 +106,7 @@ for ((round = 1; round <= rounds; round++)); do
     esac
   done
 
-  measure pg_basebackup first "$bin/pg_basebackup" -U postgres -D "$work/base" -c fast; rm -rf "$work/base"
+  measure pg_basebackup first "$bin/pg_basebackup" -U postgres -D "$work/base" -c fast; aside "$work/base"
   "$bin/pgbench" -U postgres -n -c 4 -j 2 -T 10 >/dev/null 2>&1
   "$bin/psql" -U postgres -q -c 'CHECKPOINT'
 
@@ -119,7 +123,7 @@ for ((round = 1; round <= rounds; round++)); do
       backupctl) measure backupctl restore bash -c 'backupctl_ restore --asset bench --snapshot latest --target "$work/target"'
                  measure backupctl verify bash -c 'backupctl_ "vault verify" --depth data' ;;
     esac
-    rm -rf "$work/target" "$work/target.tablespaces"
+    aside "$work/target" "$work/target.tablespaces"
   done
 done
 
