@@ -58,6 +58,9 @@ public static class InstanceIds
     /// <summary>The locks of a vault's copy in a container. Always the same id.</summary>
     public static string Locks(Uri container, string vaultId) => $"locks-{HashOf($"{container}\n{vaultId}")}";
 
+    /// <summary>Verification of a vault. Always the same id: a vault is never repaired twice at once.</summary>
+    public static string VaultVerification(string agent, string vault) => $"verify-vault-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{agent}\n{vault}")).AsSpan(0, 8))}";
+
     /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
     public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
 

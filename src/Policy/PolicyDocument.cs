@@ -66,6 +66,21 @@ public sealed record PolicyDocument(
         ServiceClasses.FirstOrDefault(c => c.Name == asset.ServiceClass)
         ?? throw new ArgumentException($"Service class {asset.ServiceClass} is not in this policy", nameof(asset));
 
+    /// <summary>
+    /// In how many places each recovery point of an asset must be, its vault included: as many as its service class or its data class wants, whichever
+    /// is more; 1 when neither says.
+    /// </summary>
+    public int CopiesOf(Asset asset) =>
+        Math.Max(ServiceClassOf(asset).Copies ?? 1, DataClasses.First(c => c.Name == asset.DataClass).Copies ?? 1);
+
+    /// <summary>Whether a tier survives the loss of an asset's site: blob storage does, a node does at another site.</summary>
+    public bool IsOffsite(Tier tier, Asset asset)
+    {
+        ArgumentNullException.ThrowIfNull(tier);
+        ArgumentNullException.ThrowIfNull(asset);
+        return tier.Node is not { } node || FindAgent(node.CopierOf(asset.Agent))?.Site != AgentOf(asset).Site;
+    }
+
     /// <summary>The tiers an asset's recovery points are copied to: its own list, or else its data class's.</summary>
     public IReadOnlyList<Tier> TiersOf(Asset asset)
     {
@@ -114,6 +129,9 @@ public sealed record ServiceClass(ServiceClassName Name, TimeSpan Rto, TimeSpan 
 
     /// <summary>How long its assets' recovery points are kept.</summary>
     public RetentionRule Retention { get; init; } = PolicyDefaults.Retention;
+
+    /// <summary>Places that must hold each recovery point, the vault included; null when the class does not say.</summary>
+    public int? Copies { get; init; }
 }
 
 /// <summary>
@@ -135,6 +153,9 @@ public sealed record DataClass(DataClassName Name, IReadOnlyList<TierName> Repli
 {
     /// <summary>How long its assets' recovery points are kept, besides what their service class wants.</summary>
     public RetentionRule Retention { get; init; } = PolicyDefaults.Retention;
+
+    /// <summary>Places that must hold each recovery point, the vault included; null when the class does not say.</summary>
+    public int? Copies { get; init; }
 }
 
 /// <summary>The storage price class of an off-site container.</summary>
@@ -153,10 +174,10 @@ public enum AccessTier
     Archive,
 }
 
-/// <summary>An off-site place for replicas.</summary>
+/// <summary>A place for replicas: a blob container, or the storage of another node on-prem.</summary>
 /// <param name="Name">Unique.</param>
-/// <param name="ContainerPattern">The blob container, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's.</param>
-/// <param name="AccessTier">The price class data packs are written in.</param>
+/// <param name="ContainerPattern">The blob container, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's; not used by a tier with <see cref="Node"/>.</param>
+/// <param name="AccessTier">The price class data packs are written in; everything else stays hot.</param>
 public sealed record Tier(TierName Name, string ContainerPattern, AccessTier AccessTier)
 {
     /// <summary>How much may lie there, for the forecast of the day it is full; null for no limit.</summary>
@@ -168,10 +189,43 @@ public sealed record Tier(TierName Name, string ContainerPattern, AccessTier Acc
     /// <summary>What it costs; null when the policy does not say.</summary>
     public TierPrices? Prices { get; init; }
 
+    /// <summary>Set for a tier that is another node's storage on-prem; null for blob storage.</summary>
+    public NodePlace? Node { get; init; }
+
+    /// <summary>The blob tier whose replica this one is copied from inside the cloud; null when the agent sends it.</summary>
+    public TierName? CopyFrom { get; init; }
+
+    /// <summary>Where the storage account is, for people; null when the policy does not say.</summary>
+    public string? Region { get; init; }
+
     /// <summary>The container that holds the replica of the asset's vault.</summary>
-    public string ContainerOf(Asset asset) => ContainerPattern
-        .Replace("{agent}", asset.Agent.Value, StringComparison.Ordinal)
-        .Replace("{vault}", asset.Vault.Value, StringComparison.Ordinal);
+    public string ContainerOf(Asset asset) => ContainerOf(asset.Agent, asset.Vault);
+
+    /// <summary>The container that holds the replica of an agent's vault.</summary>
+    public string ContainerOf(AgentName agent, VaultName vault) => Fill(ContainerPattern, agent, vault);
+
+    internal static string Fill(string pattern, AgentName agent, VaultName vault) => pattern
+        .Replace("{agent}", agent.Value, StringComparison.Ordinal)
+        .Replace("{vault}", vault.Value, StringComparison.Ordinal);
+}
+
+/// <summary>Another node's storage, which one agent reaches and copies vaults to, without keys.</summary>
+/// <param name="Place">The name under <c>copies</c> in the configuration of the agent that copies.</param>
+/// <param name="Agent">The agent that copies; null for each asset's own.</param>
+/// <param name="SourcePattern">The vault's name in that agent's configuration, where <c>{agent}</c> and <c>{vault}</c> stand for the asset's.</param>
+public sealed record NodePlace(string Place, AgentName? Agent, string SourcePattern)
+{
+    /// <summary>What stands for the asset's own vault.</summary>
+    public const string SameVault = "{vault}";
+
+    /// <summary>How fast to copy there, in the time zone of the copying agent's site.</summary>
+    public BandwidthPlan Bandwidth { get; init; } = BandwidthPlan.Unlimited;
+
+    /// <summary>Who copies a vault of that agent.</summary>
+    public AgentName CopierOf(AgentName agent) => Agent ?? agent;
+
+    /// <summary>What the copying agent calls a vault of that agent.</summary>
+    public string SourceOf(AgentName agent, VaultName vault) => Tier.Fill(SourcePattern, agent, vault);
 }
 
 /// <summary>The kind of source that reads an asset.</summary>

@@ -33,6 +33,9 @@ public static class PolicyLimits
     /// <summary>The longest time in days within which everything off-site is read once.</summary>
     public const int VerifyWithinDaysMax = 366;
 
+    /// <summary>Copies that a class may want, the vault's own included.</summary>
+    public const int CopiesMax = 10;
+
     /// <summary>The most a tier may be said to hold, in units of 10^9 bytes.</summary>
     public const int TierGigabytesMax = 100_000_000;
 

@@ -14,7 +14,7 @@ namespace Backup.Vault.AzureBlob;
 /// send blocks; objects then go in one request each. Passing faults are retried by the SDK within <see cref="BlobStoreOptions"/>; a conditional create
 /// whose first answer was lost is then answered as already existing.
 /// </remarks>
-public sealed class AzureBlobObjectStore : IObjectStore
+public sealed class AzureBlobObjectStore : IReplicaStore
 {
     private const int ListingPageItems = 5000;
     private const int LookFirstBytes = 1 << 20;
@@ -68,7 +68,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
             return CreateOutcome.AlreadyExists;
         }
 
-        return await CreateAsync(name.ToString(), content, name.Kind == ObjectKind.DataPack ? _options.DataPackTier : null, cancel).ConfigureAwait(false);
+        return await CreateAsync(name.ToString(), content, TierOf(name), cancel).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -134,8 +134,43 @@ public sealed class AzureBlobObjectStore : IObjectStore
         async () => (await Client(name.ToString()).DeleteIfExistsAsync(DeleteSnapshotsOption.IncludeSnapshots, cancellationToken: cancel).ConfigureAwait(false)).Value,
         cancel);
 
-    /// <summary>Every store object that a replica may hold, with its time in its tier.</summary>
-    /// <exception cref="VaultException">The store failed.</exception>
+    /// <summary>
+    /// Has the storage copy an object from another container or account, byte for byte and never over an existing one; its bytes do not pass through this process.
+    /// </summary>
+    /// <param name="name">The object.</param>
+    /// <param name="from">The place that holds it.</param>
+    /// <param name="sas">A signature that allows reading there; it goes to this store's service only.</param>
+    /// <param name="cancel">Gives up; the outcome is then unknown.</param>
+    /// <remarks>On return the object is complete: one synchronous request of the service (Copy Blob From URL), which takes up to 256 MiB.</remarks>
+    /// <exception cref="VaultException">NotFound when the other place lacks it; otherwise what the store reports.</exception>
+    public async Task<CreateOutcome> CopyFromAsync(ObjectName name, BlobLocation from, string sas, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        var source = new Uri($"{from.Container}/{from.Prefix}{name}?{sas}");
+        var options = new BlobCopyFromUriOptions { AccessTier = TierOf(name), DestinationConditions = new BlobRequestConditions { IfNoneMatch = Azure.ETag.All } };
+        try
+        {
+            await Client(name.ToString()).SyncCopyFromUriAsync(source, options, cancel).ConfigureAwait(false);
+            return CreateOutcome.Created;
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            return await IsTakenAsync(name.ToString(), BlobFailures.FindRequestFailure(e), cancel).ConfigureAwait(false)
+                ? CreateOutcome.AlreadyExists
+                : throw BlobFailures.Explain(e, name.ToString(), "copy");
+        }
+    }
+
+    /// <inheritdoc/>
+    public string ManifestPathOf(ContentHash hash) => Location.Prefix + ReplicaManifest.NameOf(hash);
+
+    /// <inheritdoc/>
+    public Task CreateManifestAsync(ContentHash hash, ReadOnlyMemory<byte> content, CancellationToken cancel) => CreateAsync(ReplicaManifest.NameOf(hash), content, MetadataTier, cancel);
+
+    /// <inheritdoc/>
+    public Task<byte[]> ReadManifestAsync(ContentHash hash, CancellationToken cancel) => ReadAsync(ReplicaManifest.NameOf(hash), ReplicaManifest.BytesMax, cancel);
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<ReplicaObject>> ListReplicaAsync(CancellationToken cancel)
     {
         var objects = new List<ReplicaObject>();
@@ -143,19 +178,14 @@ public sealed class AzureBlobObjectStore : IObjectStore
         {
             await foreach (var (name, blob) in ListObjectsAsync(kind, cancel).ConfigureAwait(false))
             {
-                objects.Add(new ReplicaObject(name, blob.ContentLength ?? 0, blob.AccessTierChangedOn ?? blob.CreatedOn ?? DateTimeOffset.MaxValue));
+                objects.Add(new ReplicaObject(name, blob.ContentLength ?? 0, blob.AccessTierChangedOn ?? blob.CreatedOn ?? DateTimeOffset.MaxValue) { IsArchived = blob.AccessTier == AccessTier.Archive });
             }
         }
 
         return objects;
     }
 
-    /// <summary>Removes manifests that are older than the given time, except some. Needs a credential that may delete.</summary>
-    /// <param name="kept">Names from the container's root, as replications report them.</param>
-    /// <param name="olderThan">Younger ones may belong to a replication that nobody has recorded yet.</param>
-    /// <param name="cancel">Gives up between two.</param>
-    /// <returns>How many were removed.</returns>
-    /// <exception cref="VaultException">The store failed or refused.</exception>
+    /// <inheritdoc/>
     public async Task<int> RemoveManifestsAsync(IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel)
     {
         var removed = 0;
@@ -176,12 +206,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
         return removed;
     }
 
-    /// <summary>
-    /// Moves an object that is not what its name says to <c>quarantine/</c>, so that a good one can take its place. One that is what its name says stays.
-    /// Needs a credential that may write and delete.
-    /// </summary>
-    /// <returns>True when it was moved; false when there was none, or it was right after all.</returns>
-    /// <exception cref="VaultException">The store failed or refused.</exception>
+    /// <inheritdoc/>
     public async Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel)
     {
         byte[] content;
@@ -199,8 +224,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
             return false;
         }
 
-        // Kept under its own hash: several wrong contents of one name do not overwrite each other.
-        await CreateAsync($"quarantine/{name}/{ContentHash.Of(content)}", content, tier: null, cancel).ConfigureAwait(false);
+        await CreateAsync(Quarantine.PathOf(name, content), content, tier: null, cancel).ConfigureAwait(false);
         return await DeleteAsync(name, cancel).ConfigureAwait(false);
     }
 
@@ -219,6 +243,11 @@ public sealed class AzureBlobObjectStore : IObjectStore
         }
     }
 
+    // Where data packs have a tier of their own, all else is hot whatever the account's default is: browsing and restoring begin with it.
+    private AccessTier? MetadataTier => _options.DataPackTier is null ? (AccessTier?)null : AccessTier.Hot;
+
+    private AccessTier? TierOf(ObjectName name) => name.Kind == ObjectKind.DataPack ? _options.DataPackTier : MetadataTier;
+
     /// <summary>Blobs below the place, in pages; failures in the vault's words.</summary>
     private async IAsyncEnumerable<BlobItem> ListBlobsAsync(string folder, BlobTraits traits, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -233,7 +262,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
         }
     }
 
-    internal async Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel)
+    private async Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel)
     {
         var maySendBlocks = _maySendBlocks;
         var upload = new BlobUploadOptions
@@ -257,24 +286,19 @@ public sealed class AzureBlobObjectStore : IObjectStore
         }
         catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
         {
-            // No answer is taken for "exists" without a look: a replica whose manifest rests on a wrong word would miss the object for ever.
             var failure = BlobFailures.FindRequestFailure(e);
-            var saysExisting = SaysExisting(failure);
-
-            // Azurite tells a credential that may only create nothing but this when the name is taken, as it is when two replications meet.
-            var saysForbidden = failure?.ErrorCode == BlobErrorCode.AuthorizationPermissionMismatch;
-            if ((saysExisting && await ExistsAsync(name, cancel).ConfigureAwait(false)) || (saysForbidden && await CanSeeAsync(name, cancel).ConfigureAwait(false)))
+            if (await IsTakenAsync(name, failure, cancel).ConfigureAwait(false))
             {
                 return CreateOutcome.AlreadyExists;
             }
 
-            if (saysExisting)
+            if (SaysExisting(failure))
             {
                 throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", e);
             }
 
             var sentBlocks = maySendBlocks && content.Length > _options.BlockBytes;
-            if (!saysForbidden || !sentBlocks)
+            if (!SaysForbidden(failure) || !sentBlocks)
             {
                 throw BlobFailures.Explain(e, name, "write");
             }
@@ -283,6 +307,13 @@ public sealed class AzureBlobObjectStore : IObjectStore
         _maySendBlocks = false;
         return await CreateAsync(name, content, tier, cancel).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// Whether a refusal means that the name is taken. No answer is taken for that without a look: a replica whose manifest rests on a wrong word would miss the
+    /// object for ever.
+    /// </summary>
+    private async Task<bool> IsTakenAsync(string name, Azure.RequestFailedException? failure, CancellationToken cancel) =>
+        (SaysExisting(failure) && await ExistsAsync(name, cancel).ConfigureAwait(false)) || (SaysForbidden(failure) && await CanSeeAsync(name, cancel).ConfigureAwait(false));
 
     /// <summary>Whether the blob exists; false also where the credential may not look.</summary>
     private async Task<bool> CanSeeAsync(string name, CancellationToken cancel)
@@ -300,7 +331,7 @@ public sealed class AzureBlobObjectStore : IObjectStore
     private Task<bool> ExistsAsync(string name, CancellationToken cancel) =>
         GuardAsync(name, "inspect", async () => (await Client(name).ExistsAsync(cancel).ConfigureAwait(false)).Value, cancel);
 
-    internal async Task<byte[]> ReadAsync(string name, int bytesMax, CancellationToken cancel)
+    private async Task<byte[]> ReadAsync(string name, int bytesMax, CancellationToken cancel)
     {
         try
         {
@@ -320,6 +351,9 @@ public sealed class AzureBlobObjectStore : IObjectStore
             throw BlobFailures.Explain(e, name, "read");
         }
     }
+
+    // Azurite tells a credential that may only create nothing but this when the name is taken, as it is when two replications meet.
+    private static bool SaysForbidden(Azure.RequestFailedException? failure) => failure?.ErrorCode == BlobErrorCode.AuthorizationPermissionMismatch;
 
     // An existing blob in the archive tier or under an immutability policy answers so before it answers "exists".
     private static bool SaysExisting(Azure.RequestFailedException? failure) =>

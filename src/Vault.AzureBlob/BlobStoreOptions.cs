@@ -7,8 +7,8 @@ namespace Backup.Vault.AzureBlob;
 /// <summary>How a blob store transfers and retries.</summary>
 public sealed record BlobStoreOptions
 {
-    /// <summary>Access tier of data packs. Everything else stays in the container's default tier, because browsing and restoring need it at once.</summary>
-    /// <value>Null: the container's default.</value>
+    /// <summary>Access tier of data packs. Everything else is then hot, because browsing and restoring need it at once.</summary>
+    /// <value>Null: the account's default, for everything.</value>
     public AccessTier? DataPackTier { get; init; }
 
     /// <summary>Blocks of one object sent at the same time.</summary>

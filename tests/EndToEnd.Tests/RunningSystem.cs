@@ -36,9 +36,12 @@ public sealed class RunningSystem : IAsyncLifetime
         groups: [ { name: {{Group}}, assets: [{{ProtectedAssets.SampleDatabase}}, {{Grouped}}] } ]
 
         """;
+    internal const string Copied = "copied-everywhere";
 
     private const int BigFiles = 60;
     internal const int BigFileBytes = 3 << 20;
+    private const int CopiedFiles = 20;
+    private const int CopiedFileBytes = 1 << 20;
     private const string Never = "0 0 0 29 2 *";
 
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
@@ -63,6 +66,9 @@ public sealed class RunningSystem : IAsyncLifetime
 
     /// <summary>The vault of the retained tree alone: what is in it comes from there.</summary>
     internal VaultPlace RetainedVault { get; private set; } = null!;
+    internal string CopiedTree => _scratch.Combine("copied");
+
+    internal string CopiedVault => _scratch.Combine("vault-copied");
 
     internal string SmallDiskVault => _scratch.Combine("vault-small-disk");
 
@@ -74,6 +80,7 @@ public sealed class RunningSystem : IAsyncLifetime
         var wrong = await NewVaultAsync("vault-of-another-key");
         var small = await NewVaultAsync("vault-small-disk.original");
         RetainedVault = await NewVaultAsync("vault-retained");
+        var copied = await NewVaultAsync("vault-copied");
         Directory.CreateDirectory(SmallDiskVault);
         var options = new StackOptions
         {
@@ -88,6 +95,7 @@ public sealed class RunningSystem : IAsyncLifetime
                 new(SmallDisk, BigTree, IsSample: false) { Vault = "small" },
                 new(Retained, RetainedTree, IsSample: false) { Vault = "retained", ServiceClass = "brief" },
                 new(Grouped, BigTree, IsSample: false) { More = ", hooks: { before: [hold], after: [resume] }" },
+                new(Copied, CopiedTree, IsSample: false) { Vault = "copied", More = ", replicateTo: [offsite-hot, second-node, second-region]" },
             ],
             PolicySections = Policy,
             AgentSections = $$"""
@@ -103,6 +111,7 @@ public sealed class RunningSystem : IAsyncLifetime
                 ["other"] = wrong with { Folder = new StackFolders(_scratch.Combine("state")).Vault },
                 ["small"] = small with { Folder = SmallDiskVault },
                 ["retained"] = RetainedVault,
+                ["copied"] = copied,
             },
         };
         var quiet = new Board(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }));
@@ -220,6 +229,12 @@ public sealed class RunningSystem : IAsyncLifetime
         }
 
         RewriteBigTree();
+        Directory.CreateDirectory(CopiedTree);
+        for (var i = 0; i < CopiedFiles; i++)
+        {
+            File.WriteAllBytes(Path.Combine(CopiedTree, $"file-{i:000}.bin"), RandomNumberGenerator.GetBytes(CopiedFileBytes));
+        }
+
         Directory.CreateDirectory(UnreadableTree);
         File.WriteAllText(Path.Combine(UnreadableTree, "readable.txt"), "readable\n");
         File.WriteAllText(Path.Combine(UnreadableTree, "secret.txt"), "nobody may read this\n");

@@ -69,10 +69,12 @@ internal static class AgentHost
         builder.Services.AddSingleton<ClusterTurns>();
         builder.Services.AddSingleton<BackupWork>();
         builder.Services.AddSingleton<RestoreWork>();
-        builder.Services.AddSingleton<SendingLine>();
+        builder.Services.AddSingleton<SendingLines>();
         builder.Services.AddSingleton<ReplicateWork>();
         builder.Services.AddSingleton<PruneWork>();
         builder.Services.AddSingleton<HoldWork>();
+        builder.Services.AddSingleton<VerifyWork>();
+        builder.Services.AddSingleton<TidyWork>();
         builder.Services.AddSingleton<IOrderWork, OrderWork>();
         builder.Services.AddSingleton<OrderDesk>();
         // First of all: an application that a crash left held is let go before anything else happens.

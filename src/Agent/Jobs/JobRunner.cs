@@ -82,6 +82,8 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
             Restore = outcome.Restore,
             Replicate = outcome.Replicate,
             Prune = outcome.Prune,
+            Verify = outcome.Verify,
+            Tidy = outcome.Tidy,
             Survey = outcome.Survey,
             Failure = outcome.Failure,
         });

@@ -93,6 +93,8 @@ internal sealed record JobRecord
                 AgentApi.Operation.Prune => payload.Deserialize<PruneOrder>(Json),
                 AgentApi.Operation.Hold => payload.Deserialize<HoldOrder>(Json),
                 AgentApi.Operation.Release => payload.Deserialize<ReleaseOrder>(Json),
+                AgentApi.Operation.Verify => payload.Deserialize<VerifyOrder>(Json),
+                AgentApi.Operation.Tidy => payload.Deserialize<TidyOrder>(Json),
                 _ => null,
             };
             return order ?? throw new JsonException($"no payload of a job: {operation}");

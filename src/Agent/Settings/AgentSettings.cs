@@ -23,6 +23,9 @@ internal sealed record AgentSettings
     /// <summary>Vaults by the name orders use.</summary>
     public required IReadOnlyDictionary<string, VaultSettings> Vaults { get; init; }
 
+    /// <summary>Folders on other nodes' storage that hold copies of vaults, by the name orders use. No key belongs to them.</summary>
+    public IReadOnlyDictionary<string, string> Copies { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Files holding database connection strings, by the name orders use: an order never carries a secret.</summary>
     public required IReadOnlyDictionary<string, string> ConnectionStringFiles { get; init; }
 
@@ -104,8 +107,8 @@ internal sealed record VaultSettings
     /// <summary>An absolute folder, or the URL of a blob container.</summary>
     public required string Location { get; init; }
 
-    /// <summary>Key that adds and deduplicates but cannot read content.</summary>
-    public required string BackupKeyFile { get; init; }
+    /// <summary>Key that adds and deduplicates but cannot read content; null for a vault that this agent only copies from.</summary>
+    public string? BackupKeyFile { get; init; }
 
     /// <summary>Key that reads content; null where restores must not run.</summary>
     public string? RestoreKeyFile { get; init; }

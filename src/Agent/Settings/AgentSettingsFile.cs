@@ -85,6 +85,7 @@ internal static class AgentSettingsFile
             ControlPlaneFile = reader.OptionalFile("controlPlaneFile"),
             StateFolder = reader.AbsolutePath("stateFolder"),
             Vaults = reader.NamedSections("vaults").ToDictionary(v => v.Name, v => ReadVault(v.Section), StringComparer.Ordinal),
+            Copies = reader.NamedPaths("copies").ToDictionary(c => c.Name, c => c.Path, StringComparer.Ordinal),
             ConnectionStringFiles = reader.NamedSections("connections")
                 .ToDictionary(c => c.Name, c => ReadConnection(c.Name, c.Section, wals), StringComparer.Ordinal),
             WalReceivers = wals,
@@ -97,6 +98,11 @@ internal static class AgentSettingsFile
         if ((settings.IdentityFile is null) != (settings.ControlPlaneFile is null))
         {
             reader.Refuse(settings.IdentityFile is null ? "controlPlaneFile" : "identityFile", "needs the other of 'identityFile' and 'controlPlaneFile'; an enrolled agent has neither");
+        }
+
+        foreach (var name in settings.Copies.Keys.Where(settings.Vaults.ContainsKey))
+        {
+            reader.Refuse("copies", $"has a place '{name}', and there is a vault of that name; rename one");
         }
 
         foreach (var wal in wals.Where(wal => wal.Vault.Length > 0 && !settings.Vaults.ContainsKey(wal.Vault)))
@@ -188,7 +194,7 @@ internal static class AgentSettingsFile
         var settings = new VaultSettings
         {
             Location = location,
-            BackupKeyFile = reader.File("backupKeyFile"),
+            BackupKeyFile = reader.OptionalFile("backupKeyFile"),
             RestoreKeyFile = reader.OptionalFile("restoreKeyFile"),
             CredentialFile = reader.OptionalFile("credentialFile"),
             PruneKeyFile = reader.OptionalFile("pruneKeyFile"),

@@ -41,6 +41,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
             JobsRunning = running,
             JobsQueued = queued,
             Vaults = [.. health.OrderBy(v => v.Name, StringComparer.Ordinal)],
+            Copies = [.. await Task.WhenAll(vaults.CopyNames.Order(StringComparer.Ordinal).Select(HealthOfPlaceAsync)).ConfigureAwait(false)],
         };
     }
 
@@ -126,9 +127,11 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
     {
         try
         {
-            var vault = await vaults.OpenForBackupAsync(name, cancel).ConfigureAwait(false);
-            var disk = DiskOf(name);
-            return new VaultHealth { Name = name, VaultId = vault.Id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
+            var id = settings.Vaults[name].BackupKeyFile is null
+                ? await OpenVault.IdentifyAsync(vaults.OpenStore(name), cancel).ConfigureAwait(false)
+                : (await vaults.OpenForBackupAsync(name, cancel).ConfigureAwait(false)).Id;
+            var disk = DiskOf(settings.Vaults[name].Location);
+            return new VaultHealth { Name = name, VaultId = id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
         }
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
         {
@@ -136,11 +139,20 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         }
     }
 
-    private DriveInfo? DiskOf(string name)
+    private Task<PlaceHealth> HealthOfPlaceAsync(string name) => Task.Run(() =>
     {
-        var place = settings.Vaults[name].Location;
-        return BlobLocation.IsUrl(place) ? null : new DriveInfo(place);
-    }
+        try
+        {
+            var disk = DiskOf(vaults.FindCopies(name));
+            return new PlaceHealth { Name = name, BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
+        }
+        catch (AgentException e) when (e.Failure is { } failure)
+        {
+            return new PlaceHealth { Name = name, Failure = failure };
+        }
+    });
+
+    private static DriveInfo? DiskOf(string place) => BlobLocation.IsUrl(place) ? null : new DriveInfo(place);
 
     private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;
 

@@ -12,6 +12,8 @@ internal sealed class VaultShelf(AgentSettings settings, TimeProvider time)
 {
     public IEnumerable<string> Names => settings.Vaults.Keys;
 
+    public IEnumerable<string> CopyNames => settings.Copies.Keys;
+
     public bool CanRestore(string name) => settings.Vaults.TryGetValue(name, out var vault) && vault.RestoreKeyFile is not null;
 
     /// <summary>Opens a vault for adding, with the backup key: reading content is not possible.</summary>
@@ -20,7 +22,65 @@ internal sealed class VaultShelf(AgentSettings settings, TimeProvider time)
     public Task<OpenVault> OpenForBackupAsync(string name, CancellationToken cancel)
     {
         var vault = Find(name);
-        return OpenVault.OpenAsync(OpenStore(vault), LoadKey(vault.BackupKeyFile), time, cancel);
+        return vault.BackupKeyFile is { } file
+            ? OpenVault.OpenAsync(OpenStore(vault), LoadKey(file), time, cancel)
+            : throw Refused($"The agent only copies from the vault '{name}'.", "Name a key with 'backupKeyFile' in the agent's configuration.");
+    }
+
+    /// <summary>
+    /// Opens a vault for verifying, with the key that lets most be read: to prune, to restore, to back up; null when the agent holds none.
+    /// </summary>
+    /// <exception cref="AgentException">Unknown vault, or its key cannot be used.</exception>
+    /// <exception cref="VaultException">The vault does not open.</exception>
+    public async Task<OpenVault?> OpenForVerifyAsync(string name, CancellationToken cancel)
+    {
+        var vault = Find(name);
+        return (vault.PruneKeyFile ?? vault.RestoreKeyFile ?? vault.BackupKeyFile) is { } file
+            ? await OpenVault.OpenAsync(OpenStoreForRepair(vault), LoadKey(file), time, cancel).ConfigureAwait(false)
+            : null;
+    }
+
+    /// <summary>Whether this agent may replace what is damaged in a vault: only the one that prunes it.</summary>
+    public bool MayRepair(string name) => Find(name).PruneKeyFile is not null;
+
+    /// <summary>The store of a vault with the right to replace what is damaged.</summary>
+    public IObjectStore OpenStoreForRepair(string name) => OpenStoreForRepair(Find(name));
+
+    /// <summary>A vault's copy in one of the agent's places.</summary>
+    /// <exception cref="AgentException">Unknown place.</exception>
+    public FolderReplica OpenCopy(string place, VaultId vault) => new(FindCopies(place), vault);
+
+    /// <summary>The store of a replica or a copy that an order names.</summary>
+    /// <exception cref="AgentException">Unknown place.</exception>
+    public IReplicaStore OpenOrigin(RestoreOrigin from, VaultId vault) => from.Kind is RestoreOriginKind.Copy
+        ? OpenCopy(from.Place!, vault)
+        : Replica.Open(BlobLocation.Parse(from.ContainerUri!.ToString()), vault, BlobCredential.FromSas(from.Sas!.Reveal()));
+
+    /// <summary>
+    /// The folder of a place for copies. It must be there: what is not mounted must not be taken for an empty disk, or copies would pile up on this one.
+    /// </summary>
+    /// <exception cref="AgentException">Unknown place, or it is not there now.</exception>
+    public string FindCopies(string place)
+    {
+        if (!settings.Copies.TryGetValue(place, out var folder))
+        {
+            throw AgentException.OfJob(new Failure
+            {
+                Code = FailureCode.UnknownVault,
+                Message = $"The agent knows no place '{place}' for copies.",
+                Hint = "Compare the tier's place in the policy with 'copies' in the agent's configuration.",
+            });
+        }
+
+        return Directory.Exists(folder)
+            ? folder
+            : throw AgentException.OfJob(new Failure
+            {
+                Code = FailureCode.ReplicaUnavailable,
+                Message = $"{folder}, the place '{place}' for copies, is not there.",
+                Hint = "Mount the other node's share, or make the folder.",
+                IsTransient = true,
+            });
     }
 
     /// <summary>Opens a vault for reading.</summary>
@@ -36,7 +96,7 @@ internal sealed class VaultShelf(AgentSettings settings, TimeProvider time)
     {
         var vault = Find(name);
         return vault.PruneKeyFile is { } file
-            ? OpenVault.OpenAsync(OpenStore(vault with { CredentialFile = vault.PruneCredentialFile ?? vault.CredentialFile }), LoadKey(file), time, cancel)
+            ? OpenVault.OpenAsync(OpenStoreForRepair(vault), LoadKey(file), time, cancel)
             : throw Refused($"The agent may not prune the vault '{name}'.", "Name a restore key with 'pruneKeyFile' in the configuration of the one agent that shall, and that agent as 'caretaker' in the policy.");
     }
 
@@ -70,6 +130,8 @@ internal sealed class VaultShelf(AgentSettings settings, TimeProvider time)
             Message = $"The agent knows no vault '{name}'.",
             Hint = "Compare the asset's vault in the policy with 'vaults' in the agent's configuration.",
         });
+
+    private static IObjectStore OpenStoreForRepair(VaultSettings vault) => OpenStore(vault with { CredentialFile = vault.PruneCredentialFile ?? vault.CredentialFile });
 
     private static IObjectStore OpenStore(VaultSettings vault)
     {

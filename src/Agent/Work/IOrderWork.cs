@@ -16,6 +16,10 @@ internal sealed record JobOutcome
 
     public PruneResult? Prune { get; init; }
 
+    public VerifyResult? Verify { get; init; }
+
+    public TidyResult? Tidy { get; init; }
+
     public SurveyResult? Survey { get; init; }
 
     public Failure? Failure { get; init; }

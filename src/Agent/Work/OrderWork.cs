@@ -3,11 +3,14 @@ using Backup.AgentApi;
 namespace Backup.Agent.Work;
 
 /// <summary>Hands each job order to the work for its operation and turns expected exceptions into outcomes.</summary>
-internal sealed class OrderWork(BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune, HoldWork holds, SurveyWork survey) : IOrderWork
+internal sealed class OrderWork(
+    BackupWork backup, RestoreWork restore, ReplicateWork replicate, PruneWork prune, VerifyWork verify, TidyWork tidy, HoldWork holds, SurveyWork survey) : IOrderWork
 {
     public async Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
-        var side = order is RestoreOrder { From.Kind: RestoreOriginKind.Replica } or SurveyOrder { From.Kind: RestoreOriginKind.Replica } ? JobSide.Replica : JobSide.Vault;
+        var side = order is RestoreOrder { From.Kind: not RestoreOriginKind.Vault } or SurveyOrder { From.Kind: not RestoreOriginKind.Vault } or VerifyOrder { Copy: not null } or TidyOrder
+            ? JobSide.Replica
+            : JobSide.Vault;
         try
         {
             return order switch
@@ -18,6 +21,8 @@ internal sealed class OrderWork(BackupWork backup, RestoreWork restore, Replicat
                 PruneOrder o => await prune.RunAsync(o, progress, cancel).ConfigureAwait(false),
                 HoldOrder o => await holds.HoldAsync(id, o, cancel).ConfigureAwait(false),
                 ReleaseOrder o => await holds.ReleaseAsync(o).ConfigureAwait(false),
+                VerifyOrder o => await verify.RunAsync(o, progress, cancel).ConfigureAwait(false),
+                TidyOrder o => await tidy.RunAsync(o, cancel).ConfigureAwait(false),
                 SurveyOrder o => await survey.RunAsync(id, o, cancel).ConfigureAwait(false),
                 _ => throw new ArgumentException($"{order.Operation} is no job.", nameof(order)),
             };

@@ -7,7 +7,7 @@ using Backup.Vault.Replicating;
 namespace Backup.Agent.Work;
 
 /// <summary>Copies what a replica lacks. Needs no key of the vault, so an agent that only backs up can replicate.</summary>
-internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimeProvider time)
+internal sealed class ReplicateWork(VaultShelf vaults, SendingLines lines, TimeProvider time)
 {
     public async Task<JobOutcome> RunAsync(ReplicateOrder order, IProgress<JobProgress> progress, CancellationToken cancel)
     {
@@ -25,11 +25,10 @@ internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimePro
                 return JobOutcome.Failed(SnapshotMissing(order.SnapshotId, order.Vault));
             }
 
-            var replica = Replica.Open(
-                BlobLocation.Parse(order.Replica.ContainerUri.ToString()), vault, BlobCredential.FromSas(order.Replica.Sas.Reveal()),
-                new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(order.Replica.AccessTier.ToString()) });
+            var line = lines.To(order.Copy);
             line.Use(order.Bandwidth);
-            var outcome = await new Replication(source, replica, time) { Copy = new CopyRequest { Budget = line.Budget } }.RunAsync(snapshot, new VaultNote(progress, "replicating"), cancel).ConfigureAwait(false);
+            var outcome = await new Replication(source, Open(order, vault), time) { Copy = new CopyRequest { Budget = line.Budget } }
+                .RunAsync(snapshot, new VaultNote(progress, "replicating"), cancel).ConfigureAwait(false);
             return new JobOutcome
             {
                 State = JobState.Succeeded,
@@ -49,6 +48,12 @@ internal sealed class ReplicateWork(VaultShelf vaults, SendingLine line, TimePro
             return JobOutcome.Failed(JobFailures.Of(e, source.HasFailed ? JobSide.Vault : JobSide.Replica, isRestore: false)!);
         }
     }
+
+    private IReplicaStore Open(ReplicateOrder order, VaultId vault) => order is { Replica: { } container }
+        ? Replica.Open(
+            BlobLocation.Parse(container.ContainerUri.ToString()), vault, BlobCredential.FromSas(container.Sas.Reveal()),
+            new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(container.AccessTier.ToString()) })
+        : vaults.OpenCopy(order.Copy!, vault);
 
     private static Failure SnapshotMissing(string id, string vault) => new()
     {

@@ -6,7 +6,7 @@ using Backup.Vault.Snapshots;
 
 namespace Backup.Agent.Work;
 
-/// <summary>Opens what an order reads from: a vault of the agent, or a replica.</summary>
+/// <summary>Opens what an order reads from: a vault of the agent, a replica, or a copy on another node.</summary>
 internal sealed class RestoreSource(VaultShelf vaults)
 {
     /// <summary>Opens it with the restore key.</summary>
@@ -19,8 +19,8 @@ internal sealed class RestoreSource(VaultShelf vaults)
             return vaults.OpenForRestoreAsync(from.Vault!, cancel);
         }
 
-        var (container, id, credential) = PlaceOf(from);
-        return vaults.OpenReplicaAsync(Replica.Open(container, id, credential), from.Vault, id, cancel);
+        var id = VaultOf(from);
+        return vaults.OpenReplicaAsync(vaults.OpenOrigin(from, id), from.Vault, id, cancel);
     }
 
     /// <summary>Opens a replica whose data packs lie in the archive tier: they are read from their copies.</summary>
@@ -28,8 +28,8 @@ internal sealed class RestoreSource(VaultShelf vaults)
     /// <exception cref="VaultException">It does not open.</exception>
     public async Task<(OpenVault Vault, RehydratedReplica Packs)> OpenArchiveAsync(RestoreOrigin from, CancellationToken cancel)
     {
-        var (container, id, credential) = PlaceOf(from);
-        var replica = await RehydratedReplica.OpenAsync(container, id, credential, cancel).ConfigureAwait(false);
+        var id = VaultOf(from);
+        var replica = await RehydratedReplica.OpenAsync(BlobLocation.Parse(from.ContainerUri!.ToString()), id, BlobCredential.FromSas(from.Sas!.Reveal()), cancel).ConfigureAwait(false);
         return (await vaults.OpenReplicaAsync(replica, from.Vault, id, cancel).ConfigureAwait(false), replica);
     }
 
@@ -57,7 +57,7 @@ internal sealed class RestoreSource(VaultShelf vaults)
         }
     }
 
-    private static (BlobLocation Container, VaultId Vault, BlobCredential Credential) PlaceOf(RestoreOrigin from) => VaultId.TryParse(from.VaultId, out var id)
-        ? (BlobLocation.Parse(from.ContainerUri!.ToString()), id, BlobCredential.FromSas(from.Sas!.Reveal()))
+    private static VaultId VaultOf(RestoreOrigin from) => VaultId.TryParse(from.VaultId, out var id)
+        ? id
         : throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{from.VaultId}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
 }

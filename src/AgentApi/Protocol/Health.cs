@@ -36,6 +36,22 @@ public sealed record VaultHealth
     [JsonPropertyName("failure")] public Failure? Failure { get; init; }
 }
 
+/// <summary>A place for copies as its agent finds it.</summary>
+public sealed record PlaceHealth
+{
+    /// <summary>The place's name in the agent's configuration.</summary>
+    [JsonPropertyName("name")] public required string Name { get; init; }
+
+    /// <summary>Free bytes there, when it can be reached.</summary>
+    [JsonPropertyName("bytesFree")] public long? BytesFree { get; init; }
+
+    /// <summary>Size of the disk there, in bytes, when it can be reached.</summary>
+    [JsonPropertyName("bytesTotal")] public long? BytesTotal { get; init; }
+
+    /// <summary>Why the place cannot be used; null when it can.</summary>
+    [JsonPropertyName("failure")] public Failure? Failure { get; init; }
+}
+
 /// <summary>The agent's own account of itself.</summary>
 public sealed record AgentHealth
 {
@@ -59,4 +75,7 @@ public sealed record AgentHealth
 
     /// <summary>Its vaults.</summary>
     [JsonPropertyName("vaults")] public IReadOnlyList<VaultHealth> Vaults { get; init; } = [];
+
+    /// <summary>Places on other nodes that it copies vaults to.</summary>
+    [JsonPropertyName("copies")] public IReadOnlyList<PlaceHealth> Copies { get; init; } = [];
 }

@@ -128,6 +128,12 @@ public sealed record JobReport
     /// <summary>Present for a finished prune.</summary>
     [JsonPropertyName("prune")] public PruneResult? Prune { get; init; }
 
+    /// <summary>Present for a finished verification.</summary>
+    [JsonPropertyName("verify")] public VerifyResult? Verify { get; init; }
+
+    /// <summary>Present for a finished tidying.</summary>
+    [JsonPropertyName("tidy")] public TidyResult? Tidy { get; init; }
+
     /// <summary>Present for a finished survey.</summary>
     [JsonPropertyName("survey")] public SurveyResult? Survey { get; init; }
 

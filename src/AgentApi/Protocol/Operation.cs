@@ -24,6 +24,12 @@ public enum Operation
     /// <summary>Let go what is held. A job.</summary>
     [JsonStringEnumMemberName("release")] Release,
 
+    /// <summary>Read what a vault, or a copy of one, holds, and mend what is damaged. A job.</summary>
+    [JsonStringEnumMemberName("verify")] Verify,
+
+    /// <summary>Remove from a copy on another node what its vault dropped. A job.</summary>
+    [JsonStringEnumMemberName("tidy")] Tidy,
+
     /// <summary>Which packs a restore would read. A job.</summary>
     [JsonStringEnumMemberName("survey")] Survey,
 
@@ -69,7 +75,7 @@ public static class Operations
 {
     /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
     public static bool IsJob(this Operation operation) =>
-        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Hold or Operation.Release or Operation.Survey;
+        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Verify or Operation.Tidy or Operation.Hold or Operation.Release or Operation.Survey;
 }
 
 /// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>

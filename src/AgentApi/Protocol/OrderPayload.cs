@@ -53,7 +53,7 @@ public abstract record JobOrder : OrderPayload<JobTicket>
     {
     }
 
-    /// <summary>Null for what fits the operation: restores, surveys and what holds applications are urgent, because somebody waits; backups normal; replications and prunes low.</summary>
+    /// <summary>Null for what fits the operation: restores, surveys and what holds applications are urgent, because somebody waits; backups normal; all others low.</summary>
     [JsonPropertyName("priority")] public JobPriority? Priority { get; init; }
 
     /// <summary>The priority that counts.</summary>
@@ -61,7 +61,7 @@ public abstract record JobOrder : OrderPayload<JobTicket>
     public JobPriority PriorityOrDefault => Priority ?? Operation switch
     {
         Operation.Restore or Operation.Hold or Operation.Release or Operation.Survey => JobPriority.Urgent,
-        Operation.Replicate or Operation.Prune => JobPriority.Low,
+        Operation.Replicate or Operation.Prune or Operation.Verify or Operation.Tidy => JobPriority.Low,
         _ => JobPriority.Normal,
     };
 

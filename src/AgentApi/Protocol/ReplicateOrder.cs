@@ -51,8 +51,11 @@ public sealed record ReplicateOrder : JobOrder
     /// <summary>The vault's name in the agent's configuration.</summary>
     [JsonPropertyName("vault")] public required string Vault { get; init; }
 
-    /// <summary>Where to copy to.</summary>
-    [JsonPropertyName("replica")] public required ReplicaTarget Replica { get; init; }
+    /// <summary>The container to copy to. Exactly one of this and <see cref="Copy"/>.</summary>
+    [JsonPropertyName("replica")] public ReplicaTarget? Replica { get; init; }
+
+    /// <summary>The place to copy to, by its name under <c>copies</c> in the agent's configuration: another node's storage.</summary>
+    [JsonPropertyName("copy")] public string? Copy { get; init; }
 
     /// <summary>The snapshot that the replica must hold when the job has succeeded.</summary>
     [JsonPropertyName("snapshotId")] public required string SnapshotId { get; init; }
@@ -60,21 +63,26 @@ public sealed record ReplicateOrder : JobOrder
     /// <summary>The most steps of <see cref="Bandwidth"/>: one for every minute of a day, and one more.</summary>
     public const int BandwidthStepsMax = 1441;
 
-    /// <summary>How fast all copies of this agent together may send, oldest step first; the last one holds on. Empty: no limit.</summary>
+    /// <summary>
+    /// How fast all copies of this agent together may send, off-site or to the one place of <see cref="Copy"/>, oldest step first; the last one
+    /// holds on. Empty: no limit.
+    /// </summary>
     [JsonPropertyName("bandwidth")] public IReadOnlyList<RateStep> Bandwidth { get; init; } = [];
 
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Replicate;
 
     // The limits of the hour do not make another job either.
-    internal override OrderPayload WithoutCredentials() => this with { Priority = null, Bandwidth = [], Replica = Replica with { Sas = new SecretText("") } };
+    internal override OrderPayload WithoutCredentials() =>
+        this with { Priority = null, Bandwidth = [], Replica = Replica is null ? null : Replica with { Sas = new SecretText("") } };
 
     internal override void Check(ContractCheck check)
     {
         check.Name(Vault, "vault");
         check.Name(SnapshotId, "snapshotId");
         check.That(Bandwidth is { Count: <= BandwidthStepsMax } && Bandwidth.All(s => s is { BytesPerSecond: null or > 0 }), $"'bandwidth' must hold at most {BandwidthStepsMax} steps of at least one byte per second");
-        check.That(Replica is not null, "'replica' must be present");
+        check.That(Replica is null != Copy is null, "one of 'replica' and 'copy' must be present");
+        if (Copy is not null) check.Name(Copy, "copy");
         if (Replica is null) return;
         check.Name(Replica.Name, "replica.name");
         check.HttpsOrLoopback(Replica.ContainerUri, "replica.containerUri");

@@ -11,6 +11,9 @@ public enum RestoreOriginKind
 
     /// <summary>A replica in a blob container.</summary>
     [JsonStringEnumMemberName("replica")] Replica,
+
+    /// <summary>A copy on another node, in a place of the agent's configuration.</summary>
+    [JsonStringEnumMemberName("copy")] Copy,
 }
 
 /// <summary>How a restore treats packs that lie in the archive tier.</summary>
@@ -24,13 +27,13 @@ public enum ArchiveReading
     [JsonStringEnumMemberName("all")] All,
 }
 
-/// <summary>Where a restore reads from. Make one by <see cref="FromVault"/> or <see cref="FromReplica"/>.</summary>
+/// <summary>Where a restore reads from. Make one by <see cref="FromVault"/>, <see cref="FromReplica"/> or <see cref="FromCopy"/>.</summary>
 public sealed record RestoreOrigin
 {
     /// <summary>Which of the fields below apply.</summary>
     [JsonPropertyName("kind")] public required RestoreOriginKind Kind { get; init; }
 
-    /// <summary>The vault's name in the agent's configuration; with <see cref="RestoreOriginKind.Replica"/> the vault whose restore key applies, or null to let the agent find it by <see cref="VaultId"/>.</summary>
+    /// <summary>The vault's name in the agent's configuration; else the vault whose restore key applies, or null to let the agent find it by <see cref="VaultId"/>.</summary>
     [JsonPropertyName("vault")] public string? Vault { get; init; }
 
     /// <summary>The replica's container, without credentials.</summary>
@@ -39,8 +42,11 @@ public sealed record RestoreOrigin
     /// <summary>A container SAS: read and list.</summary>
     [JsonPropertyName("sas")] public SecretText? Sas { get; init; }
 
-    /// <summary>The id of the vault the replica copies.</summary>
+    /// <summary>The id of the vault the replica or the copy is of.</summary>
     [JsonPropertyName("vaultId")] public string? VaultId { get; init; }
+
+    /// <summary>The place's name under <c>copies</c> in the agent's configuration.</summary>
+    [JsonPropertyName("place")] public string? Place { get; init; }
 
     /// <summary>Read from a vault of the agent.</summary>
     public static RestoreOrigin FromVault(string vault) => new() { Kind = RestoreOriginKind.Vault, Vault = vault };
@@ -49,16 +55,25 @@ public sealed record RestoreOrigin
     public static RestoreOrigin FromReplica(Uri containerUri, SecretText sas, string vaultId, string? vault = null) =>
         new() { Kind = RestoreOriginKind.Replica, ContainerUri = containerUri, Sas = sas, VaultId = vaultId, Vault = vault };
 
+    /// <summary>Read from a copy on another node.</summary>
+    public static RestoreOrigin FromCopy(string place, string vaultId, string? vault = null) => new() { Kind = RestoreOriginKind.Copy, Place = place, VaultId = vaultId, Vault = vault };
+
     internal RestoreOrigin WithoutCredentials() => Sas is null ? this : this with { Sas = new SecretText("") };
 
-    internal void Check(ContractCheck check)
+    internal void Check(ContractCheck check, string field)
     {
-        check.That(Enum.IsDefined(Kind), "'from.kind' is unknown");
-        if (Kind == RestoreOriginKind.Vault || Vault is not null) check.Name(Vault, "from.vault");
-        if (Kind != RestoreOriginKind.Replica) return;
-        check.HttpsOrLoopback(ContainerUri, "from.containerUri");
-        check.Secret(Sas, "from.sas");
-        check.Name(VaultId, "from.vaultId");
+        check.That(Enum.IsDefined(Kind), $"'{field}.kind' is unknown");
+        if (Kind == RestoreOriginKind.Vault || Vault is not null) check.Name(Vault, $"{field}.vault");
+        if (Kind == RestoreOriginKind.Vault) return;
+        check.Name(VaultId, $"{field}.vaultId");
+        if (Kind == RestoreOriginKind.Copy)
+        {
+            check.Name(Place, $"{field}.place");
+            return;
+        }
+
+        check.HttpsOrLoopback(ContainerUri, $"{field}.containerUri");
+        check.Secret(Sas, $"{field}.sas");
     }
 }
 
@@ -124,7 +139,7 @@ public sealed record RestoreOrder : JobOrder
         check.That(Archive is null || (Enum.IsDefined(Archive.Value) && From is { Kind: RestoreOriginKind.Replica }), "'archive' is for replicas only");
         check.That(Archive is not ArchiveReading.Ready || (SourceKind == SourceKind.Files && !Discard), "a part can be restored of files only, and not as a drill");
         check.That(From is not null, "'from' must be present");
-        From?.Check(check);
+        From?.Check(check, "from");
     }
 }
 

@@ -78,6 +78,8 @@ internal sealed record WelcomeStatement
 [JsonSerializable(typeof(PruneOrder))]
 [JsonSerializable(typeof(HoldOrder))]
 [JsonSerializable(typeof(ReleaseOrder))]
+[JsonSerializable(typeof(VerifyOrder))]
+[JsonSerializable(typeof(TidyOrder))]
 [JsonSerializable(typeof(SurveyOrder))]
 [JsonSerializable(typeof(SurveyPacksQuery))]
 [JsonSerializable(typeof(DeletionsQuery))]

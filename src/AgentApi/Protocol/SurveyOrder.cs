@@ -27,7 +27,7 @@ public sealed record SurveyOrder : JobOrder
         check.Name(SnapshotId, "snapshotId");
         check.Items(Include, "include", pattern => check.Path(pattern, "include[]"));
         check.That(From is not null, "'from' must be present");
-        From?.Check(check);
+        From?.Check(check, "from");
     }
 }
 

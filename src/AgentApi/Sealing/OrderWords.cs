@@ -14,6 +14,8 @@ internal static class OrderWords
         (Operation.Prune, "prune", WireJson.Default.PruneOrder),
         (Operation.Hold, "hold", WireJson.Default.HoldOrder),
         (Operation.Release, "release", WireJson.Default.ReleaseOrder),
+        (Operation.Verify, "verify", WireJson.Default.VerifyOrder),
+        (Operation.Tidy, "tidy", WireJson.Default.TidyOrder),
         (Operation.Survey, "survey", WireJson.Default.SurveyOrder),
         (Operation.Job, "job", WireJson.Default.JobQuery),
         (Operation.Cancel, "cancel", WireJson.Default.CancelOrder),

@@ -7,10 +7,10 @@ namespace Backup.Catalog.Capacity;
 /// <summary>What kind of place is measured.</summary>
 public enum PlaceKind
 {
-    /// <summary>A vault: the disk it lies on.</summary>
+    /// <summary>A vault, or a place for copies on another node: the disk it lies on.</summary>
     Vault,
 
-    /// <summary>An off-site tier: what our replicas hold there.</summary>
+    /// <summary>A tier: what our replicas hold there.</summary>
     Tier,
 }
 

@@ -17,18 +17,23 @@ public sealed class ProtectionStore(CatalogDatabase database, TimeProvider clock
     private const string Columns = "at, recovery_point_id, copies, media, offsite, immutable, errors, restore_proven_at, missing";
 
     /// <summary>Records a state, if it differs from the newest recorded one in more than the recovery point.</summary>
-    /// <returns>True when it was recorded.</returns>
-    public Task<bool> RecordAsync(AssetName asset, RecoveryPointId? point, CopyRuleState state, CancellationToken cancel) => database.WriteAsync(
+    /// <param name="asset">Whose state.</param>
+    /// <param name="assess">Computes it. Called while nobody else records the asset's state, so that a state is never recorded after a newer one.</param>
+    /// <param name="cancel">Stops waiting for the database.</param>
+    /// <returns>The state, and whether it was recorded now.</returns>
+    public Task<(CopyRuleState State, bool IsNew)> RecordAsync(AssetName asset, Func<CancellationToken, Task<(CopyRuleState State, RecoveryPointId? Point)>> assess, CancellationToken cancel) => database.WriteAsync(
         async session =>
         {
+            ArgumentNullException.ThrowIfNull(assess);
             await session.ExecuteAsync("select from asset where name = $1 for update", cancel, asset.Value).ConfigureAwait(false);
+            var (state, point) = await assess(cancel).ConfigureAwait(false);
             var last = await session.QueryAsync($"select {Columns} from protection_state where asset = $1 order by at desc limit 1", Read, cancel, asset.Value).ConfigureAwait(false);
             if (last is [var newest] && IsSame(newest.State, state))
             {
-                return false;
+                return (state, false);
             }
 
-            return await session.ExecuteAsync(
+            await session.ExecuteAsync(
                 "insert into protection_state (asset, at, recovery_point_id, copies, media, offsite, immutable, errors, restore_proven_at, missing) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing",
                 cancel,
                 asset.Value,
@@ -40,7 +45,8 @@ public sealed class ProtectionStore(CatalogDatabase database, TimeProvider clock
                 state.Immutable,
                 state.Errors,
                 state.RestoreProvenAt?.ToUniversalTime(),
-                state.Missing.ToArray()).ConfigureAwait(false) == 1;
+                state.Missing.ToArray()).ConfigureAwait(false);
+            return (state, true);
         },
         cancel);
 

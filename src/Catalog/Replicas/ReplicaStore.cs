@@ -166,6 +166,12 @@ public sealed class ReplicaStore(CatalogDatabase database, AuditTrail audit, Tim
             $"select {Columns} from replica where recovery_point_id = any($1)", Read, cancel, (object)points.Select(p => p.Value).ToArray()).ConfigureAwait(false),
         cancel);
 
+    /// <summary>A snapshot's copy in a tier; null when there is none.</summary>
+    public Task<Replica?> FindAsync(string vaultId, string snapshotId, TierName tier, CancellationToken cancel) => database.ReadAsync(
+        async session => (await session.QueryAsync(
+            $"select {Columns} from replica where tier = $3 and recovery_point_id in (select id from recovery_point where vault_id = $1 and snapshot_id = $2)", Read, cancel, vaultId, snapshotId, tier.Value).ConfigureAwait(false)).FirstOrDefault(),
+        cancel);
+
     private static async Task<Replica> GetAsync(CatalogSession session, RecoveryPointId point, TierName tier, CancellationToken cancel) =>
         (await session.QueryAsync($"select {Columns} from replica where recovery_point_id = $1 and tier = $2", Read, cancel, point.Value, tier.Value).ConfigureAwait(false)).FirstOrDefault()
         ?? throw new CatalogException(CatalogFault.NotFound, $"There is no replica of {point} in {tier}.", "Replicas are listed with their recovery points.");

@@ -1,5 +1,4 @@
 using Backup.AgentApi;
-using Backup.Policy;
 using Microsoft.DurableTask;
 
 namespace Backup.Functions.Agents;
@@ -65,6 +64,12 @@ public sealed record AgentTask
     /// <summary>Let go what the order of this id holds.</summary>
     public string? Release { get; init; }
 
+    /// <summary>Read what a vault holds and mend it, or look at a copy on another node.</summary>
+    public VerifyTask? Verify { get; init; }
+
+    /// <summary>Remove from a copy on another node what its vault dropped.</summary>
+    public AgentApi.TidyOrder? Tidy { get; init; }
+
     /// <summary>Find out which packs a restore reads.</summary>
     public SurveyTask? Survey { get; init; }
 }
@@ -83,6 +88,25 @@ public sealed record HoldTask
 
     /// <summary>After so many seconds the agent lets go by itself.</summary>
     public required int SecondsMax { get; init; }
+}
+
+/// <summary>A verification order without its envelope and without the SAS of places to repair from.</summary>
+public sealed record VerifyTask
+{
+    /// <summary>The vault in the agent's configuration.</summary>
+    public required string Vault { get; init; }
+
+    /// <summary>The vault's own id; null when nobody knows it yet, and then nothing is mended.</summary>
+    public string? VaultId { get; init; }
+
+    /// <summary>Look at this copy instead of the vault.</summary>
+    public AgentApi.CopyToVerify? Copy { get; init; }
+
+    /// <summary>The share of the vault's packs to read.</summary>
+    public double SamplePercent { get; init; } = 100;
+
+    /// <summary>Where to look for healthy copies.</summary>
+    public ReplicaPlace[] RepairFrom { get; init; } = [];
 }
 
 /// <summary>A survey order without its envelope and without its SAS.</summary>
@@ -171,30 +195,6 @@ public sealed record ReplicateTask
 
     /// <summary>Where to.</summary>
     public required ReplicaPlace Place { get; init; }
-}
-
-/// <summary>Where a replica lies.</summary>
-public sealed record ReplicaPlace
-{
-    /// <summary>The tier.</summary>
-    public required string Tier { get; init; }
-
-    /// <summary>The container's name.</summary>
-    public required string Container { get; init; }
-
-    /// <summary>The access tier's name: Hot, Cool, Cold or Archive.</summary>
-    public required string AccessTier { get; init; }
-
-    /// <summary>The container's name in its address.</summary>
-    public static string ContainerOf(Uri address)
-    {
-        ArgumentNullException.ThrowIfNull(address);
-        return address.Segments[^1].Trim('/');
-    }
-
-    /// <summary>As the policy names it.</summary>
-    public static ReplicaPlace Of(Tier tier, string container) =>
-        new() { Tier = tier.Name.Value, Container = container, AccessTier = tier.AccessTier.ToString() };
 }
 
 /// <summary>A restore order without its envelope and without its SAS.</summary>

@@ -29,11 +29,13 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
             { Backup: { } backup } => Backup(backup),
             { Replicate: { } replicate } => await ReplicateAsync(agent, replicate, cancel).ConfigureAwait(false),
             { Restore: { } restore } => await RestoreAsync(restore, cancel).ConfigureAwait(false),
+            { Verify: { } verify } => await VerifyAsync(verify, cancel).ConfigureAwait(false),
+            { Tidy: { } tidy } => tidy,
             { Prune: { } prune } => new PruneOrder { Vault = prune.Vault, Drops = prune.Drops, AllowsLast = prune.AllowsLast, DryRun = prune.DryRun },
             { Hold: { } hold } => new HoldOrder { RunId = hold.Run, Group = hold.Group, Hooks = hold.Hooks, SecondsMax = hold.SecondsMax },
             { Release: { } held } => new ReleaseOrder { Hold = OrderId.Parse(held) },
             { Survey: { } survey } => await SurveyAsync(survey, cancel).ConfigureAwait(false),
-            _ => throw new ArgumentException("A task says one of backup, replicate, restore, prune, hold, release and survey", nameof(task)),
+            _ => throw new ArgumentException("A task says one thing to do", nameof(task)),
         };
         return order with { Priority = ClassUrgency.Of(order.Operation, classPriority) };
     }
@@ -46,9 +48,18 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
             return [];
         }
 
-        var sharers = policy.Assets.Where(a => policy.SiteOf(a).Name == site.Name && policy.TiersOf(a).Count > 0).Select(a => a.Agent).Distinct().Count();
+        var sharers = policy.Assets.Where(a => policy.SiteOf(a).Name == site.Name && policy.TiersOf(a).Any(t => t is { Node: null, CopyFrom: null })).Select(a => a.Agent).Distinct().Count();
         return BandwidthSchedule.Of(site, Math.Max(1, sharers), clock.GetUtcNow());
     }
+
+    /// <summary>What a tier on another node allows. Only the agents that copy there share it, each to its own disk or share.</summary>
+    private IReadOnlyList<BandwidthStep> StepsTo(string tier, AgentName copier)
+    {
+        var zone = policy.Sites.FirstOrDefault(s => s.Name == policy.FindAgent(copier)?.Site)?.TimeZone ?? TimeZoneInfo.Utc;
+        return policy.FindTier(new TierName(tier))?.Node is { } node ? BandwidthSchedule.Of(node.Bandwidth, zone, 1, clock.GetUtcNow()) : [];
+    }
+
+    private static IReadOnlyList<RateStep> Rates(IReadOnlyList<BandwidthStep> steps) => [.. steps.Select(s => new RateStep { From = s.From, BytesPerSecond = s.BytesPerSecond })];
 
     private static BackupOrder Backup(BackupTask task) => new()
     {
@@ -63,12 +74,17 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
 
     private async Task<ReplicateOrder> ReplicateAsync(AgentName agent, ReplicateTask task, CancellationToken cancel)
     {
+        if (task.Place.Node is { } place)
+        {
+            return new ReplicateOrder { Vault = task.Vault, SnapshotId = task.SnapshotId, Copy = place, Bandwidth = Rates(StepsTo(task.Place.Tier, agent)) };
+        }
+
         var grant = await offsite.GrantAsync(new TierName(task.Place.Tier), task.Place.Container, ReplicaRights.Copy, cancel).ConfigureAwait(false);
         return new ReplicateOrder
         {
             Vault = task.Vault,
             SnapshotId = task.SnapshotId,
-            Bandwidth = [.. StepsOf(agent).Select(s => new RateStep { From = s.From, BytesPerSecond = s.BytesPerSecond })],
+            Bandwidth = Rates(StepsOf(agent)),
             Replica = new ReplicaTarget
             {
                 Name = task.Place.Tier,
@@ -81,13 +97,15 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
 
     private async Task<RestoreOrder> RestoreAsync(RestoreTask task, CancellationToken cancel)
     {
+        var from = task.From is { } place ? await OriginAsync(place, task.VaultId, task.Vault, cancel).ConfigureAwait(false) : RestoreOrigin.FromVault(task.Vault);
+
         return new RestoreOrder
         {
             RestoreId = task.Restore,
             Asset = task.Asset,
             SourceKind = Enum.Parse<SourceKind>(task.Kind, ignoreCase: true),
             SnapshotId = task.SnapshotId,
-            From = task.From is { } place ? await ReplicaAsync(place, task.VaultId, task.Vault, cancel).ConfigureAwait(false) : RestoreOrigin.FromVault(task.Vault),
+            From = from,
             Target = task.Target,
             Include = task.Include,
             Overwrite = task.Overwrite,
@@ -99,10 +117,30 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
     }
 
     private async Task<SurveyOrder> SurveyAsync(SurveyTask task, CancellationToken cancel) =>
-        new() { SnapshotId = task.SnapshotId, Include = task.Include, From = await ReplicaAsync(task.From, task.VaultId, task.Vault, cancel).ConfigureAwait(false) };
+        new() { SnapshotId = task.SnapshotId, Include = task.Include, From = await OriginAsync(task.From, task.VaultId, task.Vault, cancel).ConfigureAwait(false) };
 
-    private async Task<RestoreOrigin> ReplicaAsync(ReplicaPlace place, string vaultId, string vault, CancellationToken cancel)
+    private async Task<VerifyOrder> VerifyAsync(VerifyTask task, CancellationToken cancel)
     {
+        var from = new List<RestoreOrigin>();
+        if (task.VaultId is { } vaultId)
+        {
+            foreach (var place in task.RepairFrom.Take(VerifyOrder.RepairFromMax))
+            {
+                from.Add(await OriginAsync(place, vaultId, task.Vault, cancel).ConfigureAwait(false));
+            }
+        }
+
+        return new VerifyOrder { Vault = task.Vault, Copy = task.Copy, SamplePercent = task.SamplePercent, RepairFrom = from };
+    }
+
+    /// <summary>A replica to read from. Of a copy on another node the agent finds the key by the vault's id: there the vault may have another name.</summary>
+    private async Task<RestoreOrigin> OriginAsync(ReplicaPlace place, string vaultId, string vault, CancellationToken cancel)
+    {
+        if (place.Node is { } node)
+        {
+            return RestoreOrigin.FromCopy(node, vaultId);
+        }
+
         var grant = await offsite.GrantAsync(new TierName(place.Tier), place.Container, ReplicaRights.Read, cancel).ConfigureAwait(false);
         return RestoreOrigin.FromReplica(grant.Container, new SecretText(grant.Sas), vaultId, vault);
     }

@@ -75,7 +75,7 @@ public static class AssetBackup
         }
 
         await context.CallActivityAsync<bool>(nameof(AssessSignals), new SignalsRequest(plan.Run, plan.Task.Asset, point), RetryPolicies.Catalog); // (6)
-        var copies = await Task.WhenAll(plan.Places.Select(place => TierReplication.RunAsync(context, plan, report.Backup!, point, place))); // (7)
+        var copies = await TierReplication.RunAllAsync(context, plan, report.Backup!, point);                                              // (7)
         return RunEndings.WithPoint(plan, report.Backup!, copies);
     }
 

@@ -62,7 +62,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             SpreadCheckpoint = asset.SpreadCheckpoint,
             RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },
-        Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, tier.ContainerOf(asset)))],
+        Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, asset.Agent, asset.Vault))],
         Patience = settings.Patience,
         ClassPriority = policy.ServiceClassOf(asset).Priority,
     };

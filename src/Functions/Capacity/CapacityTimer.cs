@@ -26,7 +26,7 @@ public sealed class CapacityTimer(PolicyDocument policy, IAgentLink link, Capaci
         try
         {
             var now = clock.GetUtcNow();
-            foreach (var agent in policy.Assets.Select(a => a.Agent).Distinct())
+            foreach (var agent in policy.Assets.Select(a => a.Agent).Concat(policy.Tiers.Select(t => t.Node?.Agent).OfType<AgentName>()).Distinct())
             {
                 await SampleAgentAsync(agent, now, cancel).ConfigureAwait(false);
             }
@@ -60,7 +60,19 @@ public sealed class CapacityTimer(PolicyDocument policy, IAgentLink link, Capaci
                 await capacity.AddAsync(PlaceKind.Vault, $"{agent}/{vault.Name}", new CapacitySample(now, Math.Max(0, total - free)), total, cancel).ConfigureAwait(false);
             }
         }
+
+        foreach (var place in reply.Answer?.Copies ?? [])
+        {
+            if (place is { BytesTotal: > 0 and var total, BytesFree: { } free } && IsUsed(agent, place.Name))
+            {
+                await capacity.AddAsync(PlaceKind.Vault, $"{agent}/{place.Name}", new CapacitySample(now, Math.Max(0, total - free)), total, cancel).ConfigureAwait(false);
+            }
+        }
     }
+
+    /// <summary>The places on other nodes that some tier names: of each the disk, besides what the replicas on it take.</summary>
+    private bool IsUsed(AgentName agent, string place) =>
+        policy.Assets.Any(a => policy.TiersOf(a).Any(t => t.Node is { } node && node.Place == place && node.CopierOf(a.Agent) == agent));
 
     private async Task SpeakAsync(DateTimeOffset now, MeasuredPlace place, CancellationToken cancel)
     {

@@ -29,7 +29,8 @@ public sealed class RestoreResolution(PolicyDocument policy, ControlPlaneSetting
         var goal = body.RecoverTo is { } to ? Goal(to) : null;
         var point = await FindPointAsync(body, goal, cancel).ConfigureAwait(false);
         var place = await FindPlaceAsync(body, point, cancel).ConfigureAwait(false);
-        var agent = FindAgent(body.Agent ?? point.Agent.Value);
+        // A copy on another node is read by the agent next to it.
+        var agent = FindAgent(body.Agent ?? place?.Copier ?? point.Agent.Value);
         var isDatabase = point.Snapshot.Kind is SourceKind.Postgres;
         if (!isDatabase && (body.Prove ? "prove" : goal is not null ? "recoverTo" : body.Dump ? "dump" : null) is { } misplaced)
         {
@@ -163,8 +164,8 @@ public sealed class RestoreResolution(PolicyDocument policy, ControlPlaneSetting
         }
 
         var replica = (await replicas.ListAsync([point.Id], cancel).ConfigureAwait(false)).FirstOrDefault(r => r.Tier == tier.Name);
-        return replica is { State: not (ReplicaState.Failed or ReplicaState.Removed) }
-            ? ReplicaPlace.Of(tier, ReplicaPlace.ContainerOf(replica.ContainerUri))
+        return replica is { State: not (ReplicaState.Failed or ReplicaState.Removed) } && ReplicaPlace.At(tier, point.Agent, point.Vault, replica.ContainerUri) is { } place
+            ? place
             : throw HttpInput.Conflict($"Recovery point \"{point.Id}\" has no replica in tier \"{tier.Name}\".", "GET /api/recovery-points shows where its replicas are.");
     }
 

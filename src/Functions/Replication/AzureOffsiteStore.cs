@@ -175,13 +175,8 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         BlobContainerSasPermissions.Delete,
         async (store, _) =>
         {
-            foreach (var text in names)
+            foreach (var name in names.Select(Parse))
             {
-                if (!ObjectName.TryParse(text, out var name))
-                {
-                    throw new ArgumentException($"\"{text}\" is no store object", nameof(names));
-                }
-
                 await store.DeleteAsync(name, cancel).ConfigureAwait(false);
             }
 
@@ -190,11 +185,45 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         cancel);
 
     /// <inheritdoc/>
+    public async Task<OffsiteCopyStep> PlanCopyAsync(OffsiteReplica source, OffsitePlace target, DateTimeOffset since, int objectsMax, CancellationToken cancel)
+    {
+        await EnsureAsync(target.Tier, target.Container, cancel).ConfigureAwait(false);
+        return await WithRegionsAsync(
+            source,
+            target,
+            async regions =>
+            {
+                var step = await regions.NextAsync(source.ManifestName, source.ManifestSha256, since, objectsMax, cancel).ConfigureAwait(false);
+                return new OffsiteCopyStep([.. step.Lacking.Select(name => name.ToString())], step.Outcome is not { } done ? null : new AgentApi.ReplicateResult
+                {
+                    ObjectsTotal = done.ObjectsTotal,
+                    ObjectsCopied = done.ObjectsCopied,
+                    BytesTotal = done.BytesTotal,
+                    BytesCopied = done.BytesCopied,
+                    ManifestName = done.ManifestName,
+                    ManifestSha256 = done.ManifestHash.ToString(),
+                });
+            },
+            cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task CopyAsync(OffsiteReplica source, OffsitePlace target, IReadOnlyList<string> names, CancellationToken cancel) => WithRegionsAsync(
+        source,
+        target,
+        async regions =>
+        {
+            await regions.CopyAsync([.. names.Select(Parse)], cancel).ConfigureAwait(false);
+            return true;
+        },
+        cancel);
+
+    /// <inheritdoc/>
     public Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel) => WithReplicaAsync(
         replica, BlobContainerSasPermissions.List | BlobContainerSasPermissions.Delete, (store, _) => store.RemoveManifestsAsync(kept, olderThan, cancel), cancel);
 
     /// <summary>Opens a replica with a right that is made for this call, is short-lived and leaves this process only towards the storage.</summary>
-    private async Task<T> WithReplicaAsync<T>(OffsiteReplica replica, BlobContainerSasPermissions permissions, Func<AzureBlobObjectStore, VaultId, Task<T>> work, CancellationToken cancel)
+    private async Task<T> WithReplicaAsync<T>(OffsiteReplica replica, BlobContainerSasPermissions permissions, Func<AzureBlobObjectStore, VaultId, Task<T>> work, CancellationToken cancel, BlobStoreOptions? options = null)
     {
         if (!VaultId.TryParse(replica.VaultId, out var vault))
         {
@@ -204,13 +233,27 @@ public sealed class AzureOffsiteStore(IConfiguration configuration, TimeProvider
         var grant = await SignAsync(replica.Tier, replica.Container, permissions, OwnUseLifetime, cancel).ConfigureAwait(false);
         try
         {
-            return await work(Replica.Open(BlobLocation.Parse(grant.Container.ToString()), vault, BlobCredential.FromSas(grant.Sas)), vault).ConfigureAwait(false);
+            return await work(Replica.Open(BlobLocation.Parse(grant.Container.ToString()), vault, BlobCredential.FromSas(grant.Sas), options), vault).ConfigureAwait(false);
         }
         catch (VaultException e)
         {
             throw Explain(replica.Container, e);
         }
     }
+
+    private async Task<T> WithRegionsAsync<T>(OffsiteReplica source, OffsitePlace target, Func<RegionReplication, Task<T>> work, CancellationToken cancel)
+    {
+        var reading = await SignAsync(source.Tier, source.Container, Permissions(ReplicaRights.Read), OwnUseLifetime, cancel).ConfigureAwait(false);
+        var options = new BlobStoreOptions { DataPackTier = new Azure.Storage.Blobs.Models.AccessTier(target.AccessTier.ToString()) };
+        return await WithReplicaAsync(
+            new OffsiteReplica(target.Tier, target.Container, source.VaultId, "", ""),
+            Permissions(ReplicaRights.Copy),
+            (store, vault) => work(new RegionReplication(Replica.Open(BlobLocation.Parse(reading.Container.ToString()), vault, BlobCredential.FromSas(reading.Sas)), reading.Sas, store, vault, clock)),
+            cancel,
+            options).ConfigureAwait(false);
+    }
+
+    private static ObjectName Parse(string text) => ObjectName.TryParse(text, out var name) ? name : throw new ArgumentException($"\"{text}\" is no store object", nameof(text));
 
     /// <summary>This process's own rights in a tier's storage.</summary>
     internal BlobCredential CredentialOf(TierName tier) => BlobCredential.OfService(Connect(tier).Service);

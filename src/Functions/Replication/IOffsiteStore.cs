@@ -63,10 +63,34 @@ public interface IOffsiteStore
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses, for instance because an object is immutable.</exception>
     Task RemoveAsync(OffsiteReplica replica, IReadOnlyList<string> names, CancellationToken cancel);
 
+    /// <summary>Finds what a replica lacks of another one, or gives it its manifest when it lacks nothing. A missing container is made.</summary>
+    /// <param name="source">The replica to copy from.</param>
+    /// <param name="target">The one to bring up to date.</param>
+    /// <param name="since">When this copy began.</param>
+    /// <param name="objectsMax">How many objects to name at most.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses, or a replica is not what it should be.</exception>
+    Task<OffsiteCopyStep> PlanCopyAsync(OffsiteReplica source, OffsitePlace target, DateTimeOffset since, int objectsMax, CancellationToken cancel);
+
+    /// <summary>Has the storage copy objects between containers, never over existing ones. What is there already is no fault.</summary>
+    /// <exception cref="ControlPlaneException">The storage cannot be reached, asks for patience, or refuses.</exception>
+    Task CopyAsync(OffsiteReplica source, OffsitePlace target, IReadOnlyList<string> names, CancellationToken cancel);
+
     /// <summary>Removes manifests older than the given time, except some.</summary>
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel);
 }
+
+/// <summary>Where a replica is to be.</summary>
+/// <param name="Tier">The tier.</param>
+/// <param name="Container">The container's name.</param>
+/// <param name="AccessTier">The price class of data packs.</param>
+public sealed record OffsitePlace(TierName Tier, string Container, AccessTier AccessTier);
+
+/// <summary>What is left to do of a copy between containers: exactly one of these.</summary>
+/// <param name="Lacking">Objects to copy next.</param>
+/// <param name="Result">Set when it is complete.</param>
+public sealed record OffsiteCopyStep(IReadOnlyList<string> Lacking, AgentApi.ReplicateResult? Result);
 
 /// <summary>What a verification found.</summary>
 /// <param name="Look">In short.</param>

@@ -1,6 +1,5 @@
 using Backup.Policy;
 using Backup.Policy.Archive;
-using Backup.Vault;
 using Backup.Vault.AzureBlob;
 using Backup.Vault.Storage;
 
@@ -27,7 +26,10 @@ public sealed record OffsiteSurplusQuery(IReadOnlyCollection<string> Live, IRead
 public sealed record OffsiteSurplus(IReadOnlyList<TierObject> Metadata, IReadOnlyList<TierObject> DataPacks)
 {
     /// <summary>The store object's name of a snapshot; null when that is no snapshot's id.</summary>
-    public static string? SnapshotName(string snapshotId) => SnapshotId.TryParse(snapshotId, out var id) ? id.Name.ToString() : null;
+    public static string? SnapshotName(string snapshotId) => Vault.SnapshotId.TryParse(snapshotId, out var id) ? id.Name.ToString() : null;
+
+    /// <summary>The id of a snapshot, of its store object's name; null when that is no snapshot's name.</summary>
+    public static string? SnapshotId(string name) => ObjectName.TryParse(name, out var parsed) && parsed.Kind is ObjectKind.Snapshot ? parsed.Hash.ToString() : null;
 
     internal static SurplusQuery Parse(OffsiteSurplusQuery query)
     {
@@ -35,13 +37,13 @@ public sealed record OffsiteSurplus(IReadOnlyList<TierObject> Metadata, IReadOnl
         return new SurplusQuery
         {
             Live = Snapshots(query.Live),
-            GivenUp = [.. Snapshots(query.GivenUp), .. dropped[true].Select(name => new SnapshotId(name.Hash))],
+            GivenUp = [.. Snapshots(query.GivenUp), .. dropped[true].Select(name => new Vault.SnapshotId(name.Hash))],
             Pruned = [.. dropped[false]],
             OrderedAt = query.OrderedAt,
         };
 
         // Whatever is no id names nothing that a replica could hold.
-        static List<SnapshotId> Snapshots(IEnumerable<string> ids) => [.. ids.Select(id => SnapshotId.TryParse(id, out var parsed) ? parsed : (SnapshotId?)null).OfType<SnapshotId>()];
+        static List<Vault.SnapshotId> Snapshots(IEnumerable<string> ids) => [.. ids.Select(id => Vault.SnapshotId.TryParse(id, out var parsed) ? parsed : (Vault.SnapshotId?)null).OfType<Vault.SnapshotId>()];
     }
 
     internal static OffsiteSurplus Of(ReplicaSurplus surplus) => new(

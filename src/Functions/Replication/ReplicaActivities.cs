@@ -59,7 +59,7 @@ public sealed class RecordReplica(ReplicaStore replicas, IOffsiteStore offsite)
     public async Task<string> RunAsync([ActivityTrigger] ReplicaRecord record, CancellationToken cancel)
     {
         var (point, tier) = (new RecoveryPointId(record.RecoveryPoint), new TierName(record.Place.Tier));
-        var container = offsite.AddressOf(tier, record.Place.Container);
+        var container = record.Place.AddressIn(offsite);
         var access = Enum.Parse<AccessTier>(record.Place.AccessTier);
         var replica = record.Result is { } r
             ? await replicas.RecordCopyAsync(

@@ -46,16 +46,17 @@ public sealed class PrepareRetention(PolicyDocument policy, RetentionStore plans
 
             foreach (var tier in policy.TiersOf(asset))
             {
-                var container = tier.ContainerOf(asset);
-                var address = offsite.AddressOf(tier.Name, container);
+                var place = ReplicaPlace.Of(tier, asset.Agent, asset.Vault);
+                var address = place.AddressIn(offsite);
                 if (!places.TryGetValue(address, out var known) || known.PublishedAt < newest.PublishedAt)
                 {
-                    places[address] = (new RetentionPlace(ReplicaPlace.Of(tier, container), newest.Snapshot.VaultId, newest.Snapshot.SnapshotId), newest.PublishedAt);
+                    places[address] = (new RetentionPlace(place, newest.Snapshot.VaultId, newest.Snapshot.SnapshotId), newest.PublishedAt);
                 }
             }
         }
 
-        return [.. places.Values.Select(p => p.Place)];
+        // A tier that is copied from another comes after it: its fresh manifest is that one's.
+        return [.. places.Values.Select(p => p.Place).OrderBy(p => p.Place.CopyFrom is not null)];
     }
 }
 

@@ -75,8 +75,7 @@ public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IA
 
     internal static ReplicaPlaceId PlaceOf(IOffsiteStore offsite, RetentionPlace place)
     {
-        var tier = new TierName(place.Place.Tier);
-        return new ReplicaPlaceId(offsite.AddressOf(tier, place.Place.Container), place.VaultId, tier);
+        return new ReplicaPlaceId(place.Place.AddressIn(offsite), place.VaultId, new TierName(place.Place.Tier));
     }
 
     private async Task<TidyOutcome> TidyAsync(TidyRequest request, ReplicaPlaceId place, List<string> pruned, CancellationToken cancel)

@@ -1,5 +1,6 @@
 using Backup.AgentApi;
 using Backup.Functions.Agents;
+using Backup.Functions.Replication;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 
@@ -113,16 +114,25 @@ public static class VaultRetention
     private static async Task<TidyOutcome> TidyAsync(TaskOrchestrationContext context, RetentionRequest request, RetentionPlace place)
     {
         var orderedAt = context.CurrentUtcDateTime;
-        var copy = await context.CallSubOrchestratorAsync<JobOutcome>(nameof(AgentJob), new AgentJobRequest
+        var copy = await TierCopy.RunAsync(context, new CopyWish
         {
             Agent = request.Agent,
+            Vault = request.Vault,
+            VaultId = place.VaultId,
+            SnapshotId = place.SnapshotId,
+            Place = place.Place,
             OrderKey = $"{context.InstanceId}/{request.Slot}/replicate/{place.Place.Tier}",
-            Task = new AgentTask { Replicate = new ReplicateTask { Vault = request.Vault, SnapshotId = place.SnapshotId, Place = place.Place } },
             Patience = request.Patience,
         });
-        return copy.Report?.Replicate is { } manifest
-            ? await context.CallActivityAsync<TidyOutcome>(nameof(TidyReplica), new TidyRequest(request.Caretaker, request.Vault, place, manifest, orderedAt), RetryPolicies.Catalog)
-            : new TidyOutcome($"Tier {place.Place.Tier}: not touched.", copy.Failure ?? NoResult);
+        if (copy.Result is not { } manifest)
+        {
+            return new TidyOutcome($"Tier {place.Place.Tier}: not touched.", copy.Failure ?? NoResult);
+        }
+
+        var tidy = new TidyRequest(request.Caretaker, request.Vault, place, manifest, orderedAt);
+        return place.Place.Node is null
+            ? await context.CallActivityAsync<TidyOutcome>(nameof(TidyReplica), tidy, RetryPolicies.Catalog)
+            : await NodeTidying.RunAsync(context, tidy, $"{context.InstanceId}/{request.Slot}/tidy/{place.Place.Tier}", request.Patience);
     }
 
     private static Task<JobOutcome> PruneAsync(TaskOrchestrationContext context, RetentionRequest request, string step, string[] drops, bool allowsLast, bool dryRun) =>
@@ -134,7 +144,7 @@ public static class VaultRetention
             Patience = request.Patience,
         });
 
-    private static JobFailure NoResult { get; } = new(ReasonCodes.ReceiptRefused, "The agent's receipt holds no result.", "Check the agent's version.");
+    internal static JobFailure NoResult { get; } = new(ReasonCodes.ReceiptRefused, "The agent's receipt holds no result.", "Check the agent's version.");
 
     private static string Say((int Dropped, int Log, int Marked, int Deleted, long Freed) total) =>
         FormattableString.Invariant($"Dropped {total.Dropped} snapshots and {total.Log} of log and dumps, marked {total.Marked} packs, deleted {total.Deleted}, freed {total.Freed} bytes.");

@@ -18,6 +18,7 @@ using Backup.Catalog.Retention;
 using Backup.Catalog.Rpo;
 using Backup.Catalog.Runs;
 using Backup.Catalog.Signals;
+using Backup.Catalog.Verifications;
 using Backup.Functions.Access;
 using Backup.Functions.Agents;
 using Backup.Functions.Archive;
@@ -29,6 +30,7 @@ using Backup.Functions.Protection;
 using Backup.Functions.Rebuilding;
 using Backup.Functions.Replication;
 using Backup.Functions.Retention;
+using Backup.Functions.Verifications;
 using Backup.Policy;
 using Backup.Policy.Scheduling;
 using Backup.Relay;
@@ -49,7 +51,7 @@ public static class ControlPlane
     {
         var settings = ControlPlaneSettings.Read(configuration);
         var policy = await PolicyParser.LoadAsync(settings.PolicyFile, CancellationToken.None).ConfigureAwait(false);
-        foreach (var tier in policy.Tiers)
+        foreach (var tier in policy.Tiers.Where(t => t.Node is null))
         {
             ControlPlaneSettings.Offsite(configuration, tier.Name);
         }
@@ -85,6 +87,7 @@ public static class ControlPlane
         services.AddSingleton<ProtectionAssessment>();
         services.AddSingleton<RestoreResolution>();
         services.AddSingleton<VaultListing>();
+        services.AddSingleton<VerificationStarter>();
     }
 
     /// <summary>Registers the catalog's stores over one connection pool.</summary>
@@ -107,6 +110,7 @@ public static class ControlPlane
         services.AddSingleton<RemovalStore>();
         services.AddSingleton<ProtectionStore>();
         services.AddSingleton<CapacityStore>();
+        services.AddSingleton<VaultVerificationStore>();
         services.AddSingleton<ArchiveStore>();
         services.AddSingleton<LockStore>();
     }

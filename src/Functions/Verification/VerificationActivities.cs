@@ -37,7 +37,7 @@ public sealed class VerifyReplica(IOffsiteStore offsite, ReplicaStore replicas, 
         var look = found.Look;
         await replicas.RecordVerificationAsync(
             new(
-                $"{InstanceIds.Verification(offsite.AddressOf(new TierName(request.Place.Tier), request.Place.Container), request.VaultId)}/{request.Slot}",
+                $"{InstanceIds.Verification(request.Place.AddressIn(offsite), request.VaultId)}/{request.Slot}",
                 new RecoveryPointId(request.RecoveryPoint), new TierName(request.Place.Tier), clock.GetUtcNow(), look.IsSound, look.ObjectsListed, look.ObjectsHashed, look.BytesHashed, look.Finding),
             "orchestration",
             cancel).ConfigureAwait(false);

@@ -50,7 +50,11 @@ public sealed record VerificationRequest
 /// <param name="Finding">For people.</param>
 /// <param name="Faulty">Objects to mend.</param>
 /// <param name="Failure">Why nothing could be seen; null when something was.</param>
-public sealed record VerificationOutcome(bool IsSound, string Finding, string[] Faulty, JobFailure? Failure = null);
+public sealed record VerificationOutcome(bool IsSound, string Finding, string[] Faulty, JobFailure? Failure = null)
+{
+    /// <summary>Of a copy on another node: objects that were moved to quarantine already.</summary>
+    public int Moved { get; init; }
+}
 
 /// <summary>How a verification ended.</summary>
 /// <param name="Request">What was verified.</param>

@@ -42,6 +42,8 @@ internal sealed class SettingsFiles(StackFolders folders, Secrets secrets)
         stateFolder: {Q(folders.Agent)}
         vaults:
         {string.Join('\n', vaults.Select(v => $"  {v.Key}:\n    path: {Q(v.Value.Folder)}\n    backupKeyFile: {Q(v.Value.BackupKey)}\n    restoreKeyFile: {Q(v.Value.RestoreKey)}\n    pruneKeyFile: {Q(v.Value.RestoreKey)}"))}
+        copies:
+          second-node: {Q(folders.SecondNode)}
         connections:
         {string.Join('\n', connections.Select(name => $"  {name}:\n    connectionStringFile: {Q(secrets.Connection(name))}{Log(name)}"))}
         postgresPrograms:

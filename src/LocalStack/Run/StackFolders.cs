@@ -30,6 +30,9 @@ internal sealed record StackFolders(string Root)
 
     public string Vault => Path.Combine(Root, "vault");
 
+    /// <summary>Stands for the storage of another node.</summary>
+    public string SecondNode => Path.Combine(Root, "second-node");
+
     public string Restores => Path.Combine(Root, "restores");
 
     public string Logs => Path.Combine(Root, "logs");
@@ -37,7 +40,7 @@ internal sealed record StackFolders(string Root)
     /// <summary>Makes the folders that are missing; those with secrets for the owner only.</summary>
     public void Create()
     {
-        foreach (var folder in (string[])[Root, Sample, Settings, Restores, Logs])
+        foreach (var folder in (string[])[Root, Sample, Settings, SecondNode, Restores, Logs])
         {
             Directory.CreateDirectory(folder);
         }

@@ -20,9 +20,20 @@ public static class BandwidthSchedule
     public static IReadOnlyList<BandwidthStep> Of(Site site, int sharers, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(site);
+        return Of(site.Bandwidth, site.TimeZone, sharers, now);
+    }
+
+    /// <summary>The steps of any plan from now on; empty when there is no limit at all.</summary>
+    /// <param name="plan">The limits.</param>
+    /// <param name="zone">Where their hours are read.</param>
+    /// <param name="sharers">How many agents share them.</param>
+    /// <param name="now">The clock.</param>
+    public static IReadOnlyList<BandwidthStep> Of(BandwidthPlan plan, TimeZoneInfo zone, int sharers, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
         ArgumentOutOfRangeException.ThrowIfLessThan(sharers, 1);
         var steps = new List<BandwidthStep>();
-        if (site.Bandwidth.Limits.Count == 0)
+        if (plan.Limits.Count == 0)
         {
             return steps;
         }
@@ -31,7 +42,7 @@ public static class BandwidthSchedule
         var minute = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % Grain.Ticks), TimeSpan.Zero);
         for (var at = minute; at - minute <= Ahead; at += Grain)
         {
-            var part = site.Bandwidth.LimitAt(at, site.TimeZone) is { } limit ? Math.Max(1, limit / sharers) : (long?)null;
+            var part = plan.LimitAt(at, zone) is { } limit ? Math.Max(1, limit / sharers) : (long?)null;
             if (steps.Count == 0 || steps[^1].BytesPerSecond != part)
             {
                 steps.Add(new BandwidthStep(at, part));

@@ -102,7 +102,7 @@ internal sealed partial class PolicyBuilder
         foreach (var asset in _assets.Values)
         {
             var names = asset.ReplicateTo ?? _dataClasses.Find(asset.DataClass)?.ReplicateTo ?? [];
-            foreach (var tier in names.Select(_tiers.Find).OfType<Tier>())
+            foreach (var tier in names.Select(_tiers.Find).OfType<Tier>().Where(t => t.Node is null))
             {
                 var container = tier.ContainerOf(asset);
                 if (container.Length is < 3 or > 63)

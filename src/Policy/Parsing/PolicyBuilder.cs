@@ -40,6 +40,7 @@ internal sealed partial class PolicyBuilder
         builder.Each(reader, "sites", "a site", builder.AddSite);
         builder.Each(reader, "tiers", "a tier", builder.AddTier);
         builder.Each(reader, "agents", "an agent", builder.AddAgent);
+        builder.CheckTiers();
         builder._caretakers.ForEach(caretaker => builder._agents.Refer(caretaker.Name, caretaker.At));
         builder.Each(reader, "serviceClasses", "a service class", builder.AddServiceClass);
         builder.Each(reader, "dataClasses", "a data class", builder.AddDataClass);
@@ -51,6 +52,7 @@ internal sealed partial class PolicyBuilder
         var verifyWithinDays = reader.Number("verifyWithinDays", min: 1, max: PolicyLimits.VerifyWithinDaysMax);
         reader.RefuseUnknownKeys();
         builder.CheckContainers();
+        builder.CheckCopies();
         builder.CheckGroups();
         return new PolicyDocument(
             builder._sites.Values,
@@ -103,25 +105,6 @@ internal sealed partial class PolicyBuilder
         }
     }
 
-    private void AddTier(MapReader item)
-    {
-        var name = item.Name("name");
-        var access = item.OneOf("accessTier", required: true, ("Hot", AccessTier.Hot), ("Cool", AccessTier.Cool), ("Cold", AccessTier.Cold), ("Archive", AccessTier.Archive));
-        var container = item.Text("container", required: true);
-        if (container is not null && !ContainerPattern().IsMatch(container))
-        {
-            _problems.Add(item.PlaceOf("container"), $"\"{container}\" is not a container name: small letters, digits and single dashes, where {{agent}} and {{vault}} may stand for the asset's");
-        }
-
-        var prices = ReadPrices(item);
-        var immutable = ReadLockRule(item);
-        var gigabytes = item.Number("gigabytesMax", min: 1, max: PolicyLimits.TierGigabytesMax);
-        if (name is not null)
-        {
-            _tiers.Add(new(name), new Tier(new(name), container ?? name, access ?? AccessTier.Hot) { Prices = prices, Immutable = immutable, BytesMax = gigabytes * 1_000_000_000L }, item.PlaceOf("name"));
-        }
-    }
-
     private void AddAgent(MapReader item)
     {
         var name = item.Name("name");
@@ -159,6 +142,7 @@ internal sealed partial class PolicyBuilder
         var rpo = item.Duration("rpo", PolicyLimits.ObjectiveMin, required: standard is null);
         var priority = item.Number("priority", min: 1, max: PolicyLimits.PriorityMax);
         var ignoresBlackout = item.Flag("ignoresBlackout");
+        var copies = item.Number("copies", min: 1, max: PolicyLimits.CopiesMax);
         var retention = ReadRetention(item);
         if (name is not null)
         {
@@ -167,6 +151,7 @@ internal sealed partial class PolicyBuilder
                 Priority = priority ?? standard?.Priority ?? PolicyDefaults.Priority,
                 IgnoresBlackout = ignoresBlackout ?? standard?.IgnoresBlackout ?? false,
                 Retention = retention ?? standard?.Retention ?? PolicyDefaults.Retention,
+                Copies = copies,
             };
             _serviceClasses.Add(added.Name, added, item.PlaceOf("name"));
         }
@@ -178,9 +163,10 @@ internal sealed partial class PolicyBuilder
         var tiers = ReadTiers(item) ?? [];
         var standard = PolicyDefaults.DataClasses.FirstOrDefault(c => c.Name.Value == name);
         var retention = ReadRetention(item) ?? standard?.Retention ?? PolicyDefaults.Retention;
+        var copies = item.Number("copies", min: 1, max: PolicyLimits.CopiesMax);
         if (name is not null)
         {
-            _dataClasses.Add(new(name), new DataClass(new(name), tiers) { Retention = retention }, item.PlaceOf("name"));
+            _dataClasses.Add(new(name), new DataClass(new(name), tiers) { Retention = retention, Copies = copies }, item.PlaceOf("name"));
         }
     }
 
@@ -219,10 +205,6 @@ internal sealed partial class PolicyBuilder
 
         return tiers;
     }
-
-    // Lengths are checked once agent and vault are filled in.
-    [GeneratedRegex(@"\A(?:[a-z0-9]|\{agent\}|\{vault\})(?:-?(?:[a-z0-9]|\{agent\}|\{vault\}))*\z")]
-    private static partial Regex ContainerPattern();
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\z")]
     private static partial Regex RelayPath();

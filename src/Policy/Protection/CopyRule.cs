@@ -37,7 +37,8 @@ public static class CopyRule
     /// <param name="copies">Every known copy, sound or not.</param>
     /// <param name="restoreProvenAt">When a restore or drill last succeeded.</param>
     /// <param name="restoresFailedSince">Restores that have failed since.</param>
-    public static CopyRuleState Assess(DateTimeOffset now, IReadOnlyCollection<PointCopy> copies, DateTimeOffset? restoreProvenAt, int restoresFailedSince)
+    /// <param name="copiesWanted">Sound copies, without the original, that the asset's classes want besides.</param>
+    public static CopyRuleState Assess(DateTimeOffset now, IReadOnlyCollection<PointCopy> copies, DateTimeOffset? restoreProvenAt, int restoresFailedSince, int copiesWanted = 1)
     {
         var sound = copies.Where(c => c.IsSound).ToArray();
         var damaged = copies.Count - sound.Length;
@@ -51,6 +52,7 @@ public static class CopyRule
             []);
         var missing = new List<string>();
         Require(state.Copies >= 3, $"{state.Copies} of 3 copies");
+        Require(copiesWanted <= 1 || sound.Length >= copiesWanted, $"{sound.Length} of {copiesWanted} copies that its classes want");
         Require(state.Media >= 2, $"{state.Media} of 2 media");
         Require(state.Offsite >= 1, "no sound copy off-site");
         Require(state.Immutable >= 1, "no immutable copy");

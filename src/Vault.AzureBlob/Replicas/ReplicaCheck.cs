@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
-using Azure.Storage.Blobs.Models;
 using Backup.Vault.Storage;
 
 namespace Backup.Vault.AzureBlob;
@@ -79,7 +78,7 @@ public static class ReplicaCheck
 {
     private const int ObjectsInFlight = 4;
 
-    /// <summary>Checks one replica against the manifest of its last replication.</summary>
+    /// <summary>Checks one replica in a container against the manifest of its last replication.</summary>
     /// <param name="container">The replica's container (the one the order named).</param>
     /// <param name="vault">The vault whose copy it is.</param>
     /// <param name="credential">Needs read and list.</param>
@@ -89,26 +88,32 @@ public static class ReplicaCheck
     /// <param name="cancel">Gives up.</param>
     /// <returns>What was found. A missing or altered object is a finding, not an exception.</returns>
     /// <exception cref="VaultException">The container cannot be read; or Damaged: the manifest is not the one the replication wrote.</exception>
+    public static Task<ReplicaCheckReport> RunAsync(
+        BlobLocation container, VaultId vault, BlobCredential credential, string manifestName, string manifestSha256, ReplicaCheckOptions? options, CancellationToken cancel) =>
+        RunAsync(Replica.Open(container, vault, credential), vault, manifestName, manifestSha256, options, cancel);
+
+    /// <summary>Checks one replica, wherever it is, against the manifest of its last replication.</summary>
+    /// <returns>What was found. A missing or altered object is a finding, not an exception.</returns>
+    /// <exception cref="VaultException">The replica cannot be read; or Damaged: the manifest is not the one the replication wrote.</exception>
     public static async Task<ReplicaCheckReport> RunAsync(
-        BlobLocation container, VaultId vault, BlobCredential credential, string manifestName, string manifestSha256, ReplicaCheckOptions? options, CancellationToken cancel)
+        IReplicaStore replica, VaultId vault, string manifestName, string manifestSha256, ReplicaCheckOptions? options, CancellationToken cancel)
     {
-        var store = Replica.Open(container, vault, credential);
-        var manifest = await ReadManifestAsync(store, vault, manifestName, manifestSha256, cancel).ConfigureAwait(false);
-        return await new Check(store, manifest, options ?? new ReplicaCheckOptions()).RunAsync(cancel).ConfigureAwait(false);
+        var manifest = await ReadManifestAsync(replica, vault, manifestName, manifestSha256, cancel).ConfigureAwait(false);
+        return await new Check(replica, manifest, options ?? new ReplicaCheckOptions()).RunAsync(cancel).ConfigureAwait(false);
     }
 
     /// <summary>Reads a replica's manifest and proves that it is the one its replication wrote.</summary>
     /// <exception cref="VaultException">NotFound, or Damaged when its hash, name or vault is another.</exception>
     public static async Task<ReplicaManifest> ReadManifestAsync(
-        AzureBlobObjectStore replica, VaultId vault, string manifestName, string manifestSha256, CancellationToken cancel)
+        IReplicaStore replica, VaultId vault, string manifestName, string manifestSha256, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(replica);
-        if (!ContentHash.TryParse(manifestSha256, out var expected) || manifestName != replica.Location.Prefix + ReplicaManifest.NameOf(expected))
+        if (!ContentHash.TryParse(manifestSha256, out var expected) || manifestName != replica.ManifestPathOf(expected))
         {
             throw Foreign("its name and hash do not belong together");
         }
 
-        var bytes = await replica.ReadAsync(ReplicaManifest.NameOf(expected), ReplicaManifest.BytesMax, cancel).ConfigureAwait(false);
+        var bytes = await replica.ReadManifestAsync(expected, cancel).ConfigureAwait(false);
         if (ContentHash.Of(bytes) != expected)
         {
             throw Foreign("its bytes were altered");
@@ -122,7 +127,7 @@ public static class ReplicaCheck
         VaultFault.Damaged, $"The replica manifest cannot be relied on: {problem}.", "Replicate again, and find out who wrote to the container.");
 
     /// <summary>One check under way.</summary>
-    private sealed class Check(AzureBlobObjectStore store, ReplicaManifest manifest, ReplicaCheckOptions options)
+    private sealed class Check(IReplicaStore store, ReplicaManifest manifest, ReplicaCheckOptions options)
     {
         private readonly Lock _gate = new();
         private readonly List<string> _faults = [];
@@ -155,24 +160,21 @@ public static class ReplicaCheck
         {
             var expected = manifest.Entries.ToDictionary(e => e.Name, e => e.Length);
             var archived = new HashSet<ObjectName>();
-            foreach (var kind in Replica.Kinds)
+            foreach (var found in await store.ListReplicaAsync(cancel).ConfigureAwait(false))
             {
-                await foreach (var (name, blob) in store.ListObjectsAsync(kind, cancel).ConfigureAwait(false))
+                if (!expected.Remove(found.Name, out var length))
                 {
-                    if (!expected.Remove(name, out var length))
-                    {
-                        continue; // Objects of other snapshots: more than the manifest asks for is fine.
-                    }
+                    continue; // Objects of other snapshots: more than the manifest asks for is fine.
+                }
 
-                    if (blob.ContentLength != length)
-                    {
-                        AddFault(name, $"{name} has {blob.ContentLength} bytes instead of {length}");
-                    }
+                if (found.Length != length)
+                {
+                    AddFault(found.Name, $"{found.Name} has {found.Length} bytes instead of {length}");
+                }
 
-                    if (blob.AccessTier == AccessTier.Archive)
-                    {
-                        archived.Add(name);
-                    }
+                if (found.IsArchived)
+                {
+                    archived.Add(found.Name);
                 }
             }
 

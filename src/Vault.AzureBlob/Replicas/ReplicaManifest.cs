@@ -89,6 +89,25 @@ public sealed record ReplicaManifest
             : throw Damaged($"it announces {count} objects and lists {entries.Count}");
     }
 
+    /// <summary>Stores it, as the last step of a replication.</summary>
+    /// <exception cref="VaultException">The store failed or refused.</exception>
+    internal async Task<ReplicationOutcome> PublishAsync(IReplicaStore replica, CancellationToken cancel)
+    {
+        var bytes = ToBytes();
+        var hash = ContentHash.Of(bytes);
+        await replica.CreateManifestAsync(hash, bytes, cancel).ConfigureAwait(false);
+        var copied = Entries.Where(e => e.IsNew).ToArray();
+        return new ReplicationOutcome
+        {
+            ObjectsTotal = Entries.Count,
+            BytesTotal = BytesTotal,
+            ObjectsCopied = copied.Length,
+            BytesCopied = copied.Sum(e => e.Length),
+            ManifestName = replica.ManifestPathOf(hash),
+            ManifestHash = hash,
+        };
+    }
+
     /// <summary>The name a manifest of these bytes is stored under, within the replica's folder.</summary>
     public static string NameOf(ContentHash hash) => $"{Folder}/{hash}";
 

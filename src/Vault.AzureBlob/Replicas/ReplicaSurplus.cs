@@ -2,11 +2,15 @@ using Backup.Vault.Storage;
 
 namespace Backup.Vault.AzureBlob;
 
-/// <summary>A blob of a replica.</summary>
+/// <summary>A store object of a replica.</summary>
 /// <param name="Name">The store object.</param>
 /// <param name="Length">Its length in bytes.</param>
 /// <param name="TierSince">Since when it has been in its access tier, by the store's clock.</param>
-public readonly record struct ReplicaObject(ObjectName Name, long Length, DateTimeOffset TierSince);
+public readonly record struct ReplicaObject(ObjectName Name, long Length, DateTimeOffset TierSince)
+{
+    /// <summary>It lies in the archive tier and cannot be read.</summary>
+    public bool IsArchived { get; init; }
+}
 
 /// <summary>What a decision about a replica's surplus goes by, besides its listing and its manifest.</summary>
 public sealed record SurplusQuery

@@ -18,22 +18,22 @@ public sealed record ReplicationOutcome
     /// <summary>Their bytes.</summary>
     public required long BytesCopied { get; init; }
 
-    /// <summary>The manifest's blob name, from the container's root.</summary>
+    /// <summary>The manifest's name, from the root of the container or of the folder of copies.</summary>
     public required string ManifestName { get; init; }
 
     /// <summary>SHA-256 of the manifest's bytes.</summary>
     public required ContentHash ManifestHash { get; init; }
 }
 
-/// <summary>Brings a vault's copy in a container up to date, and adds the manifest by which it can be checked without keys.</summary>
+/// <summary>Brings a vault's copy up to date, and adds the manifest by which it can be checked without keys.</summary>
 /// <remarks>
 /// The copy is <see cref="Replicator"/>'s: safe to repeat and to stop anywhere, snapshots after all that they refer to. The manifest
 /// comes last. Needs create, list and read on the replica; never deletes or replaces.
 /// </remarks>
 /// <param name="source">The vault's store.</param>
-/// <param name="replica">Its place from <see cref="Replica.Open"/>.</param>
+/// <param name="replica">Its place: from <see cref="Replica.Open"/>, or a <see cref="FolderReplica"/>.</param>
 /// <param name="time">The clock, for the manifest.</param>
-public sealed class Replication(IObjectStore source, AzureBlobObjectStore replica, TimeProvider time)
+public sealed class Replication(IObjectStore source, IReplicaStore replica, TimeProvider time)
 {
     /// <summary>How to copy.</summary>
     public CopyRequest Copy { get; init; } = new();
@@ -52,25 +52,13 @@ public sealed class Replication(IObjectStore source, AzureBlobObjectStore replic
         // Dropped since the look above: the replica is whole, but not for the snapshot that was asked for.
         if (copy.Inventory.All(o => o.Name != snapshot.Name)) throw Missing(snapshot);
         var copied = copy.Copied.Select(o => o.Name).ToHashSet();
-        var manifest = new ReplicaManifest
+        return await new ReplicaManifest
         {
             Vault = copy.Vault,
             Snapshot = snapshot,
             CreatedAt = time.GetUtcNow(),
             Entries = [.. copy.Inventory.Select(o => new ReplicaManifestEntry(o.Name, o.Length, copied.Contains(o.Name)))],
-        };
-        var bytes = manifest.ToBytes();
-        var hash = ContentHash.Of(bytes);
-        await replica.CreateAsync(ReplicaManifest.NameOf(hash), bytes, tier: null, cancel).ConfigureAwait(false);
-        return new ReplicationOutcome
-        {
-            ObjectsTotal = copy.Inventory.Count,
-            BytesTotal = manifest.BytesTotal,
-            ObjectsCopied = copied.Count,
-            BytesCopied = copy.BytesCopied,
-            ManifestName = replica.Location.Prefix + ReplicaManifest.NameOf(hash),
-            ManifestHash = hash,
-        };
+        }.PublishAsync(replica, cancel).ConfigureAwait(false);
     }
 
     private static void Check(CopyReport copy)
@@ -85,7 +73,7 @@ public sealed class Replication(IObjectStore source, AzureBlobObjectStore replic
         {
             throw new VaultException(
                 VaultFault.Damaged, $"The replica holds {altered} with another length than the vault does.",
-                "Find out who wrote to the container. Remove that blob with a credential that may delete, then replicate again.");
+                "Find out who wrote there. Verification puts the object into quarantine; or remove it with a credential that may delete, then replicate again.");
         }
     }
 

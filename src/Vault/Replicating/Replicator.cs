@@ -74,9 +74,10 @@ public static class Replicator
         ArgumentNullException.ThrowIfNull(request);
         request.Check();
         var (vault, _) = await ConfigDocument.LoadAsync(source, cancel).ConfigureAwait(false);
-        await RefuseOtherVaultAsync(target, vault, cancel).ConfigureAwait(false);
-        var wanted = await InventoryAsync(source, cancel).ConfigureAwait(false);
-        var present = (await InventoryAsync(target, cancel).ConfigureAwait(false)).ToDictionary(o => o.Name, o => o.Length);
+        var listings = (Source: InventoryAsync(source, cancel), Target: PresentAsync(target, cancel));
+        await Task.WhenAll(listings.Source, listings.Target).ConfigureAwait(false);
+        var (wanted, present) = (await listings.Source.ConfigureAwait(false), await listings.Target.ConfigureAwait(false));
+        foreach (var config in present.Keys.Where(name => name.Kind == ObjectKind.Config)) await RefuseOtherVaultAsync(target, config, vault, cancel).ConfigureAwait(false);
 
         // A length that differs is damage at the target: a copy never overwrites, so it is left to verify and repair there, and reported.
         var damaged = wanted.Where(o => present.TryGetValue(o.Name, out var length) && length != o.Length).Select(o => o.Name).ToList();
@@ -101,13 +102,14 @@ public static class Replicator
             [.. wanted.Where(o => copied.ContainsKey(o.Name))], copied.Values.Sum(o => o.Length), [.. run.Skipped], damaged);
     }
 
-    private static async Task RefuseOtherVaultAsync(IObjectStore target, VaultId vault, CancellationToken cancel)
+    /// <summary>What the target has. All kinds are listed at once: only of the source does it matter which is listed first.</summary>
+    private static async Task<Dictionary<ObjectName, long>> PresentAsync(IObjectStore target, CancellationToken cancel) =>
+        (await Task.WhenAll(ListingOrder.Select(kind => StoreReading.ListAllAsync(target, kind, cancel))).ConfigureAwait(false)).SelectMany(found => found).ToDictionary(o => o.Name, o => o.Length);
+
+    private static async Task RefuseOtherVaultAsync(IObjectStore target, ObjectName config, VaultId vault, CancellationToken cancel)
     {
-        await foreach (var found in target.ListAsync(ObjectKind.Config, cancel).ConfigureAwait(false))
-        {
-            var (other, _) = ConfigDocument.Parse(await StoreReading.ReadVerifiedAsync(target, found.Name, cancel).ConfigureAwait(false), found.Name.ToString());
-            if (other != vault) throw new VaultException(VaultFault.AlreadyExists, $"{target.Description} holds another vault ({other}).", "Choose an empty place or a replica of this vault.");
-        }
+        var (other, _) = ConfigDocument.Parse(await StoreReading.ReadVerifiedAsync(target, config, cancel).ConfigureAwait(false), config.ToString());
+        if (other != vault) throw new VaultException(VaultFault.AlreadyExists, $"{target.Description} holds another vault ({other}).", "Choose an empty place or a replica of this vault.");
     }
 
     private static int WriteOrderOf(ObjectKind kind) => ObjectName.KindsInWriteOrder.TakeWhile(k => k != kind).Count();

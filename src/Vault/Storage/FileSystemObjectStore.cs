@@ -12,7 +12,7 @@ namespace Backup.Vault.Storage;
 /// file and nothing else; a crash before (4) leaves the object or nothing. A delete unlinks and fsyncs the folder.
 /// Temporary files of dead processes are removed by <see cref="RemoveTemporaryFiles"/>.
 /// </remarks>
-public sealed class FileSystemObjectStore : IObjectStore
+public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
 {
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const string TemporaryFolder = "tmp";
@@ -35,20 +35,12 @@ public sealed class FileSystemObjectStore : IObjectStore
     {
         if (content.Length is 0 or > IObjectStore.ObjectBytesMax) throw new ArgumentException($"An object has 1 to {IObjectStore.ObjectBytesMax} bytes.", nameof(content));
         cancel.ThrowIfCancellationRequested();
-        return Task.Run(() => Create(name, content.Span), cancel);
+        return Task.Run(() => Create(PathOf(name), name.ToString(), content.Span, () => EnsureFolder(name)), cancel);
     }
 
     /// <inheritdoc/>
     public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => Task.Run(
-        () => Guard(name, "read", () =>
-        {
-            using var file = File.OpenHandle(PathOf(name));
-            var length = RandomAccess.GetLength(file);
-            if (length > IObjectStore.ObjectBytesMax) throw new VaultException(VaultFault.LimitExceeded, $"{name} has {length} bytes, more than any store object may.", "It was not written by this software; verify the vault.");
-            var content = new byte[length];
-            ReadFully(file, name, 0, content);
-            return content;
-        }),
+        () => Guard(name.ToString(), "read", () => ReadWhole(PathOf(name), name.ToString(), IObjectStore.ObjectBytesMax)),
         cancel);
 
     /// <inheritdoc/>
@@ -56,10 +48,10 @@ public sealed class FileSystemObjectStore : IObjectStore
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         return Task.Run(
-            () => Guard(name, "read", () =>
+            () => Guard(name.ToString(), "read", () =>
             {
                 using var file = File.OpenHandle(PathOf(name));
-                ReadFully(file, name, offset, destination.Span);
+                ReadFully(file, name.ToString(), offset, destination.Span);
                 return true;
             }),
             cancel);
@@ -67,7 +59,7 @@ public sealed class FileSystemObjectStore : IObjectStore
 
     /// <inheritdoc/>
     public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => Task.Run(
-        () => Guard(name, "inspect", () =>
+        () => Guard(name.ToString(), "inspect", () =>
         {
             var file = new FileInfo(PathOf(name));
             return file.Exists ? file.Length : (long?)null;
@@ -88,15 +80,68 @@ public sealed class FileSystemObjectStore : IObjectStore
 
     /// <inheritdoc/>
     public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => Task.Run(
-        () => Guard(name, "delete", () =>
+        () => Guard(name.ToString(), "delete", () => DeleteFile(PathOf(name))), cancel);
+
+    /// <inheritdoc/>
+    public async Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel)
+    {
+        byte[] content;
+        try
         {
-            var path = PathOf(name);
-            if (!File.Exists(path)) return false;
-            File.Delete(path);
-            SyncFolder(Path.GetDirectoryName(path)!);
-            return true;
+            content = await ReadAsync(name, cancel).ConfigureAwait(false);
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+        {
+            return false;
+        }
+
+        if (name.Matches(content)) return false;
+        await CreateBesideAsync(Quarantine.PathOf(name, content), content, cancel).ConfigureAwait(false);
+        return await DeleteAsync(name, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes a file that is no store object beside them, as durably as an object. An existing one keeps its first content.</summary>
+    /// <param name="path">Relative to the store's folder, with slashes; never from outside.</param>
+    /// <param name="content">All bytes.</param>
+    /// <param name="cancel">Gives up; the outcome is then unknown.</param>
+    /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable.</exception>
+    public Task<CreateOutcome> CreateBesideAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancel)
+    {
+        var full = Path.Combine(_root, path);
+        return Task.Run(
+            () => Create(full, path, content.Span, () =>
+            {
+                MakeFolder(Path.Combine(_root, TemporaryFolder));
+                MakeFolder(Path.GetDirectoryName(full)!);
+            }),
+            cancel);
+    }
+
+    /// <summary>Reads a file that <see cref="CreateBesideAsync"/> wrote.</summary>
+    /// <exception cref="VaultException">NotFound; LimitExceeded when it is longer than it may be.</exception>
+    public Task<byte[]> ReadBesideAsync(string path, int bytesMax, CancellationToken cancel) =>
+        Task.Run(() => Guard(path, "read", () => ReadWhole(Path.Combine(_root, path), path, bytesMax)), cancel);
+
+    /// <summary>The files of a folder beside the objects, with the time they were last written; none when there is no such folder.</summary>
+    /// <exception cref="VaultException">AccessDenied or StoreUnavailable.</exception>
+    public Task<IReadOnlyList<(string Name, DateTimeOffset WrittenAt)>> ListBesideAsync(string folder, CancellationToken cancel) => Task.Run<IReadOnlyList<(string, DateTimeOffset)>>(
+        () => Guard(folder, "list", () =>
+        {
+            var place = new DirectoryInfo(Path.Combine(_root, folder));
+            return place.Exists ? place.EnumerateFiles().Select(f => (f.Name, (DateTimeOffset)f.LastWriteTimeUtc)).ToList() : [];
         }),
         cancel);
+
+    /// <summary>Removes a file beside the objects. True when this call removed it.</summary>
+    /// <exception cref="VaultException">AccessDenied or StoreUnavailable.</exception>
+    public Task<bool> DeleteBesideAsync(string path, CancellationToken cancel) => Task.Run(() => Guard(path, "delete", () => DeleteFile(Path.Combine(_root, path))), cancel);
+
+    /// <summary>When an object was written, by the file system's clock; null when there is none.</summary>
+    public DateTimeOffset? WrittenAt(ObjectName name)
+    {
+        var file = new FileInfo(PathOf(name));
+        return file.Exists ? file.LastWriteTimeUtc : null;
+    }
 
     /// <summary>Removes temporary files last written before <paramref name="olderThan"/>: what crashed writers left.</summary>
     /// <returns>How many were removed.</returns>
@@ -122,15 +167,14 @@ public sealed class FileSystemObjectStore : IObjectStore
         }
     }
 
-    private CreateOutcome Create(ObjectName name, ReadOnlySpan<byte> content)
+    private CreateOutcome Create(string path, string what, ReadOnlySpan<byte> content, Action ensureFolder)
     {
-        var path = PathOf(name);
         var temporary = Path.Combine(_root, TemporaryFolder, $"{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}.part");
         try
         {
             // A look first saves writing what is already there; the rename below decides for certain.
             if (File.Exists(path)) return AnswerExisting(path);
-            EnsureFolder(name);
+            ensureFolder();
             // No preallocation: .NET reports a full disk there without an error code, and a full disk must be told as one.
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
@@ -146,7 +190,7 @@ public sealed class FileSystemObjectStore : IObjectStore
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             DropTemporary(temporary);
-            throw Explain(e, name, "write");
+            throw Explain(e, what, "write");
         }
     }
 
@@ -248,18 +292,36 @@ public sealed class FileSystemObjectStore : IObjectStore
         return found;
     }
 
-    private static void ReadFully(Microsoft.Win32.SafeHandles.SafeFileHandle file, ObjectName name, long offset, Span<byte> destination)
+    private static byte[] ReadWhole(string path, string name, int bytesMax)
+    {
+        using var file = File.OpenHandle(path);
+        var length = RandomAccess.GetLength(file);
+        if (length > bytesMax) throw new VaultException(VaultFault.LimitExceeded, $"{name} has {length} bytes, more than it may have.", "It was not written by this software; verify the vault.");
+        var content = new byte[length];
+        ReadFully(file, name, 0, content);
+        return content;
+    }
+
+    private static bool DeleteFile(string path)
+    {
+        if (!File.Exists(path)) return false;
+        File.Delete(path);
+        SyncFolder(Path.GetDirectoryName(path)!);
+        return true;
+    }
+
+    private static void ReadFully(Microsoft.Win32.SafeHandles.SafeFileHandle file, string name, long offset, Span<byte> destination)
     {
         while (destination.Length > 0)
         {
             var count = RandomAccess.Read(file, destination, offset);
-            if (count == 0) throw VaultException.Damaged(name.ToString(), $"it ends at byte {offset}, before the range asked for does");
+            if (count == 0) throw VaultException.Damaged(name, $"it ends at byte {offset}, before the range asked for does");
             destination = destination[count..];
             offset += count;
         }
     }
 
-    private static T Guard<T>(ObjectName name, string verb, Func<T> action)
+    private static T Guard<T>(string name, string verb, Func<T> action)
     {
         try
         {
@@ -283,10 +345,10 @@ public sealed class FileSystemObjectStore : IObjectStore
         }
     }
 
-    private static VaultException Explain(Exception e, ObjectName? name, string verb)
+    private static VaultException Explain(Exception e, string? name, string verb)
     {
         const int ReadOnlyFileSystem = 30;
-        var what = name is { } n ? n.ToString() : "a folder of the vault";
+        var what = name ?? "a folder of the vault";
         return e switch
         {
             FileNotFoundException or DirectoryNotFoundException => new VaultException(VaultFault.NotFound, $"{what} does not exist.", "If a replica has it, run 'vault repair'.", e),

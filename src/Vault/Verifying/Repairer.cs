@@ -22,8 +22,10 @@ public static class Repairer
     /// <param name="problems">From a <see cref="VerifyReport"/>.</param>
     /// <param name="replicas">Where to look for healthy copies.</param>
     /// <param name="cancel">Gives up.</param>
+    /// <param name="quarantine">Takes wrong objects that are about to be replaced; null deletes them.</param>
     /// <exception cref="VaultException">The store to repair failed. A failing replica is passed over.</exception>
-    public static async Task<IReadOnlyList<RepairOutcome>> RepairAsync(IObjectStore store, IEnumerable<ObjectProblem> problems, IReadOnlyList<IObjectStore> replicas, CancellationToken cancel)
+    public static async Task<IReadOnlyList<RepairOutcome>> RepairAsync(
+        IObjectStore store, IEnumerable<ObjectProblem> problems, IReadOnlyList<IObjectStore> replicas, CancellationToken cancel, IQuarantine? quarantine = null)
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(problems);
@@ -35,7 +37,7 @@ public static class Repairer
             foreach (var replica in replicas)
             {
                 if (!problem.IsRepairable || await FindHealthyAsync(replica, problem.Name, cancel).ConfigureAwait(false) is not { } content) continue;
-                await ReplaceAsync(store, problem.Name, content, cancel).ConfigureAwait(false);
+                await ReplaceAsync(store, problem.Name, content, quarantine, cancel).ConfigureAwait(false);
                 from = replica.Description;
                 break;
             }
@@ -129,8 +131,9 @@ public static class Repairer
     /// The healthy copy is in memory before the damaged one goes: objects are immutable, so replacing is deleting and creating. A crash between
     /// leaves the object missing, which the next verify reports and the next repair mends: the replica still has it.
     /// </summary>
-    private static async Task ReplaceAsync(IObjectStore store, ObjectName name, byte[] content, CancellationToken cancel)
+    private static async Task ReplaceAsync(IObjectStore store, ObjectName name, byte[] content, IQuarantine? quarantine, CancellationToken cancel)
     {
+        if (quarantine is not null) await quarantine.QuarantineAsync(name, cancel).ConfigureAwait(false);
         await store.DeleteAsync(name, cancel).ConfigureAwait(false);
         await store.CreateAsync(name, content, cancel).ConfigureAwait(false);
         var back = await store.ReadAsync(name, cancel).ConfigureAwait(false);

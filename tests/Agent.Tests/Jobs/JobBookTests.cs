@@ -78,7 +78,7 @@ public sealed class JobBookTests : IDisposable
 
         using var again = Open();
         var started = await again.StartNextAsync(_cancel);
-        started.Payload.ShouldBeOfType<ReplicateOrder>().Replica.Sas.Reveal().ShouldBe("sig=fresh");
+        started.Payload.ShouldBeOfType<ReplicateOrder>().Replica!.Sas.Reveal().ShouldBe("sig=fresh");
     }
 
     [Fact]

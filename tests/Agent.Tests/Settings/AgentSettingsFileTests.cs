@@ -51,7 +51,7 @@ public sealed class AgentSettingsFileTests : IDisposable
         e.Message.ReplaceLineEndings("\n").ShouldBe("""
             The configuration holds 13 mistakes:
             agent.yaml:1:1: 'site' is missing
-            agent.yaml:2:1: unknown key 'sight'; known here: allowedSources, concurrentJobs, connections, controlPlaneFile, hooks, identityFile, name, postgresPrograms, relay, restoreRoots, site, stateFolder, vaults
+            agent.yaml:2:1: unknown key 'sight'; known here: allowedSources, concurrentJobs, connections, controlPlaneFile, copies, hooks, identityFile, name, postgresPrograms, relay, restoreRoots, site, stateFolder, vaults
             agent.yaml:3:20: 'relay.endpoint' must have the form sb://host or sb://host:port
             agent.yaml:3:82: 'relay.keyFile': there is no file /does/not/exist
             agent.yaml:4:15: 'identityFile' must be an absolute path
@@ -85,6 +85,17 @@ public sealed class AgentSettingsFileTests : IDisposable
         refused.ShouldContain("'voids' names the vault 'nowhere'");
         refused.ShouldContain("must be alert, stop or drop-slot");
         refused.ShouldContain("unknown key 'connections.voids.wal.speed'");
+    }
+
+    [Fact]
+    public void Parse_PlacesForCopies_AreReadAndHaveNamesOfTheirOwn()
+    {
+        var text = Full() + "\ncopies: { second: /mnt/second/copies }\n";
+        AgentSettingsFile.Parse(text, "agent.yaml").Copies.ShouldBe(new Dictionary<string, string> { ["second"] = "/mnt/second/copies" });
+        AgentSettingsFile.Parse(Full(), "agent.yaml").Copies.ShouldBeEmpty();
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text.Replace("second: /", "main: /", StringComparison.Ordinal), "agent.yaml"))
+            .Message.ShouldContain("has a place 'main', and there is a vault of that name");
+        Should.Throw<AgentException>(() => AgentSettingsFile.Parse(text.Replace("/mnt/second", "mnt", StringComparison.Ordinal), "agent.yaml")).Message.ShouldContain("second");
     }
 
     [Theory]

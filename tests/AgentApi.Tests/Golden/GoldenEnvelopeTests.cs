@@ -56,7 +56,7 @@ public sealed class GoldenEnvelopeTests
     [Fact]
     public void Words_AreUnchanged()
     {
-        string[] operations = ["backup", "restore", "replicate", "prune", "hold", "release", "survey", "job", "cancel", "health", "snapshots", "deletions", "survey-packs", "inventory", "log", "rpo", "rotate-agent-key", "trust-control-plane-key", "revoke-control-plane-key"];
+        string[] operations = ["backup", "restore", "replicate", "prune", "hold", "release", "verify", "tidy", "survey", "job", "cancel", "health", "snapshots", "deletions", "survey-packs", "inventory", "log", "rpo", "rotate-agent-key", "trust-control-plane-key", "revoke-control-plane-key"];
         Enum.GetValues<Operation>().Select(OrderWords.Word).ShouldBe(operations);
         Enum.GetValues<JobState>().Select(state => JsonSerializer.Serialize(state).Trim('"'))
             .ShouldBe(["queued", "running", "succeeded", "partial", "failed", "cancelled", "unknown"]);

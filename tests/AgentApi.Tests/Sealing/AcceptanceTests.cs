@@ -38,7 +38,7 @@ public sealed class AcceptanceTests
 
     [Fact]
     public void Seal_OfAnUnencryptedContainerAddress_IsMisuse() =>
-        Should.Throw<ArgumentException>(() => _parties.Sealer.Seal(_parties.Agent.Public, Parties.Id, Parties.Replicate with { Replica = Parties.Replicate.Replica with { ContainerUri = new Uri("http://account.example/c") } }))
+        Should.Throw<ArgumentException>(() => _parties.Sealer.Seal(_parties.Agent.Public, Parties.Id, Parties.Replicate with { Replica = Parties.Replicate.Replica! with { ContainerUri = new Uri("http://account.example/c") } }))
             .Message.ShouldNotContain("topsecret");
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class AcceptanceTests
     {
         var replicate = Claim(Parties.Replicate);
         ReplayRule.Judge(null, replicate).ShouldBe(ReplayVerdict.First);
-        ReplayRule.Judge(replicate, Claim(Parties.Replicate with { Replica = Parties.Replicate.Replica with { Sas = new SecretText("sig=fresh") } })).ShouldBe(ReplayVerdict.Repeat);
+        ReplayRule.Judge(replicate, Claim(Parties.Replicate with { Replica = Parties.Replicate.Replica! with { Sas = new SecretText("sig=fresh") } })).ShouldBe(ReplayVerdict.Repeat);
         ReplayRule.Judge(replicate, Claim(Parties.Replicate with { SnapshotId = "s2" })).ShouldBe(ReplayVerdict.Conflict);
         ReplayRule.Judge(replicate, Claim(Parties.Backup)).ShouldBe(ReplayVerdict.Conflict);
         ReplayRule.Judge(Claim(Parties.Backup), Claim(Parties.Backup with { Priority = JobPriority.Urgent })).ShouldBe(ReplayVerdict.Repeat);

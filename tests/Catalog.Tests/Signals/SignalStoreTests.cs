@@ -1,4 +1,5 @@
 using Backup.Catalog.Alerts;
+using Backup.Catalog.Verifications;
 using Backup.Policy;
 using Backup.Policy.Protection;
 using Backup.Policy.Signals;
@@ -66,13 +67,34 @@ public sealed class SignalStoreTests(PostgresFixture postgres)
     {
         await using var catalog = await TestCatalog.CreateAsync(postgres);
         var state = CopyRule.Assess(catalog.Clock.GetUtcNow(), [new PointCopy("main", "disk", false, false, true)], null, 0);
-        (await catalog.Protection.RecordAsync(TestCatalog.Files, null, state, CancellationToken.None)).ShouldBeTrue();
-        (await catalog.Protection.RecordAsync(TestCatalog.Files, null, state with { Missing = [.. state.Missing] }, CancellationToken.None)).ShouldBeFalse();
+        (await RecordAsync(state)).ShouldBeTrue();
+        (await RecordAsync(state with { Missing = [.. state.Missing] })).ShouldBeFalse();
         catalog.Clock.Advance(TimeSpan.FromHours(1));
-        (await catalog.Protection.RecordAsync(TestCatalog.Files, null, state with { Copies = 3 }, CancellationToken.None)).ShouldBeTrue();
+        (await RecordAsync(state with { Copies = 3 })).ShouldBeTrue();
         var rows = await catalog.Protection.ListAsync(TestCatalog.Files, 10, CancellationToken.None);
         rows.Select(r => r.State.Copies).ShouldBe([3, 2]);
         rows[1].State.Missing.ShouldBe(state.Missing);
+
+        async Task<bool> RecordAsync(CopyRuleState now) => (await catalog.Protection.RecordAsync(TestCatalog.Files, _ => Task.FromResult((now, (RecoveryPointId?)null)), CancellationToken.None)).IsNew;
+    }
+
+    [Fact]
+    public async Task VaultLooks_AreRecordedOnceAndFoundByVault()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        var store = new VaultVerificationStore(catalog.Database, catalog.Audit);
+        var look = new VaultLook("v/1", new("lab-agent-1"), new("main"), "00", catalog.Clock.GetUtcNow(), "data", IsSound: false, 10, 2, 200, null, 3, 2, 2, "3 were damaged");
+        (await store.RecordAsync(look, "test", CancellationToken.None)).ShouldBeTrue();
+        (await store.RecordAsync(look with { IsSound = true }, "test", CancellationToken.None)).ShouldBeFalse("the slot is recorded once");
+        var newer = look with { Id = "v/2", At = look.At.AddDays(1), IsSound = true, OldestVerification = look.At, Finding = "all is well" };
+        await store.RecordAsync(newer, "test", CancellationToken.None);
+        await store.RecordAsync(look with { Id = "w/1", Vault = new("other") }, "test", CancellationToken.None);
+        (await store.FindNewestAsync(new("lab-agent-1"), new("main"), CancellationToken.None)).ShouldBe(newer);
+        (await store.FindNewestAsync(new("lab-agent-2"), new("main"), CancellationToken.None)).ShouldBeNull();
+        (await store.ListNewestAsync(CancellationToken.None)).Select(l => l.Id).ShouldBe(["v/2", "w/1"], ignoreOrder: true);
+        var page = await store.ListAsync(null, 2, CancellationToken.None);
+        page.Items.Select(l => l.Id).ShouldBe(["v/2", "w/1"]);
+        (await store.ListAsync(page.Next, 2, CancellationToken.None)).Items.ShouldHaveSingleItem().ShouldBe(look);
     }
 
     [Fact]

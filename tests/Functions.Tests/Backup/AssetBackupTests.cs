@@ -41,7 +41,7 @@ public sealed class AssetBackupTests(PostgresFixture postgres)
     {
         await using var app = await TestApp.StartAsync(postgres);
         await app.BackUpAsync("fits-files");
-        app.Agent.Received.Select(r => r.Order).OfType<ReplicateOrder>().ShouldAllBe(o => o.Replica.Sas.Reveal().StartsWith(ScriptedOffsite.SecretMark));
+        app.Agent.Received.Select(r => r.Order).OfType<ReplicateOrder>().ShouldAllBe(o => o.Replica!.Sas.Reveal().StartsWith(ScriptedOffsite.SecretMark));
         app.Offsite.Granted.ShouldAllBe(r => r == ReplicaRights.Copy);
         var dump = await app.DumpAsync();
         dump.ShouldContain("fits-files");
@@ -220,7 +220,7 @@ public sealed class AssetBackupTests(PostgresFixture postgres)
             return ScriptedAgent.Fail(id, FailureCode.AccessDenied);
         };
         (await app.BackUpAsync("voids-db")).State.ShouldBe("succeeded");
-        app.Agent.Received.Select(r => r.Order).OfType<ReplicateOrder>().Select(o => o.Replica.Sas).Distinct().Count().ShouldBeGreaterThan(1);
+        app.Agent.Received.Select(r => r.Order).OfType<ReplicateOrder>().Select(o => o.Replica!.Sas).Distinct().Count().ShouldBeGreaterThan(1);
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public sealed class ReplicaVerificationTests(PostgresFixture postgres)
         (await EndAsync(app)).ShouldSatisfyAllConditions(e => e.IsSound.ShouldBeFalse(), e => e.Note.ShouldContain("Repair failed"));
         (await app.CountAsync("replica where state = 'damaged'")).ShouldBe(1);
         (await app.CountAsync("alert where kind = 'verification' and closed_at is null")).ShouldBe(1);
-        (await app.CountAsync("protection_state where 'no sound copy off-site' = any(missing)")).ShouldBe(1);
+        (await app.CountAsync("protection_state where asset = 'voids-db' and 'no sound copy off-site' = any(missing)")).ShouldBe(1);
     }
 
     [Fact]

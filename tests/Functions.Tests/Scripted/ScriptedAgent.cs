@@ -99,7 +99,7 @@ internal sealed class ScriptedAgent : IAgentLink
                 CancelOrder cancelled => Cancelled(cancelled),
                 RpoQuery => new RpoReadings { Readings = Rpo },
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
-                HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }] },
+                HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }], Copies = [new PlaceHealth { Name = "second", BytesTotal = 2000, BytesFree = 500 }] },
                 DeletionsQuery => new DeletionPage { Names = Deletions },
                 SurveyPacksQuery query => new SurveyPacksPage { Names = [.. Surveyed.Skip(query.Skip).Take(SurveyPacksQuery.PageItemsMax)] },
                 InventoryQuery => Inventory(agent),
@@ -157,7 +157,23 @@ internal sealed class ScriptedAgent : IAgentLink
             Prune = new PruneResult { SnapshotsDropped = prune.Drops.Count, PacksMarked = 3, PacksRepacked = 1, PacksDeleted = 2, BytesFreed = 200, BytesFreedLater = 300 },
         },
         HoldOrder or ReleaseOrder => new JobReport { OrderId = id, Operation = order.Operation, State = JobState.Succeeded },
+        VerifyOrder verify => new JobReport { OrderId = id, Operation = Operation.Verify, State = JobState.Succeeded, Verify = Verified(verify) },
+        TidyOrder tidy => new JobReport { OrderId = id, Operation = Operation.Tidy, State = JobState.Succeeded, Tidy = new TidyResult { ObjectsRemoved = tidy.Drops.Count, BytesRemoved = 100 } },
         _ => throw new ArgumentException($"Not a job: {order}", nameof(order)),
+    };
+
+    /// <summary>Nothing is wrong; or so much is, of which so much was mended.</summary>
+    public static VerifyResult Verified(VerifyOrder order, int problems = 0, int mended = 0) => new()
+    {
+        VaultId = VaultId,
+        Depth = order.Copy is null ? "data" : "hashes",
+        ObjectsChecked = 10,
+        ObjectsRead = 2,
+        BytesRead = 200,
+        ProblemsTotal = problems,
+        Problems = [.. Enumerable.Range(0, problems).Select(i => $"data/{i}: WrongHash")],
+        Mended = mended,
+        Quarantined = problems,
     };
 
     public const string VaultId = "00112233445566778899aabbccddeeff";
@@ -266,6 +282,7 @@ internal sealed class ScriptedAgent : IAgentLink
         var json = JsonSerializer.SerializeToNode(order, order.GetType())!.AsObject();
         (json["replica"] as System.Text.Json.Nodes.JsonObject)?.Remove("sas");
         (json["from"] as System.Text.Json.Nodes.JsonObject)?.Remove("sas");
+        foreach (var from in json["repairFrom"] as System.Text.Json.Nodes.JsonArray ?? []) (from as System.Text.Json.Nodes.JsonObject)?.Remove("sas");
         return json.ToJsonString();
     }
 }

@@ -71,5 +71,46 @@ internal sealed class ScriptedOffsite : IOffsiteStore
         return Task.CompletedTask;
     }
 
+    /// <summary>What each container has been given of the ten objects that every replica has, by a copy inside the cloud.</summary>
+    public ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> Copied { get; } = [];
+
+    /// <summary>Fails the copying of a batch, by its number from 1; null for none.</summary>
+    public Func<int, ControlPlaneException?> CopyFails { get; set; } = _ => null;
+
+    /// <summary>Batches that were begun.</summary>
+    public int Batches => _batches;
+
+    private int _batches;
+
+    public Task<OffsiteCopyStep> PlanCopyAsync(OffsiteReplica source, OffsitePlace target, DateTimeOffset since, int objectsMax, CancellationToken cancel)
+    {
+        var has = Copied.GetOrAdd(target.Container, _ => []);
+        string[] lacking = [.. Enumerable.Range(0, 10).Select(i => $"{source.ManifestSha256[..4]}-{i}").Where(name => !has.ContainsKey(name)).Take(Math.Min(objectsMax, 4))];
+        return Task.FromResult(new OffsiteCopyStep(lacking, lacking.Length > 0 ? null : new AgentApi.ReplicateResult
+        {
+            ObjectsTotal = 10,
+            ObjectsCopied = 10,
+            BytesTotal = 1000,
+            BytesCopied = 1000,
+            ManifestName = $"{source.VaultId}/replica-manifests/{new string('b', 64)}",
+            ManifestSha256 = new string('b', 64),
+        }));
+    }
+
+    public Task CopyAsync(OffsiteReplica source, OffsitePlace target, IReadOnlyList<string> names, CancellationToken cancel)
+    {
+        if (CopyFails(Interlocked.Increment(ref _batches)) is { } failure)
+        {
+            return Task.FromException(failure);
+        }
+
+        foreach (var name in names)
+        {
+            Copied[target.Container][name] = true;
+        }
+
+        return Task.CompletedTask;
+    }
+
     public Task<int> RemoveManifestsAsync(OffsiteReplica replica, IReadOnlyCollection<string> kept, DateTimeOffset olderThan, CancellationToken cancel) => Task.FromResult(0);
 }

@@ -33,6 +33,12 @@ public sealed class CopyRuleTests
         state.IsKept.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(3, 1)]
+    public void Assess_ClassesWantMoreCopies_CountsSoundOnes(int wanted, int missing) =>
+        CopyRule.Assess(Now, [Vault, Offsite], Now, 0, wanted).Missing.Count(m => m == $"2 of {wanted} copies that its classes want").ShouldBe(missing);
+
     /// <summary>CsCheck prints the seed of a failing case; CsCheck_Seed repeats it.</summary>
     [Fact]
     public void Assess_AnyCopies_AFurtherSoundCopyNeverMakesItWorse() => Gen.Select(Gen.Bool.Array[4].Array[0, 5], Gen.Bool.Array[4]).Sample((list, more) =>

@@ -39,6 +39,24 @@ public sealed class FileSystemObjectStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Quarantine_MovesOnlyWhatIsNotWhatItsNameSays()
+    {
+        byte[] content = [1, 2, 3], wrong = [1, 2, 4];
+        var name = ObjectName.For(ObjectKind.DataPack, content);
+        (await Store.QuarantineAsync(name, Cancel)).ShouldBeFalse("there is none");
+        await Store.CreateAsync(name, content, Cancel);
+        (await Store.QuarantineAsync(name, Cancel)).ShouldBeFalse();
+        await File.WriteAllBytesAsync(Files()[0], wrong, Cancel);
+        (await Store.QuarantineAsync(name, Cancel)).ShouldBeTrue();
+        (await Store.FindLengthAsync(name, Cancel)).ShouldBeNull();
+        Files().ShouldBe([Path.Combine(_scratch.At("v"), Quarantine.PathOf(name, wrong))]);
+        (await File.ReadAllBytesAsync(Files()[0], Cancel)).ShouldBe(wrong);
+
+        await Store.CreateAsync(name, content, Cancel);
+        (await StoreReading.ListAllAsync(Store, ObjectKind.DataPack, Cancel)).ShouldHaveSingleItem("what is in quarantine is no object");
+    }
+
+    [Fact]
     public async Task TemporaryFilesOfTheDead_AreNoObjectsAndAreRemovedByAge()
     {
         var folder = Directory.CreateDirectory(Path.Combine(_scratch.At("v"), "tmp"));
