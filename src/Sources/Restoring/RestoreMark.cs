@@ -31,6 +31,8 @@ internal static class RestoreMark
 
     private static ReadOnlySpan<byte> Name => ".restore-in-progress"u8;
 
+    private static ReadOnlySpan<byte> UnfinishedName => ".restore-in-progress.new"u8;
+
     /// <summary>Whether this continues an interrupted restore of the same snapshot.</summary>
     /// <exception cref="SourcesException">TargetNotEmpty.</exception>
     internal static RestoreMarkState Check(Descriptor target, string path, SnapshotId snapshot, bool mayOverwrite)
@@ -38,7 +40,8 @@ internal static class RestoreMark
         var error = DirectoryListing.Read(target, out var entries);
         if (error.IsError)
             throw error.Failure("list", path);
-        if (entries.Count == 0)
+        // A restore that died before its first mark has written nothing else.
+        if (entries.TrueForAll(entry => UnfinishedName.SequenceEqual(entry.Name)))
             return RestoreMarkState.None;
         var mark = Read(target).Split('\n');
         var isOurs = mark[0] == snapshot.ToString();
@@ -56,17 +59,19 @@ internal static class RestoreMark
         return mark.Length > 1 && mark[1].Length > 0 && mark[1] == Boot() ? RestoreMarkState.Interrupted : RestoreMarkState.InterruptedUnsure;
     }
 
-    /// <summary>Durable when this returns: what follows can then never pass for a finished restore.</summary>
+    /// <summary>Durable when this returns: what follows can then never pass for a finished restore. An earlier mark holds until this one has taken its place.</summary>
     internal static void Set(Descriptor target, string path, SnapshotId snapshot, bool overwrites)
     {
-        _ = target.RemoveFile(Name);
-        var error = target.OpenForWriting(Name, create: true, out var file);
+        _ = target.RemoveFile(UnfinishedName);
+        var error = target.OpenForWriting(UnfinishedName, create: true, out var file);
         using (file)
         {
             if (!error.IsError)
                 error = file!.Write(Encoding.ASCII.GetBytes($"{snapshot}\n{(overwrites ? "" : Boot())}\n"), 0);
             if (!error.IsError)
                 error = file!.Sync();
+            if (!error.IsError)
+                error = target.Rename(UnfinishedName, Name);
             if (!error.IsError)
                 error = target.Sync();
             if (error.IsError)

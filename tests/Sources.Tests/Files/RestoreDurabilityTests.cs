@@ -54,6 +54,26 @@ public sealed class RestoreDurabilityTests : IDisposable
         TreeListing.ShouldBeSame(_fixture.Path("back"), _fixture.Tree);
     }
 
+    /// <summary>Killed while it put its mark there: once before anything else was written, once when an interrupted restore was to go on.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Restore_KilledWhileSettingItsMark_IsContinued(bool isSecondAttempt)
+    {
+        var snapshot = await BackUpAsync(35);
+        if (isSecondAttempt)
+        {
+            using var stop = new CancellationTokenSource();
+            await Should.ThrowAsync<OperationCanceledException>(() => _fixture.RestoreAsync(snapshot, Request(), new AtPhase(TransferPhase.Copying, stop.Cancel), stop.Token));
+        }
+
+        Directory.CreateDirectory(_fixture.Path("back"));
+        await File.WriteAllTextAsync(_fixture.Path($"back/{Mark}.new"), snapshot.ToString()[..9]);
+
+        (await _fixture.RestoreAsync(snapshot, Request())).IsComplete.ShouldBeTrue();
+        TreeListing.ShouldBeSame(_fixture.Path("back"), _fixture.Tree);
+    }
+
     /// <summary>The disk's bytes as they are when the restore returns are what a power loss at that moment would leave.</summary>
     [Fact]
     public async Task Restore_PowerLostAtItsEnd_EverythingIsOnDisk()
