@@ -15,7 +15,14 @@ internal static class ControlFile
     private const int ChecksumOffsetMin = 200;
     private const int ChecksumOffsetMax = 508;
 
+    // Behind the identifier and two versions; its values are the same since PostgreSQL 9.
+    private const int StateOffset = 16;
+    private const uint InArchiveRecovery = 5;
+
     internal static ulong SystemIdentifier(ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt64LittleEndian(content);
+
+    /// <summary>Replays log from a base backup, or was killed while it did.</summary>
+    internal static bool IsInArchiveRecovery(ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(content[StateOffset..]) == InArchiveRecovery;
 
     /// <summary>
     /// Whether some place in the content holds the CRC-32C of all before it. The place differs between versions; a chance match of

@@ -17,6 +17,9 @@ internal sealed class IsolatedServer : IAsyncDisposable
     /// <summary>A server that was asked to stop writes its last checkpoint.</summary>
     private static readonly TimeSpan StopMax = TimeSpan.FromMinutes(10);
 
+    private static readonly TimeSpan LeftoverMax = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan LeftoverInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>Variables that recovery's command may need; the others are kept from the server.</summary>
     private static readonly string[] Kept = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "BACKUP_", "AZURE_", "DOTNET_"];
 
@@ -29,7 +32,10 @@ internal sealed class IsolatedServer : IAsyncDisposable
 
     private IsolatedServer(string folder, string superuser) => (_folder, _superuser) = (folder, superuser);
 
-    /// <summary>Starts a data directory and waits until recovery has reached consistency and the server answers.</summary>
+    /// <summary>
+    /// Starts a data directory and waits until recovery has reached consistency and the server answers. The server of an earlier proof that was killed
+    /// there may still be dying (its sessions notice at their next look), so its lock is waited for.
+    /// </summary>
     /// <param name="dataDirectory">What was restored.</param>
     /// <param name="majorVersion">What it is of.</param>
     /// <param name="programs">The folder of the fitting <c>postgres</c>.</param>
@@ -37,6 +43,29 @@ internal sealed class IsolatedServer : IAsyncDisposable
     /// <param name="cancel">Gives up; the server is stopped.</param>
     /// <exception cref="SourcesException">ServerUnavailable: it does not start; the message ends with what it said.</exception>
     internal static async Task<IsolatedServer> StartAsync(string dataDirectory, int majorVersion, string programs, string superuser, CancellationToken cancel)
+    {
+        var (leftover, since) = (LockOf(dataDirectory), Stopwatch.StartNew());
+        while (true)
+        {
+            try
+            {
+                return await StartOnceAsync(dataDirectory, majorVersion, programs, superuser, cancel);
+            }
+            catch (SourcesException) when (leftover is not null && LockOf(dataDirectory) == leftover && since.Elapsed < LeftoverMax)
+            {
+                await Task.Delay(LeftoverInterval, cancel);
+            }
+        }
+    }
+
+    /// <summary>What the data directory's lock says; null when nobody holds it. A start that fails for any other reason than the lock has replaced it.</summary>
+    private static string? LockOf(string dataDirectory)
+    {
+        var file = Path.Combine(dataDirectory, "postmaster.pid");
+        return File.Exists(file) ? File.ReadAllText(file) : null;
+    }
+
+    private static async Task<IsolatedServer> StartOnceAsync(string dataDirectory, int majorVersion, string programs, string superuser, CancellationToken cancel)
     {
         // Not below the data directory: a socket's path may have 107 bytes.
         var folder = Directory.CreateTempSubdirectory("backup-proof-").FullName;
@@ -148,7 +177,7 @@ internal sealed class IsolatedServer : IAsyncDisposable
         }
     }
 
-    private string[] Arguments(string dataDirectory, int majorVersion)
+    private string[] Arguments(string dataDirectory, int majorVersion, bool needsRestoreCommand)
     {
         (string Name, string Value)[] settings =
         [
@@ -161,12 +190,13 @@ internal sealed class IsolatedServer : IAsyncDisposable
         ];
         // Triggers on logging in are run for our sessions too.
         (string Name, string Value)[] ofVersion = majorVersion >= 17 ? [("event_triggers", "off")] : [];
-        return ["-D", dataDirectory, .. settings.Concat(ofVersion).SelectMany(setting => (string[])["-c", $"{setting.Name}={setting.Value}"])];
+        (string Name, string Value)[] ofRecovery = needsRestoreCommand ? [("restore_command", "false")] : [];
+        return ["-D", dataDirectory, .. settings.Concat(ofVersion).Concat(ofRecovery).SelectMany(setting => (string[])["-c", $"{setting.Name}={setting.Value}"])];
     }
 
     private void Launch(string dataDirectory, int majorVersion, string program, (uint User, uint Group)? owner)
     {
-        string[] words = [.. RunAs.Prefix(owner, [program, dataDirectory]), program, .. Arguments(dataDirectory, majorVersion)];
+        string[] words = [.. RunAs.Prefix(owner, [program, dataDirectory]), program, .. Arguments(dataDirectory, majorVersion, InterruptedRecovery.Continue(dataDirectory, owner))];
         var start = new ProcessStartInfo(words[0], words[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
         foreach (var name in start.Environment.Keys.Where(name => !Kept.Any(kept => name.StartsWith(kept, StringComparison.Ordinal))).ToList())
             start.Environment.Remove(name);

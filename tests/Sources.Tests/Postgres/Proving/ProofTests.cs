@@ -119,6 +119,26 @@ public sealed class ProofTests(ClusterFixture cluster)
         report.Findings.Count(finding => finding.Step == ProofStep.Pages).ShouldBe(1);
     }
 
+    /// <summary>PostgreSQL itself would refuse the next start: "WAL ends before end of online backup".</summary>
+    [Fact]
+    public async Task Run_AfterAStartThatWasKilledWithinTheBackupsLog_GoesOn()
+    {
+        await MakeDatabaseAsync("proof_killed");
+        var connection = cluster.Server.ConnectionString("proof_killed");
+        var backup = await cluster.BackupAsync(
+            cluster.Request(connection), new AtPhase(TransferPhase.Copying, () => ClusterFixture.ExecuteAsync(connection, "CREATE TABLE later ()", "SELECT pg_switch_wal()").GetAwaiter().GetResult()));
+        var point = backup.ConsistencyPoint.ShouldNotBeNull();
+        point.LastWalFile.ShouldNotBe(point.FirstWalFile);
+        var data = await RestoreAsync(backup.SnapshotId);
+        await KillWhereLogIsWantedAsync(data, point.LastWalFile);
+
+        var report = await ProveAsync(backup.SnapshotId, data);
+
+        report.Findings.ShouldBeEmpty();
+        report.IsProven.ShouldBeTrue();
+        (await ProveAsync(backup.SnapshotId, data)).Findings.ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Run_ChecksThatHangFailWriteOrEscape_AreFindings()
     {
@@ -186,6 +206,14 @@ public sealed class ProofTests(ClusterFixture cluster)
         (await Should.ThrowAsync<SourcesException>(() => ProveAsync(backup.SnapshotId, Path.GetDirectoryName(data)!))).Fault.ShouldBe(SourcesFault.PathMissing);
         (await Should.ThrowAsync<SourcesException>(() => new PostgresProof(TimeProvider.System).RunAsync(cluster.Vault, backup.SnapshotId, new ProofRequest { DataDirectory = data, Programs = "/nowhere" }, null, Cancel)))
             .Fault.ShouldBe(SourcesFault.ServerUnsuitable);
+        if (Directory.Exists(Wal.WalBench.OldestPrograms))
+        {
+            // Another version's server refuses the directory itself, and says why.
+            var other = await new PostgresProof(TimeProvider.System).RunAsync(cluster.Vault, backup.SnapshotId, new ProofRequest { DataDirectory = data, Programs = Wal.WalBench.OldestPrograms }, null, Cancel);
+            other.IsProven.ShouldBeFalse();
+            other.Findings.ShouldHaveSingleItem().Text.ShouldContain("did not start");
+        }
+
         File.WriteAllText(Path.Combine(data, "standby.signal"), "");
         (await Should.ThrowAsync<SourcesException>(() => ProveAsync(backup.SnapshotId, data))).Fault.ShouldBe(SourcesFault.ServerUnsuitable);
     }
@@ -251,6 +279,38 @@ public sealed class ProofTests(ClusterFixture cluster)
         var data = Path.Combine(cluster.NewFolder(), "data");
         await cluster.RestoreAsync(snapshot, data, cancel: Cancel);
         return data;
+    }
+
+    /// <summary>Starts a server that waits for ever for a file of log, and kills it once it has used up the backup's label.</summary>
+    private async Task KillWhereLogIsWantedAsync(string data, string file)
+    {
+        var program = Path.Combine((await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms, "postgres");
+        var signal = Path.Combine(data, "recovery.signal");
+        await File.WriteAllTextAsync(signal, "", Cancel);
+        cluster.Server.Account?.TakeOwnership(signal);
+        var owner = cluster.Server.Account is { } account ? ((uint)account.User, (uint)account.Group) : ((uint, uint)?)null;
+        string[] words =
+        [
+            .. RunAs.Prefix(owner, [program, data]), program, "-D", data, "-c", "listen_addresses=", "-c", $"unix_socket_directories={Path.GetDirectoryName(data)}",
+            "-c", "max_prepared_transactions=4", "-c", $"restore_command=case %f in {file}) sleep 1000;; esac; false",
+        ];
+        var start = new System.Diagnostics.ProcessStartInfo(words[0], words[1..]) { WorkingDirectory = "/", RedirectStandardError = true };
+        // Whoever starts it must outlive it: it dies with the thread.
+        var killed = Task.Factory.StartNew(
+            () =>
+            {
+                using var server = System.Diagnostics.Process.Start(start)!;
+                var since = System.Diagnostics.Stopwatch.StartNew();
+                while (File.Exists(Path.Combine(data, "backup_label")) && !server.HasExited && since.Elapsed < TimeSpan.FromSeconds(60))
+                    Thread.Yield();
+                server.HasExited.ShouldBeFalse();
+                server.Kill(entireProcessTree: true);
+                server.WaitForExit();
+            },
+            Cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await killed;
+        File.Exists(Path.Combine(data, "backup_label")).ShouldBeFalse();
+        File.Delete(signal);
     }
 
     private Task<PostgresServer> StartAsync(string data) => cluster.StartRestoredAsync(Path.GetDirectoryName(data)!);
