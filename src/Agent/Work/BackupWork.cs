@@ -17,7 +17,7 @@ namespace Backup.Agent.Work;
 /// <summary>Backs up one asset into a vault.</summary>
 /// <remarks>
 /// (1) is it allowed (2) open the vault with the backup key (3) was this order's snapshot committed already? (4) read and commit, between the
-/// asset's hooks (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made.
+/// asset's hooks (5) report. The order's id is a tag of the snapshot, so an order that runs again after a crash finds what it made, and makes only what is missing.
 /// </remarks>
 internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner hooks, HookFrame frame, ClusterTurns turns, AgentSettings settings, StateFolder state, TimeProvider time)
 {
@@ -33,9 +33,11 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
 
         var vault = await vaults.OpenForBackupAsync(order.Vault, cancel).ConfigureAwait(false);                   // (2)
         var snapshots = await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false);
-        if (snapshots.FirstOrDefault(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value && s.SourceKind != PostgresDumpSource.Kind) is { } earlier)         // (3)
+        var ofOrder = snapshots.Where(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value).ToList();
+        var earlier = ofOrder.Find(s => s.SourceKind != PostgresDumpSource.Kind) is { } made ? Result(order, vault.Id, made) : null;    // (3)
+        if (earlier is not null && (order.Postgres?.Dump is null || ofOrder.Exists(s => s.SourceKind == PostgresDumpSource.Kind)))
         {
-            return Report(order, vault.Id, earlier);
+            return Report(WithDump(earlier, ofOrder.Find(s => s.SourceKind == PostgresDumpSource.Kind)), null);
         }
 
         var tags = new Dictionary<string, string>(order.Tags)
@@ -45,8 +47,8 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
             [AgentFacts.HostTag] = Environment.MachineName,
         };
         var (done, hookFailure) = await frame.RunAsync(
-            id, order.Asset, order.RunId, order.Hooks ?? new BackupHooks(), () => BackUpAndDumpAsync(vault, order, tags, new TransferNote(progress), cancel), cancel).ConfigureAwait(false);    // (4)
-        return done is null ? JobOutcome.Failed(hookFailure!) : Report(order, vault.Id, done, hookFailure);  // (5)
+            id, order.Asset, order.RunId, order.Hooks ?? new BackupHooks(), () => BackUpAndDumpAsync(vault, order, earlier, tags, new TransferNote(progress), cancel), cancel).ConfigureAwait(false);    // (4)
+        return done is null ? JobOutcome.Failed(hookFailure!) : Report(done, hookFailure);                          // (5)
     }
 
     private Failure? Refuse(BackupOrder order) => hooks.Refuse([.. order.Hooks?.Before ?? [], .. order.Hooks?.After ?? []]) ?? RefuseSource(order);
@@ -62,13 +64,13 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         },
     };
 
-    private async Task<BackupAndDump> BackUpAndDumpAsync(
-        OpenVault vault, BackupOrder order, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
+    private async Task<Made> BackUpAndDumpAsync(
+        OpenVault vault, BackupOrder order, Made? earlier, Dictionary<string, string> tags, TransferNote progress, CancellationToken cancel)
     {
-        var backup = await BackUpAsync(vault, order, tags, progress, cancel).ConfigureAwait(false);
+        var backup = earlier ?? Result(order, vault.Id, await BackUpAsync(vault, order, tags, progress, cancel).ConfigureAwait(false));
         if (order.Postgres?.Dump is not { } wanted)
         {
-            return new BackupAndDump(backup, null, null);
+            return backup;
         }
 
         // The physical backup is made; whatever becomes of the dump, it stays so.
@@ -79,15 +81,16 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 Asset = order.Asset,
                 ConnectionString = ReadConnection(order.Postgres.Connection),
                 Databases = wanted.Databases,
-                Programs = settings.PostgresPrograms.GetValueOrDefault(backup.ConsistencyPoint!.ServerVersion / 10000),
+                Programs = settings.PostgresPrograms.GetValueOrDefault(backup.ServerVersion / 10000),
                 Tags = tags,
             };
             var dump = await new PostgresDumpSource(time).BackupAsync(vault, request, new WriterOptions(), progress, cancel).ConfigureAwait(false);
-            return new BackupAndDump(backup, dump.SnapshotId.ToString(), dump.Problems.FirstOrDefault(p => p.MakesPartial) is { } first ? DumpFailed($"{first.Path}: {first.Reason}", "Give the role the right to read it.") : null);
+            var failure = dump.Problems.FirstOrDefault(p => p.MakesPartial) is { } first ? DumpFailed($"{first.Path}: {first.Reason}", "Give the role the right to read it.") : null;
+            return backup with { Result = backup.Result with { DumpSnapshotId = dump.SnapshotId.ToString(), DumpFailure = failure } };
         }
         catch (SourcesException e) when (!cancel.IsCancellationRequested)
         {
-            return new BackupAndDump(backup, null, DumpFailed(e.Message.Split('\n')[0], e.Hint));
+            return backup with { Result = backup.Result with { DumpFailure = DumpFailed(e.Message.Split('\n')[0], e.Hint) } };
         }
     }
 
@@ -143,55 +146,42 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         ? run
         : $"{new string([.. run.Where(char.IsAsciiLetterOrDigit).Take(30)])}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(run)).AsSpan(0, 8))}";
 
-    private static JobOutcome Report(BackupOrder order, VaultId vault, BackupAndDump done, Failure? hookFailure)
+    private static JobOutcome Report(Made made, Failure? hookFailure) => new()
     {
-        var outcome = done.Backup;
-        var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
-        return new JobOutcome
-        {
-            State = outcome.IsPartial || (hookFailure ?? done.DumpFailure) is not null ? JobState.Partial : JobState.Succeeded,
-            Backup = new BackupResult
-            {
-                SnapshotId = outcome.SnapshotId.ToString(),
-                Asset = order.Asset,
-                SourceKind = order.SourceKind,
-                VaultId = vault.ToString(),
-                StartedAt = outcome.StartedAt,
-                EndedAt = outcome.ConsistentAt,
-                BytesRead = outcome.Statistics.BytesRead,
-                BytesNew = outcome.Statistics.BytesNew,
-                BytesStored = outcome.Statistics.BytesStored,
-                FilesTotal = outcome.ItemsTotal,
-                FilesUnreadableTotal = outcome.ItemsUnreadable,
-                DumpSnapshotId = done.DumpSnapshotId,
-                DumpFailure = done.DumpFailure,
-                HookFailure = hookFailure,
-                ConsistencyPoint = outcome.ConsistencyPoint is { } point ? Translate(point) with { RestorePoint = outcome.RestorePoint } : null,
-                FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
-            },
-        };
-    }
-
-    private static AgentApi.ConsistencyPoint Translate(Sources.Postgres.ConsistencyPoint point) => new()
-    {
-        Timeline = point.Timeline,
-        StartLsn = point.Start.ToString(),
-        StopLsn = point.Stop.ToString(),
-        FirstWal = point.FirstWalFile,
-        LastWal = point.LastWalFile,
+        State = made.IsPartial || (hookFailure ?? made.Result.DumpFailure) is not null ? JobState.Partial : JobState.Succeeded,
+        Backup = made.Result with { HookFailure = hookFailure },
     };
 
-    /// <summary>A backup, and the dump that was ordered with it.</summary>
-    private sealed record BackupAndDump(BackupOutcome Backup, string? DumpSnapshotId, Failure? DumpFailure);
+    private static Made Result(BackupOrder order, VaultId vault, BackupOutcome outcome)
+    {
+        var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
+        var result = new BackupResult
+        {
+            SnapshotId = outcome.SnapshotId.ToString(),
+            Asset = order.Asset,
+            SourceKind = order.SourceKind,
+            VaultId = vault.ToString(),
+            StartedAt = outcome.StartedAt,
+            EndedAt = outcome.ConsistentAt,
+            BytesRead = outcome.Statistics.BytesRead,
+            BytesNew = outcome.Statistics.BytesNew,
+            BytesStored = outcome.Statistics.BytesStored,
+            FilesTotal = outcome.ItemsTotal,
+            FilesUnreadableTotal = outcome.ItemsUnreadable,
+            ConsistencyPoint = Translate(outcome.ConsistencyPoint, outcome.RestorePoint),
+            FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
+        };
+        return new Made(result, outcome.IsPartial, outcome.ConsistencyPoint?.ServerVersion ?? 0);
+    }
 
     /// <summary>
     /// The same result from the snapshot alone: the process died after the commit and before the report was journaled. What the
-    /// snapshot seals from backup keys (the consistency point, paths) is not in it.
+    /// snapshot seals from backup keys (paths) is not in it.
     /// </summary>
-    private static JobOutcome Report(BackupOrder order, VaultId vault, SnapshotInfo snapshot) => new()
+    private static Made Result(BackupOrder order, VaultId vault, SnapshotInfo snapshot)
     {
-        State = snapshot.ItemsUnreadable > 0 ? JobState.Partial : JobState.Succeeded,
-        Backup = new BackupResult
+        var point = Sources.Postgres.ConsistencyPoint.Find(snapshot);
+        var result = new BackupResult
         {
             SnapshotId = snapshot.Id.ToString(),
             Asset = order.Asset,
@@ -204,6 +194,33 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
             BytesStored = snapshot.Statistics.BytesStored,
             FilesTotal = snapshot.ItemsTotal,
             FilesUnreadableTotal = snapshot.ItemsUnreadable,
+            ConsistencyPoint = Translate(point, snapshot.Tags.GetValueOrDefault(PostgresSource.RestorePointTag)),
+        };
+        return new Made(result, snapshot.ItemsUnreadable > 0, point?.ServerVersion ?? 0);
+    }
+
+    private static Made WithDump(Made backup, SnapshotInfo? dump) => dump is null ? backup : backup with
+    {
+        Result = backup.Result with
+        {
+            DumpSnapshotId = dump.Id.ToString(),
+            DumpFailure = dump.ItemsUnreadable == 0 ? null : DumpFailed($"{dump.ItemsUnreadable} of its items are missing", "The agent's log of the first attempt names them; order the backup again."),
         },
     };
+
+    private static AgentApi.ConsistencyPoint? Translate(Sources.Postgres.ConsistencyPoint? point, string? restorePoint) => point is null ? null : new()
+    {
+        Timeline = point.Timeline,
+        StartLsn = point.Start.ToString(),
+        StopLsn = point.Stop.ToString(),
+        FirstWal = point.FirstWalFile,
+        LastWal = point.LastWalFile,
+        RestorePoint = restorePoint,
+    };
+
+    /// <summary>What was made.</summary>
+    /// <param name="Result">The backup, and the dump that was ordered with it.</param>
+    /// <param name="IsPartial">The backup itself lacks something.</param>
+    /// <param name="ServerVersion">As server_version_num; 0 when nothing says it.</param>
+    private sealed record Made(BackupResult Result, bool IsPartial, int ServerVersion);
 }

@@ -21,6 +21,12 @@ public sealed class PostgresSource(TimeProvider clock)
     /// <summary>What snapshots of this source say in <see cref="SnapshotDescription.SourceKind"/>.</summary>
     public const string Kind = "postgres";
 
+    /// <summary>The tag that names the restore point behind a backup, where one was made.</summary>
+    public const string RestorePointTag = "restore-point";
+
+    /// <summary>The tag that says whether pages carried checksums.</summary>
+    internal const string ChecksumsTag = "page-checksums";
+
     internal const string DataName = "data";
     internal const string WalName = "wal";
     internal const string TablespacesName = "tablespaces";
@@ -124,6 +130,8 @@ public sealed class PostgresSource(TimeProvider clock)
             await follow;
         }
     }
+
+    internal static string ChecksumsText(bool areOn) => areOn ? "on" : "off";
 
     /// <summary>The control file, which is read last, joins the others.</summary>
     private static SnapshotRoot Root(

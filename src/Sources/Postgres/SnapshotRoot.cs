@@ -31,12 +31,9 @@ internal sealed record SnapshotRoot(
         var noRestorePoint = request.RestorePoint is { } name ? await ServerStatement.MakeRestorePointAsync(request.ConnectionString, name, cancel) : null;
         if (noRestorePoint is not null)
             problems.Add(PostgresSource.LabelName, ItemProblemKind.Note, $"The restore point \"{request.RestorePoint}\" was not made: {noRestorePoint}.");
-        var snapshot = await writer.CommitAsync(Describe(request, point, consistentAt, counters, problems), Store(writer, cancel), cancel);
-        return BackupOutcome.Of(snapshot, started, consistentAt, writer, counters, problems) with
-        {
-            ConsistencyPoint = point,
-            RestorePoint = noRestorePoint is null ? request.RestorePoint : null,
-        };
+        var restorePoint = noRestorePoint is null ? request.RestorePoint : null;
+        var snapshot = await writer.CommitAsync(Describe(request, point, restorePoint, consistentAt, counters, problems), Store(writer, cancel), cancel);
+        return BackupOutcome.Of(snapshot, started, consistentAt, writer, counters, problems) with { ConsistencyPoint = point, RestorePoint = restorePoint };
     }
 
     private TreeId Store(SnapshotWriter writer, CancellationToken cancel)
@@ -70,12 +67,12 @@ internal sealed record SnapshotRoot(
         };
     }
 
-    private static SnapshotDescription Describe(PostgresBackupRequest request, ConsistencyPoint point, DateTimeOffset consistentAt, TransferCounters counters, ProblemList problems) => new()
+    private SnapshotDescription Describe(PostgresBackupRequest request, ConsistencyPoint point, string? restorePoint, DateTimeOffset consistentAt, TransferCounters counters, ProblemList problems) => new()
     {
         Asset = request.Asset,
         SourceKind = PostgresSource.Kind,
         ConsistentAt = consistentAt,
-        Tags = request.Tags,
+        Tags = Tags(request, point, restorePoint),
         SealedProperties = new Dictionary<string, string>
         {
             ["start-lsn"] = point.Start.ToString(),
@@ -87,4 +84,16 @@ internal sealed record SnapshotRoot(
         ItemsTotal = counters.ItemsDone,
         ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
     };
+
+    private Dictionary<string, string> Tags(PostgresBackupRequest request, ConsistencyPoint point, string? restorePoint)
+    {
+        var tags = new Dictionary<string, string>(request.Tags)
+        {
+            [ConsistencyPoint.TagName] = point.ToTag(),
+            [PostgresSource.ChecksumsTag] = PostgresSource.ChecksumsText(Facts.DataChecksums),
+        };
+        if (restorePoint is not null)
+            tags[PostgresSource.RestorePointTag] = restorePoint;
+        return tags;
+    }
 }
