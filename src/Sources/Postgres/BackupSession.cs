@@ -84,6 +84,10 @@ internal sealed class BackupSession : IAsyncDisposable
     internal Task<BackupEnd> StopAsync(CancellationToken cancel) => ServerConnection.GuardAsync("stop the backup on", () => _connection.AskAsync(
         BackupFunctions.Of(Server.VersionNumber).Stop, row => new BackupEnd(Lsn.Parse(row.GetString(0)), row.GetString(1), row.IsDBNull(2) ? "" : row.GetString(2)), cancel));
 
+    /// <summary>What the log between two positions changed; null when the server cannot tell.</summary>
+    internal Task<LogSummary?> SummarizeAsync(Lsn from, Lsn to, TimeProvider clock, CancellationToken cancel) =>
+        ServerConnection.GuardAsync("read the log summaries of", () => LogSummary.ReadAsync(_connection, Server.Timeline, from, to, clock, cancel));
+
     /// <summary>The timeline that is being written, or on a standby received, now.</summary>
     internal Task<uint> ReadTimelineAsync(CancellationToken cancel) =>
         ServerConnection.GuardAsync("ask the timeline of", () => ReadTimelineAsync(_connection, Server.IsStandby, cancel));

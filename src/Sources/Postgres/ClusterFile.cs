@@ -51,6 +51,12 @@ internal sealed class ClusterFile(ClusterDirectory directory, byte[] name, Relat
     /// <summary>Holds pages that do not fit their checksums; never remembered as unchanged, so that every backup names it.</summary>
     internal bool IsDamaged { get; set; }
 
+    /// <summary>
+    /// Pieces of <see cref="Entry"/> were taken over from the last backup because the log up to this one's beginning does not touch them. What was written to them
+    /// since comes back from this backup's log, so they may differ from the disk, and the next backup must ask the log again.
+    /// </summary>
+    internal bool IsPieced { get; set; }
+
     /// <summary>What <see cref="Entry"/> is valid for; null when it must not be remembered.</summary>
     internal FileStamp? Stamp { get; set; }
 }

@@ -19,6 +19,9 @@ internal sealed class ClusterReader(
 
     private readonly AccountNames _names = new();
 
+    /// <summary>What the log says changed since the last backup; null when everything may have.</summary>
+    internal LogSummary? Summary { get; set; }
+
     internal async Task ReadFilesAsync(IEnumerable<ClusterFile> files, int workers, CancellationToken cancel)
     {
         var queue = new ConcurrentQueue<ClusterFile>(files.OrderByDescending(file => file.Bytes));
@@ -117,8 +120,10 @@ internal sealed class ClusterReader(
                 ? ReadPages(clusterFile, file, status, relation, cancel)
                 : ReadPlain(clusterFile, file, status, cancel);
             counters.AddItem();
-            if (status.ChangedNanoseconds < quietBefore && content.Length == status.Size && !clusterFile.IsDamaged)
-                clusterFile.Stamp = FileStamp.Of(status);
+            // What is still being written is remembered too: the log may tell what of it stays as it is.
+            var stamp = FileStamp.Of(status);
+            if (!clusterFile.IsDamaged)
+                clusterFile.Stamp = status.ChangedNanoseconds < quietBefore && content.Length == status.Size && !clusterFile.IsPieced ? stamp : stamp.Unsettled;
             // Shorter than it was: cut off while we read. Replay cuts it off too, or fills it again.
             return Describe(status, clusterFile.Name, EntryType.File) with { Size = content.Length, Content = content };
         }
@@ -141,10 +146,42 @@ internal sealed class ClusterReader(
 
     private Content ReadPages(ClusterFile clusterFile, Descriptor file, in FileStatus status, RelationFileName relation, CancellationToken cancel)
     {
-        using var stream = new FilePages(file, status.Size, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
+        if (Summary?.Find(clusterFile.Directory.Path, relation) is not { } changes
+            || Earlier(clusterFile, status) is not { } earlier
+            || ChangedPages.Plan(earlier, status.Size, pageChunkBytes, changes) is not { } stretches)
+        {
+            return ReadPages(clusterFile, file, 0, status.Size, relation, cancel);
+        }
+
+        clusterFile.IsPieced = true;
+        var pieces = new List<Content>();
+        foreach (var stretch in stretches)
+        {
+            var (from, end) = ((long)stretch.First * pageChunkBytes, Math.Min((stretch.First + (long)stretch.Count) * pageChunkBytes, status.Size));
+            var reused = stretch.IsReused ? earlier.Slice(stretch.First, stretch.Count) : null;
+            if (reused is not null && writer.TryReuse(reused))
+                counters.AddBytes(reused.Length);
+            else
+                reused = ReadPages(clusterFile, file, from, end, relation, cancel);
+            pieces.Add(reused);
+            // Cut off while we read: nothing follows.
+            if (reused.Length < end - from)
+                break;
+        }
+
+        return Content.Join([.. pieces]);
+    }
+
+    /// <summary>What the last backup found in the very same file; a file made anew under its name has another inode.</summary>
+    private static Content? Earlier(ClusterFile clusterFile, in FileStatus status) =>
+        clusterFile.Cached is { } cached && cached.TryRead(out var stamp, out var remembered) && stamp.Inode == status.Inode ? CachedPayload.Read(remembered).Content : null;
+
+    private Content ReadPages(ClusterFile clusterFile, Descriptor file, long from, long end, RelationFileName relation, CancellationToken cancel)
+    {
+        using var stream = new FilePages(file, from, end, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
         try
         {
-            var content = writer.AddContent(stream, ContentHints.PagesOfWords(pageChunkBytes, status.Size), cancel);
+            var content = writer.AddContent(stream, ContentHints.PagesOfWords(pageChunkBytes, end - from), cancel);
             if (stream.DamagedBlocks.Count > 0)
             {
                 clusterFile.IsDamaged = true;

@@ -17,7 +17,7 @@ internal enum SecondReading
 /// A relation file as pages. A page whose checksum is wrong is read again where that is possible, since the server may have been writing it; one that
 /// stays wrong is counted and passed on as it is, as the server's own base backup does.
 /// </summary>
-internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters) : ForwardStream
+internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters, long from = 0) : ForwardStream
 {
     private const int BufferBytes = 32 * PageChecksum.PageBytes;
     private const int ReadsMax = 20;
@@ -25,7 +25,7 @@ internal abstract class PageStream(uint firstBlock, Lsn backupStart, bool hasChe
     private readonly byte[] _pages = new byte[BufferBytes];
     private int _start;
     private int _end;
-    private long _offset;
+    private long _offset = from;
 
     /// <summary>Block numbers within the relation.</summary>
     internal List<uint> DamagedBlocks { get; } = [];

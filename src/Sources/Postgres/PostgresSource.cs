@@ -89,6 +89,7 @@ public sealed class PostgresSource(TimeProvider clock)
         var reader = new ClusterReader(server, start, pageChunkBytes, writer, problems, counters, clock);
         var remembered = new ClusterCache(cache);
         remembered.Recall(data, listing.Tablespaces);
+        reader.Summary = await SummaryAsync(vault, cache, session, start, cancel);
         await using var recording = new ContentRecording(request, clock, cancel);
         recording.Start();
         try
@@ -129,6 +130,22 @@ public sealed class PostgresSource(TimeProvider clock)
             await stop.CancelAsync();
             await follow;
         }
+    }
+
+    /// <summary>What the server says changed between the backup that the cache remembers and this one; null when it cannot say so for all of it.</summary>
+    private async Task<LogSummary?> SummaryAsync(OpenVault vault, UnchangedCache cache, BackupSession session, Lsn start, CancellationToken cancel)
+    {
+        var server = session.Server;
+        // A standby's backup may begin where the last one did, and hold younger pages.
+        if (server.IsStandby || server.VersionNumber < LogSummary.VersionMin || cache.Before.Snapshot is not { } snapshot)
+            return null;
+        var earlier = (await vault.ListSnapshotsAsync(cancel)).FirstOrDefault(known => known.Id == snapshot);
+        return earlier is not null && ConsistencyPoint.Find(earlier) is { } point
+            && point.SystemIdentifier == server.SystemIdentifier && point.Timeline == server.Timeline && point.Stop <= start
+            // Turning checksums on or off rewrites pages without log.
+            && earlier.Tags.GetValueOrDefault(ChecksumsTag) == ChecksumsText(server.HasChecksums)
+            ? await session.SummarizeAsync(point.Start, start, clock, cancel)
+            : null;
     }
 
     internal static string ChecksumsText(bool areOn) => areOn ? "on" : "off";

@@ -66,6 +66,17 @@ public sealed class Content
         return new Content(length, 0, parts.ToImmutable());
     }
 
+    /// <summary>Some of the parts, as a content of its own: for a file of which a stretch is known to be unchanged.</summary>
+    /// <param name="first">The first part.</param>
+    /// <param name="count">How many.</param>
+    /// <exception cref="ArgumentException">The content keeps its parts in stored lists; expand it first.</exception>
+    public Content Slice(int first, int count)
+    {
+        if (Depth != 0) throw new ArgumentException("Only a content that lists its chunks can be cut.", nameof(first));
+        var parts = Parts.Slice(first, count);
+        return new Content(parts.Sum(part => part.Length), 0, parts);
+    }
+
     /// <summary>True when both are made of the same parts, so the bytes are the same.</summary>
     public bool SameAs(Content other)
     {

@@ -158,13 +158,24 @@ internal readonly struct CachedEntry(CacheReader reader, byte kind, long payload
             ? reader.Directory(BinaryPrimitives.ReadInt64LittleEndian(reader.Bytes(payload, sizeof(long))))
             : default;
 
+    /// <summary>The payload and its stamp, whatever became of the file since.</summary>
+    internal bool TryRead(out FileStamp stamp, out ReadOnlySpan<byte> content)
+    {
+        stamp = default;
+        content = default;
+        if (kind != CacheFormat.FileKind || payloadLength < FileStamp.Bytes)
+            return false;
+        stamp = FileStamp.Read(reader.Bytes(payload, FileStamp.Bytes));
+        content = reader.Bytes(payload + FileStamp.Bytes, payloadLength - FileStamp.Bytes);
+        return true;
+    }
+
     /// <summary>The payload when the stamp is the same.</summary>
     internal bool TryMatch(in FileStamp stamp, out ReadOnlySpan<byte> content)
     {
+        if (TryRead(out var remembered, out content) && remembered == stamp)
+            return true;
         content = default;
-        if (kind != CacheFormat.FileKind || payloadLength < FileStamp.Bytes || FileStamp.Read(reader.Bytes(payload, FileStamp.Bytes)) != stamp)
-            return false;
-        content = reader.Bytes(payload + FileStamp.Bytes, payloadLength - FileStamp.Bytes);
-        return true;
+        return false;
     }
 }

@@ -12,6 +12,9 @@ internal readonly record struct FileStamp(long Size, long ModifiedNanoseconds, l
 {
     internal const int Bytes = 32;
 
+    /// <summary>The same, for a content that may not be the file's any more: it equals no file's stamp.</summary>
+    internal FileStamp Unsettled => this with { ChangedNanoseconds = -1 };
+
     internal static FileStamp Of(in FileStatus status) =>
         new(status.Size, status.ModifiedNanoseconds, status.ChangedNanoseconds, status.Inode);
 

@@ -23,12 +23,14 @@ internal sealed class WalBench : IAsyncDisposable
 
     private readonly ScratchFolder _scratch = new("wal");
     private readonly string? _programs;
+    private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly NewVault _keys;
     private int _folders;
 
-    private WalBench(string? programs, MemoryObjectStore store, NewVault keys)
+    private WalBench(string? programs, IReadOnlyDictionary<string, string>? settings, MemoryObjectStore store, NewVault keys)
     {
         _programs = programs;
+        _settings = settings ?? new Dictionary<string, string>();
         Store = store;
         _keys = keys;
     }
@@ -41,30 +43,30 @@ internal sealed class WalBench : IAsyncDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    internal static async Task<WalBench> StartAsync(string? programs = null)
+    internal static async Task<WalBench> StartAsync(string? programs = null, IReadOnlyDictionary<string, string>? settings = null)
     {
         if (programs is not null && !Directory.Exists(programs))
             Assert.Skip($"There are no PostgreSQL programs in {programs}: apt-get install postgresql-15.");
         var store = new MemoryObjectStore();
         var keys = await VaultCreation.CreateAsync(store, TimeProvider.System, Cancel);
-        var bench = new WalBench(programs, store, keys);
+        var bench = new WalBench(programs, settings, store, keys);
         bench.Server = await bench.StartServerAsync(bench._scratch.Combine("server"));
         await ClusterFixture.ExecuteAsync(bench.Database, "CREATE TABLE commits (n bigint GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT clock_timestamp(), filler text)");
         return bench;
     }
 
     /// <summary>The vault as an agent has it: it can add, and read nothing.</summary>
-    internal Task<OpenVault> OpenForBackupAsync(IObjectStore? through = null) => OpenVault.OpenAsync(through ?? Store, _keys.BackupKey, TimeProvider.System, Cancel);
+    internal Task<OpenVault> OpenForBackupAsync(IObjectStore? through = null, TimeProvider? clock = null) => OpenVault.OpenAsync(through ?? Store, _keys.BackupKey, clock ?? TimeProvider.System, Cancel);
 
     internal Task<OpenVault> OpenAsync() => OpenVault.OpenAsync(Store, _keys.RestoreKey, TimeProvider.System, Cancel);
 
-    internal async Task<BackupOutcome> BackUpAsync(bool streamed = false, string? restorePoint = null) =>
-        await new PostgresSource(TimeProvider.System).BackupAsync(await OpenForBackupAsync(), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database, Streamed = streamed, RestorePoint = restorePoint }, new(), null, Cancel);
+    internal async Task<BackupOutcome> BackUpAsync(bool streamed = false, string? restorePoint = null, TimeProvider? clock = null) =>
+        await new PostgresSource(clock ?? TimeProvider.System).BackupAsync(await OpenForBackupAsync(null, clock), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database, Streamed = streamed, RestorePoint = restorePoint }, new(), null, Cancel);
 
-    internal async Task<Receiving> ReceiveAsync(Func<WalReceiverRequest, WalReceiverRequest>? change = null, IObjectStore? through = null)
+    internal async Task<Receiving> ReceiveAsync(Func<WalReceiverRequest, WalReceiverRequest>? change = null, IObjectStore? through = null, TimeProvider? clock = null)
     {
         var request = new WalReceiverRequest { Asset = Asset, ConnectionString = Database, DurableWithin = TimeSpan.FromSeconds(1) };
-        return new Receiving(await OpenForBackupAsync(through), change?.Invoke(request) ?? request);
+        return new Receiving(await OpenForBackupAsync(through, clock), change?.Invoke(request) ?? request, clock);
     }
 
     internal async Task<Lsn> EndOfLogAsync(string? database = null) => Lsn.Parse(await ClusterFixture.AskAsync<string>(database ?? Database, "SELECT pg_current_wal_flush_lsn()::text"));
@@ -155,7 +157,10 @@ internal sealed class WalBench : IAsyncDisposable
         {
             Durable = false,
             Programs = _programs,
-            Settings = new Dictionary<string, string> { ["max_prepared_transactions"] = "4", ["wal_keep_size"] = "0", ["max_wal_size"] = "64MB", ["min_wal_size"] = "32MB", ["track_commit_timestamp"] = "on" },
+            Settings = new Dictionary<string, string>(
+            [
+                new("max_prepared_transactions", "4"), new("wal_keep_size", "0"), new("max_wal_size", "64MB"), new("min_wal_size", "32MB"), new("track_commit_timestamp", "on"), .. _settings,
+            ]),
         },
         Cancel);
 }
@@ -171,8 +176,8 @@ internal sealed class Receiving : IWalObserver, IAsyncDisposable
     private readonly List<(Func<bool> Holds, TaskCompletionSource Done)> _waiting = [];
     private WalStatus? _status;
 
-    internal Receiving(OpenVault vault, WalReceiverRequest request) =>
-        Running = Task.Run(() => new WalReceiver(TimeProvider.System).RunAsync(vault, request, this, _stop.Token));
+    internal Receiving(OpenVault vault, WalReceiverRequest request, TimeProvider? clock = null) =>
+        Running = Task.Run(() => new WalReceiver(clock ?? TimeProvider.System).RunAsync(vault, request, this, _stop.Token));
 
     internal Task Running { get; }
 
