@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 
@@ -27,7 +28,11 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
     /// <summary>What may wait between the network and whoever takes the files.</summary>
     private const int WaitingBytesMax = 8 * 1024 * 1024;
 
+    /// <summary>Some 150 bytes for each file.</summary>
+    private const int ManifestBytesMax = 1 << 30;
+
     private readonly List<SentTablespace> _tablespaces = [];
+    private ArrayBufferWriter<byte>? _manifest;
     private Pipe? _pipe;
     private Task _taking = Task.CompletedTask;
     private int _archives;
@@ -39,11 +44,17 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
 
     internal IReadOnlyList<SentTablespace> Tablespaces => _tablespaces;
 
+    /// <summary>Whether the server is asked for a manifest: those from 15 on are, as it comes in the same copy.</summary>
+    internal bool WantsManifest => serverVersion >= OneCopyVersion;
+
+    /// <summary>What the server says it has sent; null when it said nothing.</summary>
+    internal ReadOnlyMemory<byte>? Manifest => _manifest?.WrittenMemory;
+
     internal static string Command(int serverVersion, string label, bool isSpread)
     {
         var quoted = $"'{label.Replace("'", "''", StringComparison.Ordinal)}'";
         return serverVersion >= OneCopyVersion
-            ? $"BASE_BACKUP (LABEL {quoted}, PROGRESS, CHECKPOINT '{(isSpread ? "spread" : "fast")}', WAL, WAIT false, TABLESPACE_MAP, MANIFEST 'no')"
+            ? $"BASE_BACKUP (LABEL {quoted}, PROGRESS, CHECKPOINT '{(isSpread ? "spread" : "fast")}', WAL, WAIT false, TABLESPACE_MAP, MANIFEST 'yes')"
             : $"BASE_BACKUP LABEL {quoted} PROGRESS{(isSpread ? "" : " FAST")} WAL NOWAIT TABLESPACE_MAP";
     }
 
@@ -128,6 +139,15 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
             case (byte)'n':
                 await EndArchiveAsync(null);
                 await BeginArchiveAsync(NextTablespace(), take);
+                break;
+            case (byte)'m':
+                await EndArchiveAsync(null);
+                _manifest = new ArrayBufferWriter<byte>();
+                break;
+            case (byte)'d' when _manifest is not null:
+                if (_manifest.WrittenCount + body.Length > ManifestBytesMax)
+                    throw new InvalidDataException("The server sends a manifest without an end.");
+                _manifest.Write(body.Span[1..]);
                 break;
             case (byte)'d':
                 await PassOnAsync(body[1..], cancel);

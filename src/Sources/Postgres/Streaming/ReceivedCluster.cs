@@ -17,10 +17,14 @@ internal sealed class ReceivedCluster(SnapshotWriter writer, ProblemList problem
 
     private readonly SortedDictionary<string, TreeEntry> _segments = new(StringComparer.Ordinal);
     private readonly Dictionary<uint, ReceivedTree> _tablespaces = [];
+    private readonly Dictionary<string, ReceivedFile> _received = new(StringComparer.Ordinal);
 
     internal ReceivedTree Data { get; } = new(new TreeEntry { Name = "data"u8.ToArray(), Type = EntryType.Directory, Mode = 0x1C0 });
 
     internal IReadOnlyDictionary<uint, ReceivedTree> Tablespaces => _tablespaces;
+
+    /// <summary>Every file that came, the log apart, by its path in the cluster.</summary>
+    internal IReadOnlyDictionary<string, ReceivedFile> Received => _received;
 
     /// <summary>backup_label; null until it has come.</summary>
     internal string? Label { get; private set; }
@@ -71,17 +75,21 @@ internal sealed class ReceivedCluster(SnapshotWriter writer, ProblemList problem
     {
         var slash = pathInArchive.LastIndexOf('/');
         var (folder, name) = (slash < 0 ? "" : pathInArchive[..slash], ByteText.Encode(pathInArchive[(slash + 1)..]));
-        var content = entry.DataStream ?? Stream.Null;
+        if (folder == ClusterRules.WalDirectory)
+        {
+            TakeSegment(entry, name, entry.DataStream ?? Stream.Null, cancel);
+            return;
+        }
+
+        if (path.StartsWith(ClusterRules.WalDirectory + "/", StringComparison.Ordinal))
+            return;
+        using var content = new ChecksummedStream(entry.DataStream ?? Stream.Null);
         if (path is PostgresSource.LabelName or PostgresSource.MapName)
         {
             var text = Encoding.UTF8.GetString(ReadSmall(content, path));
             (Label, TablespaceMap) = path == PostgresSource.LabelName ? (text, TablespaceMap) : (Label, text);
         }
-        else if (folder == ClusterRules.WalDirectory)
-        {
-            TakeSegment(entry, name, content, cancel);
-        }
-        else if (!path.StartsWith(ClusterRules.WalDirectory + "/", StringComparison.Ordinal) && !ClusterRules.IsLeftOut(path, name))
+        else if (!ClusterRules.IsLeftOut(path, name))
         {
             RelationFileName? relation = path.LastIndexOf('/') is var end && end > 0 && ClusterRules.HoldsRelations(path[..end]) && RelationFileName.TryParse(name, out var parsed) ? parsed : null;
             var stored = path == ClusterListing.ControlFilePath ? StoreControlFile(content, cancel)
@@ -90,6 +98,9 @@ internal sealed class ReceivedCluster(SnapshotWriter writer, ProblemList problem
             counters.AddItem();
             top.Directory(folder).Add(ReceivedTree.Describe(entry, name, EntryType.File) with { Size = stored.Length, Content = stored });
         }
+
+        content.CopyTo(Stream.Null);
+        _received[path] = content.Received;
     }
 
     private Content StorePages(Stream content, string path, RelationFileName relation, long length, CancellationToken cancel)
@@ -139,7 +150,7 @@ internal sealed class ReceivedCluster(SnapshotWriter writer, ProblemList problem
 
     private static byte[] ReadSmall(Stream content, string path)
     {
-        if (content != Stream.Null && content.Length > SmallFileBytesMax)
+        if (content.Length > SmallFileBytesMax)
             throw new InvalidDataException($"The server sends a {path} of {content.Length} bytes.");
         using var copy = new MemoryStream();
         content.CopyTo(copy);

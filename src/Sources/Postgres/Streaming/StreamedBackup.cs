@@ -164,8 +164,10 @@ internal sealed class StreamedBackup(TimeProvider clock)
 
     private static (Lsn End, string Label) Check(ServerFacts server, BaseBackupStream sent, ReceivedCluster cluster)
     {
-        if (sent.End is not { } end || cluster.Label is not { } label || !cluster.HasControlFile)
+        if (sent.End is not { } end || cluster.Label is not { } label || !cluster.HasControlFile || (sent.WantsManifest && sent.Manifest is null))
             throw new SourcesException(SourcesFault.ServerUnavailable, "The server ended the backup before it had sent everything.", "See the server's log, then run the backup again.");
+        if (sent.Manifest is { } manifest && BackupManifest.Problem(manifest, cluster.Received) is { } problem)
+            throw new SourcesException(SourcesFault.DataDamaged, problem, "Run the backup again; if it stays so, look at what lies between the agent and the server.");
         server.CheckTimeline(end.Timeline);
         return (end.Position, label);
     }

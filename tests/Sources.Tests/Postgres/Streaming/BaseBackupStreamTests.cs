@@ -26,8 +26,9 @@ public sealed class BaseBackupStreamTests
     [Fact]
     public async Task Run_AServerSince15_SendsAllInOneCopy()
     {
-        var (command, _, archives) = await PlayAsync(150000, [.. Opening(), .. Copy("n16400.tar\0/x\0", "dtable", "p\0\0\0\0\0\0\0\u0001", "dspace", "nbase.tar\0\0", "ddata"), .. Closing()]);
-        command.ShouldBe("BASE_BACKUP (LABEL 'it''s one', PROGRESS, CHECKPOINT 'fast', WAL, WAIT false, TABLESPACE_MAP, MANIFEST 'no')");
+        var (command, sent, archives) = await PlayAsync(150000, [.. Opening(), .. Copy("n16400.tar\0/x\0", "dtable", "p\0\0\0\0\0\0\0\u0001", "dspace", "nbase.tar\0\0", "ddata", "m", "d{ \"Fi", "dles\": [] }"), .. Closing()]);
+        command.ShouldBe("BASE_BACKUP (LABEL 'it''s one', PROGRESS, CHECKPOINT 'fast', WAL, WAIT false, TABLESPACE_MAP, MANIFEST 'yes')");
+        Encoding.UTF8.GetString(sent.Manifest.ShouldNotBeNull().Span).ShouldBe("{ \"Files\": [] }");
         archives.ShouldBe([(16400u, "tablespace"), (null, "data")]);
     }
 
@@ -45,6 +46,29 @@ public sealed class BaseBackupStreamTests
         var error = await Should.ThrowAsync<ReplicationError>(() => PlayAsync(130000, [.. Opening(), .. Copy("a"), .. Copy("b"), .. Position("0/2000100"), .. refusal, .. Message('Z', "I")]));
         error.State.ShouldBe("XX001");
     }
+
+    /// <summary>The checksum is that of "123456789" as it lies in memory; every description of CRC-32C gives it as e3069283.</summary>
+    [Theory]
+    [InlineData("base/1", 9, "839206e3", null)]
+    [InlineData("base/1", 8, "839206e3", "in 1 places: base/1 has 9 bytes instead of 8.")]
+    [InlineData("base/1", 9, "839206e4", "in 1 places: base/1 has another checksum.")]
+    [InlineData("base/2", 9, "839206e3", "in 2 places: base/2 did not come.")]
+    [InlineData("pg_wal/2", 9, "839206e3", "in 1 places: 1 files came that are not in it.")]
+    public void Manifest_OfWhatCame_NamesTheFirstThatDiffers(string path, int bytes, string checksum, string? problem)
+    {
+        using var content = new ChecksummedStream(new MemoryStream("123456789"u8.ToArray()));
+        content.CopyTo(Stream.Null);
+        var manifest = Encoding.UTF8.GetBytes($$"""{ "PostgreSQL-Backup-Manifest-Version": 2, "Files": [ { "Path": "{{path}}", "Size": {{bytes}}, "Checksum-Algorithm": "CRC32C", "Checksum": "{{checksum}}" } ] }""");
+        var found = BackupManifest.Problem(manifest, new Dictionary<string, ReceivedFile> { ["base/1"] = content.Received });
+        (found?.Replace("What the server sent differs from its manifest ", "", StringComparison.Ordinal)).ShouldBe(problem);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("[]")]
+    [InlineData("{ \"Files\": [ { \"Path\": \"a\" } ] }")]
+    public void Manifest_ThatIsNone_IsAProblem(string text) =>
+        BackupManifest.Problem(Encoding.UTF8.GetBytes(text), new Dictionary<string, ReceivedFile> { ["a"] = default }).ShouldNotBeNull().ShouldContain("cannot be read");
 
     private static async Task<(string Command, BaseBackupStream Sent, List<(uint?, string)> Archives)> PlayAsync(int version, byte[] lines)
     {
