@@ -25,10 +25,10 @@ internal sealed class WalHoldings
 
     internal string Asset { get; }
 
-    /// <summary>Those with log of the asset, oldest first.</summary>
+    /// <summary>Those with log of the asset, in the order of the log.</summary>
     internal IReadOnlyList<(WalFacts Facts, SnapshotInfo Snapshot)> Snapshots { get; }
 
-    /// <summary>The snapshot that was committed last; it says what cluster this is.</summary>
+    /// <summary>The snapshot that reaches farthest; it says what cluster this is.</summary>
     internal WalFacts? Latest => Snapshots.Count == 0 ? null : Snapshots[^1].Facts;
 
     internal ulong? SystemIdentifier => Snapshots.Select(held => held.Facts.SystemIdentifier).FirstOrDefault(system => system is not null);
@@ -45,10 +45,12 @@ internal sealed class WalHoldings
         var name = WalFacts.AssetOf(asset);
         return new WalHoldings(asset, [.. snapshots
             .Where(snapshot => snapshot.Asset == name)
-            .OrderBy(snapshot => snapshot.CommittedAt)
-            .Select(snapshot => (Facts: WalFacts.Read(snapshot), Snapshot: snapshot))
+            .Select(snapshot => (Facts: WalFacts.Read(snapshot)!, Snapshot: snapshot))
             .Where(held => held.Facts is not null)
-            .Select(held => (held.Facts!, held.Snapshot))]);
+            // By the log itself, which only grows: clocks are set back.
+            .OrderBy(held => held.Facts.Timeline)
+            .ThenBy(held => held.Facts.End)
+            .ThenBy(held => held.Snapshot.CommittedAt)]);
     }
 
     /// <summary>The file of exactly this name.</summary>
@@ -63,10 +65,16 @@ internal sealed class WalHoldings
         .Select(held => (Lsn?)held.Facts.End)
         .Max();
 
+    /// <summary>Where the unbroken run of log begins that began at that time; null when nothing of it is held.</summary>
+    internal Lsn? RunStart(DateTimeOffset runSince) => Snapshots
+        .Where(held => held.Facts.RunSince == runSince)
+        .SelectMany(held => held.Facts.Files.Select(file => WalSegment.Parse(file.Name.Replace(WalFileName.PartialSuffix, "", StringComparison.Ordinal), held.Facts.SegmentBytes)?.Start))
+        .Min();
+
     private void Take(HeldWalFile held)
     {
         _ = WalFileName.TryParse(held.File.Name, out var name);
-        // Snapshots come oldest first: of equals the younger stays, so that what retention drops first is not what is read.
+        // Snapshots come in the order of the log, and then of time: of equals the younger stays, so that what retention drops first is not what is read.
         if (!_files.TryGetValue(name.Text, out var known) || held.File.Bytes >= known.File.Bytes)
             _files[name.Text] = held;
         // What a server archives as partial may hold remains of an older file behind its end; what was streamed ends where it ends.

@@ -92,7 +92,9 @@ public sealed class WalReceiver(TimeProvider clock)
         }
 
         var runSince = start.ContinuesRun ? holdings.Latest!.RunSince : clock.GetUtcNow();
-        AskForBaseBackup(snapshots, request.Asset, runSince, startsAnew, alerts);                                     // (5)
+        var runStart = start.ContinuesRun ? holdings.RunStart(runSince) : start.Position;
+        if (!snapshots.Any(snapshot => snapshot.Asset == request.Asset && LeadsInto(snapshot, runStart, runSince, history)))     // (5)
+            AskForBaseBackup(request.Asset, runSince, startsAnew, alerts);
         alerts.ServerWorks();
         var writer = new WalWriter(vault, request.Asset, server.Cluster, start.Timeline, start.Position, runSince, request.Tags);
         if (start.Timeline > 1 && holdings.Find(WalFileName.HistoryOf(start.Timeline)) is null)
@@ -120,15 +122,16 @@ public sealed class WalReceiver(TimeProvider clock)
         }
     }
 
-    private static void AskForBaseBackup(IReadOnlyList<SnapshotInfo> snapshots, string asset, DateTimeOffset runSince, bool isGap, AlertDesk alerts)
-    {
-        var leadsHere = snapshots.Any(snapshot => snapshot.Asset == asset && snapshot.SourceKind == PostgresSource.Kind && snapshot.StartedAt >= runSince);
-        if (leadsHere)
-            return;
+    /// <summary>Whether a snapshot is a base backup whose log continues in the run. Told by positions, not by clocks, which may be set; snapshots made before there was the tag know only their time.</summary>
+    private static bool LeadsInto(SnapshotInfo snapshot, Lsn? runStart, DateTimeOffset runSince, TimelineHistory history) =>
+        ConsistencyPoint.Find(snapshot) is { } point && runStart is { } start
+            ? point.Start >= start && history.EndOf(point.Timeline) is { } end && point.Stop <= end
+            : snapshot.SourceKind == PostgresSource.Kind && snapshot.StartedAt >= runSince;
+
+    private static void AskForBaseBackup(string asset, DateTimeOffset runSince, bool isGap, AlertDesk alerts) =>
         alerts.BaseBackupNeeded(runSince, isGap
             ? $"Log of '{asset}' was lost. A new base backup is needed before the log received from now on can be restored."
             : $"No base backup of '{asset}' is as young as the log that is received. One is needed before this log can be restored.");
-    }
 
     /// <summary>Nothing can be received while the vault is away, but the limit on what the server keeps for us holds all the same.</summary>
     private async Task ProtectServerAsync(WalReceiverRequest request, AlertDesk alerts, CancellationToken cancel)

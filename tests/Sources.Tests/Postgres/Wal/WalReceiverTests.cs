@@ -289,6 +289,77 @@ public sealed class WalReceiverTests
         (await SlotsAsync(bench)).ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData(VaultFault.StoreFull)]
+    [InlineData(VaultFault.AccessDenied)]
+    public async Task Receive_VaultIsFullOrRefusesForAWhile_TellsAndCatchesUp(VaultFault fault)
+    {
+        await using var bench = await WalBench.StartAsync();
+        var store = new GatedStore(bench.Store, fault);
+        await using var receiving = await bench.ReceiveAsync(through: store);
+        await receiving.UntilAlertAsync(WalAlertKind.BaseBackupNeeded);
+        await bench.BackUpAsync();
+        await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        store.Close();
+        await bench.CommitAsync();
+        await receiving.UntilAlertAsync(WalAlertKind.VaultUnavailable);
+        await bench.CommitAsync();
+        store.Open();
+        await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        (await WalCheck.RunAsync(await bench.OpenAsync(), WalBench.Asset, null, Cancel)).ShouldHaveSingleItem().Gap.ShouldBeNull();
+        receiving.Alerts.ShouldNotContain(alert => alert.Kind == WalAlertKind.WalGap);
+    }
+
+    /// <summary>The agent's clock was years off when it began, in either direction, and is right now.</summary>
+    [Theory]
+    [InlineData(3650)]
+    [InlineData(-3650)]
+    public async Task Receive_ClockYearsOffAtFirst_GoesOnAndAsksForABaseBackupOnlyWhereOneIsNeeded(int days)
+    {
+        await using var bench = await WalBench.StartAsync();
+        var wrong = new ShiftedTime(TimeSpan.FromDays(days));
+        await using (var first = await bench.ReceiveAsync(clock: wrong))
+        {
+            await first.UntilAlertAsync(WalAlertKind.BaseBackupNeeded);
+            await bench.BackUpAsync(clock: wrong);
+            await bench.CommitAsync();
+            await first.UntilDurableAsync(await bench.EndOfLogAsync());
+        }
+
+        await bench.CommitAsync();
+        await using (var second = await bench.ReceiveAsync())
+        {
+            await second.UntilDurableAsync(await bench.EndOfLogAsync());
+            second.Alerts.ShouldNotContain(alert => alert.Kind == WalAlertKind.WalGap || alert.Kind == WalAlertKind.BaseBackupNeeded);
+        }
+
+        var range = (await WalCheck.RunAsync(await bench.OpenAsync(), WalBench.Asset, null, Cancel)).ShouldHaveSingleItem();
+        (range.Gap, range.To >= await bench.EndOfLogAsync()).ShouldBe((null, true));
+
+        // A gap: the base backup of before does not lead into what follows, whatever its time says.
+        await ClusterFixture.ExecuteAsync(bench.Database, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+        for (var segment = 0; segment < 8; segment++)
+            await ClusterFixture.ExecuteAsync(bench.Database, "INSERT INTO commits DEFAULT VALUES", "SELECT pg_switch_wal()", "CHECKPOINT");
+        await using (var third = await bench.ReceiveAsync())
+        {
+            await third.UntilAlertAsync(WalAlertKind.WalGap);
+            await third.UntilAlertAsync(WalAlertKind.BaseBackupNeeded);
+            await bench.BackUpAsync();
+            await third.UntilDurableAsync(await bench.EndOfLogAsync());
+        }
+
+        await using var fourth = await bench.ReceiveAsync();
+        await bench.CommitAsync();
+        await fourth.UntilDurableAsync(await bench.EndOfLogAsync());
+        fourth.Alerts.ShouldNotContain(alert => alert.Kind == WalAlertKind.BaseBackupNeeded);
+        await fourth.StopAsync();
+        var count = await bench.CountAsync();
+        await bench.LoseServerAsync();
+        await using var restored = await bench.RecoverAsync(RecoveryTarget.Latest);
+        (await bench.CountAsync(restored.ConnectionString())).ShouldBe(count);
+        await restored.StopAsync();
+    }
+
     [Fact]
     public async Task Receive_NoSuchRoleOrServer_IsAClearErrorWithoutThePassword()
     {
@@ -328,8 +399,8 @@ public sealed class WalReceiverTests
     }
 }
 
-/// <summary>A store that can be cut off.</summary>
-internal sealed class GatedStore(IObjectStore inner) : IObjectStore
+/// <summary>A store that can be cut off, or filled up.</summary>
+internal sealed class GatedStore(IObjectStore inner, VaultFault fault = VaultFault.StoreUnavailable) : IObjectStore
 {
     private volatile bool _isClosed;
 
@@ -351,5 +422,11 @@ internal sealed class GatedStore(IObjectStore inner) : IObjectStore
 
     public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => Through(() => inner.DeleteAsync(name, cancel));
 
-    private T Through<T>(Func<T> act) => _isClosed ? throw new VaultException(VaultFault.StoreUnavailable, "The store was cut off.", "Test.") : act();
+    private T Through<T>(Func<T> act) => _isClosed ? throw new VaultException(fault, "The store was cut off.", "Test.") : act();
+}
+
+/// <summary>The machine's time, and a clock that is wrong by so much.</summary>
+internal sealed class ShiftedTime(TimeSpan by) : TimeProvider
+{
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
 }
