@@ -124,7 +124,8 @@ internal sealed class JobBook : IDisposable
                     continue; // It was cancelled while it waited.
                 }
 
-                if (job.Attempts >= AttemptsMax || job.IsCancelRequested)
+                // One that has begun before is begun once more, to find itself cancelled and clear away what it left.
+                if (job.Attempts >= AttemptsMax || job is { IsCancelRequested: true, StartedAt: null })
                 {
                     _queue.Remove(job);
                     EndLocked(job, job.IsCancelRequested ? CancelledReport(job) : FailedReport(job, GaveUp(job)));
@@ -177,7 +178,7 @@ internal sealed class JobBook : IDisposable
         }
     }
 
-    /// <summary>Asks a job to stop. A queued one ends at once, a running one when its work has noticed; an ended one is left alone.</summary>
+    /// <summary>Asks a job to stop. A queued one ends at once, one that runs or has run when its work has noticed; an ended one is left alone.</summary>
     /// <returns>The job's report, of state unknown when there is no such job.</returns>
     /// <exception cref="IOException">The journal cannot be written: nothing was changed.</exception>
     public JobReport Cancel(OrderId id)
@@ -193,7 +194,7 @@ internal sealed class JobBook : IDisposable
             {
                 Append(Record(JobRecordKind.CancelRequested, job));
                 _ = job.RequestCancel();
-                if (job.State == JobState.Queued)
+                if (job is { State: JobState.Queued, StartedAt: null })
                 {
                     _queue.Remove(job);
                     EndLocked(job, CancelledReport(job));
@@ -243,12 +244,14 @@ internal sealed class JobBook : IDisposable
     }
 
     /// <summary>The report of a job that somebody stopped.</summary>
-    public JobReport CancelledReport(Job job) => job.Report() with
+    /// <param name="job">Which.</param>
+    /// <param name="left">What it leaves behind, as a sentence; null when nothing.</param>
+    public JobReport CancelledReport(Job job, string? left = null) => job.Report() with
     {
         State = JobState.Cancelled,
         Progress = null,
         EndedAt = _time.GetUtcNow(),
-        Failure = new Failure { Code = FailureCode.Cancelled, Message = "The job was cancelled.", Hint = "Order it again under a new id if it is wanted after all." },
+        Failure = new Failure { Code = FailureCode.Cancelled, Message = left is null ? "The job was cancelled." : $"The job was cancelled. {left}", Hint = "Order it again under a new id if it is wanted after all." },
     };
 
     /// <summary>The report of a job that failed.</summary>

@@ -46,7 +46,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
         }
         catch (OperationCanceledException) when (job.IsCancelRequested)
         {
-            book.End(job, book.CancelledReport(job));
+            book.End(job, book.CancelledReport(job, work.Abandon(job.OrderId, started.Payload)));
             JobLog.Ended(log, job.OrderId.Value, operation, JobState.Cancelled);
             return;
         }

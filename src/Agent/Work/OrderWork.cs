@@ -32,4 +32,6 @@ internal sealed class OrderWork(
             return JobOutcome.Failed(JobFailures.Of(e, side, order is RestoreOrder)!);
         }
     }
+
+    public string? Abandon(OrderId id, OrderPayload order) => order is RestoreOrder o ? restore.Abandon(id, o) : null;
 }

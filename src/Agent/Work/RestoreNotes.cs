@@ -27,7 +27,7 @@ internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
     /// <exception cref="AgentException">The note cannot be written, or the target cannot be looked at.</exception>
     public bool OwnsTarget(OrderId id, string target) => Guard(() =>
     {
-        if (File.Exists(NoteOf(id)))
+        if (HasBegun(id))
         {
             return true;
         }
@@ -42,6 +42,9 @@ internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
         Write(id, []);
         return true;
     });
+
+    /// <summary>Whether this order has written into its target, which was empty before.</summary>
+    public bool HasBegun(OrderId id) => File.Exists(NoteOf(id));
 
     /// <summary>Notes that the restore is complete.</summary>
     /// <exception cref="AgentException">The note cannot be written.</exception>

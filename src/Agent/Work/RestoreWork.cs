@@ -64,6 +64,25 @@ internal sealed class RestoreWork(PathGuard guard, RestoreSource source, Restore
         }
     }
 
+    /// <summary>A drill that was cancelled leaves nothing behind either; any other restore is left as it is, marked as unfinished.</summary>
+    /// <inheritdoc cref="IOrderWork.Abandon"/>
+    public string? Abandon(OrderId id, RestoreOrder order)
+    {
+        try
+        {
+            if (order.Discard && notes.HasBegun(id))
+            {
+                Discard(order);
+            }
+
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"What it had restored could not be removed from {order.Target}: {e.Message}";
+        }
+    }
+
     private async Task<JobOutcome> ProveAsync(
         OrderId id, DateTimeOffset acceptedAt, OpenVault vault, SnapshotId snapshot, ProofSettings wanted, RestoreResult restored, IProgress<JobProgress> progress, CancellationToken cancel)
     {

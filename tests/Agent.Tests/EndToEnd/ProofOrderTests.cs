@@ -84,6 +84,34 @@ public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
         File.Exists(_bench.Scratch["restore/drill/precious"]).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Drill_Cancelled_LeavesNothingBehind(bool isAgentStoppedMeanwhile)
+    {
+        var snapshot = await BackUpAsync();
+        var drill = Order(snapshot, "drill", Question("waits", "SELECT count(*) FROM pg_sleep(600)", "1")) with { Discard = true };
+        (await _bench.OrderAsync("drill-1", drill)).Refusal.ShouldBeNull();
+        // Restored, and held by a question that takes longer than anybody waits.
+        while ((await _bench.AskAsync("drill-1", 1)).Progress?.Phase != "proving: checks")
+        {
+            Cancel.ThrowIfCancellationRequested();
+        }
+
+        if (isAgentStoppedMeanwhile)
+        {
+            await _bench.StopAgentAsync();
+            File.Exists(_bench.Scratch["restore/drill/global/pg_control"]).ShouldBeTrue();
+            await _bench.StartAgentAsync();
+        }
+
+        await _bench.OrderAsync("cancel-1", new CancelOrder { OrderId = OrderId.Parse("drill-1") });
+
+        var report = await _bench.WaitForEndAsync("drill-1");
+        (report.State, report.Failure!.Message).ShouldBe((JobState.Cancelled, "The job was cancelled."));
+        Directory.Exists(_bench.Scratch["restore/drill"]).ShouldBeFalse();
+    }
+
     [Fact]
     public async Task Restore_ToAMomentAfterTheBackup_TakesWhatCameSinceFromTheLogAndNoMore()
     {

@@ -203,7 +203,7 @@ public sealed class JobBookTests : IDisposable
     }
 
     [Fact]
-    public async Task Cancel_RunningJobThenDeath_EndsCancelledAfterTheRestart()
+    public async Task Cancel_RunningJobThenDeath_IsBegunOnceMoreWithAStopAfterTheRestart()
     {
         using (var book = Open())
         {
@@ -215,8 +215,26 @@ public sealed class JobBookTests : IDisposable
 
         using var again = Open();
         Accept(again, "order-2");
+        var stopped = await again.StartNextAsync(_cancel);
+        (stopped.Job.OrderId.Value, stopped.Stop.IsCancellationRequested).ShouldBe(("order-1", true));
+        again.End(stopped.Job, again.CancelledReport(stopped.Job, "A file is left."));
+        var report = await again.WaitAsync(OrderId.Parse("order-1"), TimeSpan.Zero, _cancel);
+        (report.State, report.Failure!.Message).ShouldBe((JobState.Cancelled, "The job was cancelled. A file is left."));
         (await again.StartNextAsync(_cancel)).Job.OrderId.Value.ShouldBe("order-2");
-        (await again.WaitAsync(OrderId.Parse("order-1"), TimeSpan.Zero, _cancel)).State.ShouldBe(JobState.Cancelled);
+    }
+
+    [Fact]
+    public async Task Cancel_JobThatWasInterrupted_WaitsForItsTurnToClearAway()
+    {
+        using (var book = Open())
+        {
+            Accept(book, "order-1");
+            book.Interrupt((await book.StartNextAsync(_cancel)).Job);
+        }
+
+        using var again = Open();
+        again.Cancel(OrderId.Parse("order-1")).State.ShouldBe(JobState.Queued);
+        (await again.StartNextAsync(_cancel)).Stop.IsCancellationRequested.ShouldBeTrue();
     }
 
     [Fact]

@@ -124,5 +124,7 @@ public sealed class JobRunnerTests : IDisposable
             await Task.Delay(Timeout.Infinite, cancel);
             throw new InvalidOperationException("an infinite wait ended");
         }
+
+        public string? Abandon(OrderId id, OrderPayload order) => null;
     }
 }
