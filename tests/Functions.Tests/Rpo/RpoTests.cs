@@ -81,6 +81,35 @@ public sealed class RpoTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Episode_AppRestartedInItsMiddle_GoesOnWithTheSameAlertAndClosesIt()
+    {
+        var app = await TestApp.StartAsync(postgres);
+        try
+        {
+            app.Agent.Rpo = [Reading(460)];
+            await FireAsync(app);
+            var episode = (await EpisodesAsync(app)).ShouldHaveSingleItem();
+            var alert = (await UntilAsync(app, a => a is not null))!;
+
+            app = await app.RestartAsync();
+            app.Agent.Rpo = [Reading(1000)];
+            await FireAsync(app);
+            (await UntilAsync(app, a => a!.Text.Contains("is broken", StringComparison.Ordinal)))!.Id.ShouldBe(alert.Id);
+
+            app = await app.RestartAsync();
+            app.Agent.Rpo = [Reading(2)];
+            await FireAsync(app);
+            (await EpisodesAsync(app)).ShouldHaveSingleItem().ShouldBe(episode);
+            (await app.OutcomeAsync<RpoLook>(episode)).IsOver.ShouldBeTrue();
+            (await app.Services.GetRequiredService<AlertStore>().ListAsync(onlyOpen: false, null, 10, Cancel)).Items.ShouldHaveSingleItem().ClosedBy.ShouldBe("orchestration");
+        }
+        finally
+        {
+            await app.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task Timer_OfAnAlertThatNobodyLooksAt_ClosesItWhenTheClockIsFine()
     {
         await using var app = await TestApp.StartAsync(postgres);

@@ -53,11 +53,13 @@ internal sealed class TestApp : IAsyncDisposable
 
     private readonly IHost _host;
     private readonly string _durable;
+    private readonly string _catalog;
 
-    private TestApp(IHost host, string durable)
+    private TestApp(IHost host, string durable, string catalog)
     {
         _host = host;
         _durable = durable;
+        _catalog = catalog;
     }
 
     public ScriptedAgent Agent { get; } = new();
@@ -80,16 +82,25 @@ internal sealed class TestApp : IAsyncDisposable
 
     public NpgsqlDataSource Catalog => Services.GetRequiredService<NpgsqlDataSource>();
 
-    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null, string? policy = null, string? catalog = null)
+    public static async Task<TestApp> StartAsync(PostgresFixture postgres, JobPatience? patience = null, Action<IServiceCollection>? configure = null, string? policy = null, string? catalog = null) =>
+        await StartAsync(await postgres.CreateDatabaseAsync(), catalog ?? await postgres.CreateDatabaseAsync(), patience, configure, policy);
+
+    /// <summary>Stops this one; another goes on with what the databases hold, and with an agent that has no script yet.</summary>
+    public async Task<TestApp> RestartAsync()
     {
-        var durable = await postgres.CreateDatabaseAsync();
+        await DisposeAsync();
+        return await StartAsync(_durable, _catalog, null, null, null);
+    }
+
+    private static async Task<TestApp> StartAsync(string durable, string catalog, JobPatience? patience, Action<IServiceCollection>? configure, string? policy)
+    {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.ClearProviders();
         TestApp? app = null;
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(PolicyParser.Parse(policy ?? PolicyText, "policy.yaml"));
         builder.Services.AddSingleton(Settings(patience));
-        builder.Services.AddCatalog(catalog ?? await postgres.CreateDatabaseAsync());
+        builder.Services.AddCatalog(catalog);
         builder.Services.AddSingleton<IAgentLink>(_ => app!.Agent);
         builder.Services.AddSingleton<IOffsiteStore>(_ => app!.Offsite);
         builder.Services.AddSingleton<IArchiveTier>(_ => app!.Archive);
@@ -106,7 +117,7 @@ internal sealed class TestApp : IAsyncDisposable
         builder.Services.AddDurableTaskWorker(worker => worker.AddTasks(registry => ReflectedFunctions.AddTo(registry, () => app!.Services)).UsePostgres(durable));
         builder.Services.AddDurableTaskClient(client => client.UsePostgres(durable));
         var host = builder.Build();
-        app = new TestApp(host, durable);
+        app = new TestApp(host, durable, catalog);
         await ControlPlane.PrepareAsync(host.Services);
         await host.StartAsync();
         return app;
