@@ -2,6 +2,7 @@ using Backup.AgentApi;
 using Backup.LocalStack.Services;
 using Backup.Services.Testing;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
 using Backup.Vault.Encryption;
 using Backup.Vault.Snapshots;
@@ -103,6 +104,52 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         await bench.StopAgentAsync();
         await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
         await drop.ExecuteScalarAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Agent_SlotAndLogGone_TakesANewBaseBackupByItself()
+    {
+        await using var bench = await AgentBench.StartAsync();
+        bench.Scratch.Allow();
+        await using var server = await PostgresServer.StartAsync(
+            await LocalPackages.InstallAsync(cancel: Cancel),
+            new PostgresOptions("PostgreSQL that forgets", bench.Scratch["server"]) { Durable = false, Settings = new Dictionary<string, string> { ["max_wal_size"] = "64MB", ["min_wal_size"] = "32MB" } }, Cancel);
+        await using var connection = new NpgsqlConnection(server.ConnectionString() + ";Pooling=false");
+        await connection.OpenAsync(Cancel);
+        bench.Scratch.Write("voids.connection", server.ConnectionString());
+        bench.Configure(extra: $$"""connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 } } }""");
+        await bench.StartAgentAsync();
+        await UntilAsync(bench, all => all.Any(IsBaseBackup) && all.Any(s => EndOf(s) is not null));
+        await bench.StopAgentAsync();
+
+        await AskAsync(connection, "CREATE TABLE written (n int); SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots");
+        for (var segment = 0; segment < 8; segment++)
+        {
+            await AskAsync(connection, "INSERT INTO written VALUES (1); SELECT pg_switch_wal()::text");
+            await AskAsync(connection, "CHECKPOINT");
+        }
+
+        await bench.StartAgentAsync();
+
+        var made = await UntilAsync(bench, all => all.Count(IsBaseBackup) == 2);
+        made.Where(IsBaseBackup).ShouldAllBe(backup => backup.Tags["reason"] == "log-needs-base-backup");
+        Lsn.TryParse(await AskAsync(connection, "INSERT INTO written VALUES (2); SELECT pg_current_wal_lsn()::text"), out var end).ShouldBeTrue();
+        await UntilAsync(bench, all => all.Any(s => EndOf(s) >= end));
+        // What the clock says is true again: the new base backup and the log behind it hold everything.
+        (await UntilReadAsync(bench, reading => reading.AgeSeconds < 10)).Problem.ShouldBeNull();
+        var vault = await OpenVault.OpenAsync(new FileSystemObjectStore(bench.VaultFolder), VaultKeyFile.Load(bench.Scratch["restore.key"]), TimeProvider.System, Cancel);
+        var ranges = await WalCheck.RunAsync(vault, "voids-db", null, Cancel);
+        ranges.Count.ShouldBe(2);
+        ranges[0].Gap.ShouldNotBeNull();
+        ranges[1].Gap.ShouldBeNull();
+        ranges[1].To.ShouldBeGreaterThanOrEqualTo(end);
+        await bench.StopAgentAsync();
+    }
+
+    private static async Task<string?> AskAsync(NpgsqlConnection connection, string question)
+    {
+        await using var command = new NpgsqlCommand(question, connection);
+        return await command.ExecuteScalarAsync(Cancel) as string;
     }
 
     private static async Task<RpoReading> UntilReadAsync(AgentBench bench, Func<RpoReading, bool> holds)
