@@ -7,12 +7,12 @@ using Shouldly;
 namespace Backup.Agent.Tests.EndToEnd;
 
 /// <summary>
-/// The agent as a process, killed with SIGKILL at random moments of what it does for a database. POSTGRES_KILLS says how many times each (2 unless set),
+/// The agent as a process, killed with SIGKILL at random moments of what it does for a database. POSTGRES_KILLS says how many times each (1 unless set),
 /// POSTGRES_KILL_SEED repeats an earlier run: see <c>postgres-kill-soak.sh</c>.
 /// </summary>
 public sealed class PostgresKillTests
 {
-    private readonly int _kills = Number("POSTGRES_KILLS") ?? 2;
+    private readonly int _kills = Number("POSTGRES_KILLS") ?? 1;
     private readonly int _seed = Number("POSTGRES_KILL_SEED") ?? Random.Shared.Next();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

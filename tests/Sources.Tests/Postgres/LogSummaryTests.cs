@@ -57,7 +57,7 @@ public sealed class LogSummaryTests : IDisposable
     [Fact]
     public async Task Backups_OfAServerToWhichEverythingHappens_RestoreAsItWas()
     {
-        const int Rounds = 6;
+        const int Rounds = 4;
         var seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
         var random = new Random(seed);
