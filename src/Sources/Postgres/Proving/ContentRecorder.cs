@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data;
 using System.Globalization;
 using Backup.Sources.Postgres.Format;
 using Npgsql;
@@ -104,9 +105,9 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
             await connection.OpenAsync(cancel);
             return (await SnapshotAsync(connection, name, cancel), null);
         }
-        catch (PostgresException refused)
+        catch (NpgsqlException failure)
         {
-            return (null, $"database \"{name}\": {refused.MessageText}");
+            return (null, $"database \"{name}\": {Reason(failure)}");
         }
     }
 
@@ -135,13 +136,21 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     private async Task<DatabaseContent> ReadAsync(Opened database, CancellationToken cancel)
     {
         var read = new List<TableRecord>();
-        foreach (var table in database.Tables)
+        try
         {
-            if (_tables < TablesMax && await ReadAsync(database.Connection, table, cancel) is { } content)
+            foreach (var table in database.Tables)
             {
-                _tables++;
-                read.Add(content);
+                if (_tables < TablesMax && await ReadAsync(database.Connection, table, cancel) is { } content)
+                {
+                    _tables++;
+                    read.Add(content);
+                }
             }
+        }
+        catch (Exception failure) when (!cancel.IsCancellationRequested && database.Connection.State != ConnectionState.Open)
+        {
+            // The client library gives up connections that report damage, and the server those of a database that is dropped: the others are read all the same.
+            _notes.Add($"database \"{database.Content.Name}\": {Reason(failure)}");
         }
 
         return database.Content with { Tables = read, TablesLeftOut = database.Tables.Count - read.Count };

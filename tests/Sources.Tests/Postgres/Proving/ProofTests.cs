@@ -30,7 +30,7 @@ public sealed class ProofTests(ClusterFixture cluster)
 
         report.Findings.ShouldBeEmpty();
         report.IsProven.ShouldBeTrue();
-        report.Content.TablesEqual.ShouldBeGreaterThanOrEqualTo(3);
+        report.Content.TablesEqual.ShouldBeGreaterThanOrEqualTo(3, report.Content.ToString());
         report.Content.RowsCompared.ShouldBeGreaterThanOrEqualTo(5000);
         report.Content.TablesSampled.ShouldBe(0);
         report.IndexesChecked.ShouldNotBeNull().ShouldBeGreaterThan(100);
