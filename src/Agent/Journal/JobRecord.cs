@@ -85,18 +85,7 @@ internal sealed record JobRecord
     {
         try
         {
-            OrderPayload? order = operation switch
-            {
-                AgentApi.Operation.Backup => payload.Deserialize<BackupOrder>(Json),
-                AgentApi.Operation.Restore => payload.Deserialize<RestoreOrder>(Json),
-                AgentApi.Operation.Replicate => payload.Deserialize<ReplicateOrder>(Json),
-                AgentApi.Operation.Prune => payload.Deserialize<PruneOrder>(Json),
-                AgentApi.Operation.Hold => payload.Deserialize<HoldOrder>(Json),
-                AgentApi.Operation.Release => payload.Deserialize<ReleaseOrder>(Json),
-                AgentApi.Operation.Verify => payload.Deserialize<VerifyOrder>(Json),
-                AgentApi.Operation.Tidy => payload.Deserialize<TidyOrder>(Json),
-                _ => null,
-            };
+            var order = operation.IsJob() ? (OrderPayload?)payload.Deserialize(operation.PayloadType(), Json) : null;
             return order ?? throw new JsonException($"no payload of a job: {operation}");
         }
         catch (JsonException e)

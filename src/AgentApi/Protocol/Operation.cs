@@ -74,8 +74,10 @@ public enum Operation
 public static class Operations
 {
     /// <summary>True for operations that start a job, which an agent journals before it answers.</summary>
-    public static bool IsJob(this Operation operation) =>
-        operation is Operation.Backup or Operation.Restore or Operation.Replicate or Operation.Prune or Operation.Verify or Operation.Tidy or Operation.Hold or Operation.Release or Operation.Survey;
+    public static bool IsJob(this Operation operation) => operation.PayloadType().IsAssignableTo(typeof(JobOrder));
+
+    /// <summary>The type of the operation's payload.</summary>
+    public static Type PayloadType(this Operation operation) => OrderWords.PayloadType(operation).Type;
 }
 
 /// <summary>Enumerations travel by their declared names only; a number would let a reordering change meanings silently.</summary>
