@@ -251,6 +251,11 @@ public sealed record JobOutcome
 
     /// <summary>Why there is no result.</summary>
     public JobFailure? Failure { get; init; }
+
+    /// <summary>Why there is no result of the kind that was ordered: the failure, or that the report holds none.</summary>
+    /// <param name="receipt">What the report is called.</param>
+    public JobFailure WhyNoResult(string receipt = "receipt") =>
+        Failure ?? new JobFailure(ReasonCodes.ReceiptRefused, $"The agent's {receipt} holds no result.", "Check the agent's version.");
 }
 
 /// <summary>Why something did not work.</summary>

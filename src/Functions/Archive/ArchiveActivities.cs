@@ -113,7 +113,7 @@ public sealed class AdvanceRehydration(IArchiveTier tier, ArchiveStore archive)
         }
 
         var packs = await archive.PacksAsync(id, cancel).ConfigureAwait(false);
-        var place = new ArchivePlace(known.Place.Tier, ReplicaPlace.ContainerOf(known.Place.Container), known.Place.VaultId);
+        var place = ArchivePlace.At(known.Place);
         try
         {
             var states = await tier.LookAsync(place, cancel).ConfigureAwait(false);

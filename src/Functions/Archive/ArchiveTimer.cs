@@ -1,6 +1,5 @@
 using Backup.Catalog;
 using Backup.Catalog.Archive;
-using Backup.Functions.Agents;
 using Backup.Functions.Backups;
 using Backup.Policy;
 using Microsoft.Azure.Functions.Worker;
@@ -37,7 +36,7 @@ public sealed class ArchiveTimer(PolicyDocument policy, IArchiveTier tier, Archi
 
             foreach (var copies in await archive.ListReleasableAsync(cancel).ConfigureAwait(false))
             {
-                var place = new ArchivePlace(copies.Place.Tier, ReplicaPlace.ContainerOf(copies.Place.Container), copies.Place.VaultId);
+                var place = ArchivePlace.At(copies.Place);
                 await tier.RemoveCopiesAsync(place, copies.Packs, cancel).ConfigureAwait(false);
                 await archive.MarkReleasedAsync(copies.Restore, copies.Packs.Count, cancel).ConfigureAwait(false);
             }

@@ -1,3 +1,5 @@
+using Backup.Catalog.Retention;
+using Backup.Functions.Agents;
 using Backup.Policy;
 using Backup.Policy.Archive;
 
@@ -7,7 +9,15 @@ namespace Backup.Functions.Archive;
 /// <param name="Tier">The tier.</param>
 /// <param name="Container">The container's name.</param>
 /// <param name="VaultId">Whose copy.</param>
-public sealed record ArchivePlace(TierName Tier, string Container, string VaultId);
+public sealed record ArchivePlace(TierName Tier, string Container, string VaultId)
+{
+    /// <summary>The copy that the catalog knows by its address.</summary>
+    public static ArchivePlace At(ReplicaPlaceId place)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return new(place.Tier, ReplicaPlace.ContainerOf(place.Container), place.VaultId);
+    }
+}
 
 /// <summary>Whether a pack can be read.</summary>
 public enum ArchivePresence

@@ -53,7 +53,7 @@ internal static class NodeLook
         });
         if (job.Report?.Verify is not { } result)
         {
-            return new NodeLookOutcome(null, "", job.Failure ?? new JobFailure(ReasonCodes.ReceiptRefused, "The agent's receipt for the look holds no result.", "Check the agent's version."));
+            return new NodeLookOutcome(null, "", job.WhyNoResult("receipt for the look"));
         }
 
         var finding = result.IsSound

@@ -155,7 +155,7 @@ public sealed class PlanRegionCopy(ReplicaStore replicas, IOffsiteStore offsite)
 
     internal static async Task<OffsiteReplica?> FindSourceAsync(ReplicaStore replicas, RegionCopyRequest request, CancellationToken cancel) =>
         await replicas.FindAsync(request.VaultId, request.SnapshotId, new TierName(request.From), cancel).ConfigureAwait(false) is { State: ReplicaState.Copied or ReplicaState.Checked, Copy: { } copy } found
-            ? new OffsiteReplica(found.Tier, found.ContainerUri.Segments[^1].Trim('/'), request.VaultId, copy.ManifestName, copy.ManifestSha256)
+            ? new OffsiteReplica(found.Tier, ReplicaPlace.ContainerOf(found.ContainerUri), request.VaultId, copy.ManifestName, copy.ManifestSha256)
             : null;
 
     internal static OffsitePlace PlaceOf(RegionCopyRequest request) =>

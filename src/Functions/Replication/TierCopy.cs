@@ -57,8 +57,6 @@ internal static class TierCopy
             Patience = wish.Patience,
             ClassPriority = wish.ClassPriority,
         });
-        return new CopyOutcome(job.Report?.Replicate, job.Report is { Replicate: null }
-            ? new JobFailure(ReasonCodes.ReceiptRefused, "The agent's receipt for the copy holds no result.", "Check the agent's version.")
-            : job.Failure);
+        return job.Report?.Replicate is { } result ? new CopyOutcome(result, null) : new CopyOutcome(null, job.WhyNoResult("receipt for the copy"));
     }
 }

@@ -40,7 +40,7 @@ internal static class NodeTidying
         });
         return job.Report?.Tidy is { } result
             ? await context.CallActivityAsync<TidyOutcome>(nameof(RecordNodeTidying), new NodeTidyRecord(request, plan.Drops, result), RetryPolicies.Catalog)    // (3)
-            : new TidyOutcome($"Tier {place.Tier}: not touched.", job.Failure ?? VaultRetention.NoResult);
+            : new TidyOutcome($"Tier {place.Tier}: not touched.", job.WhyNoResult());
     }
 }
 

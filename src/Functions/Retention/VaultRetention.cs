@@ -44,7 +44,7 @@ public static class VaultRetention
         var shown = await PruneAsync(context, request, "show", [.. work.Drops.Take(DropsPerOrder)], work.AllowsLast, dryRun: true);       // (2)
         if (shown.Report?.Prune is not { } expected)
         {
-            return Ending(request, work.Plans, "Nothing was given up.", shown.Failure ?? NoResult);
+            return Ending(request, work.Plans, "Nothing was given up.", shown.WhyNoResult());
         }
 
         var drops = work.Plans.Length == 0
@@ -83,7 +83,7 @@ public static class VaultRetention
             var pruned = await PruneAsync(context, request, $"prune-{round}", [.. now, .. log], work.AllowsLast, dryRun: false);
             if (pruned.Report?.Prune is not { } done)
             {
-                return (Say(total), pruned.Failure ?? NoResult);
+                return (Say(total), pruned.WhyNoResult());
             }
 
             total = (total.Dropped + now.Length, total.Log + log.Count, total.Marked + done.PacksMarked, total.Deleted + done.PacksDeleted, total.Freed + done.BytesFreed);
@@ -96,7 +96,7 @@ public static class VaultRetention
             var shown = await PruneAsync(context, request, $"show-{round}", next, work.AllowsLast, dryRun: true);
             if (shown.Report?.Prune is not { } expected)
             {
-                return (Say(total), shown.Failure ?? NoResult);
+                return (Say(total), shown.WhyNoResult());
             }
 
             log = expected.LogSnapshots;
@@ -126,7 +126,7 @@ public static class VaultRetention
         });
         if (copy.Result is not { } manifest)
         {
-            return new TidyOutcome($"Tier {place.Place.Tier}: not touched.", copy.Failure ?? NoResult);
+            return new TidyOutcome($"Tier {place.Place.Tier}: not touched.", copy.Failure);
         }
 
         var tidy = new TidyRequest(request.Caretaker, request.Vault, place, manifest, orderedAt);
@@ -143,8 +143,6 @@ public static class VaultRetention
             Task = new AgentTask { Prune = new PruneTask { Vault = request.Vault, Drops = drops, AllowsLast = allowsLast, DryRun = dryRun } },
             Patience = request.Patience,
         });
-
-    internal static JobFailure NoResult { get; } = new(ReasonCodes.ReceiptRefused, "The agent's receipt holds no result.", "Check the agent's version.");
 
     private static string Say((int Dropped, int Log, int Marked, int Deleted, long Freed) total) =>
         FormattableString.Invariant($"Dropped {total.Dropped} snapshots and {total.Log} of log and dumps, marked {total.Marked} packs, deleted {total.Deleted}, freed {total.Freed} bytes.");

@@ -65,9 +65,9 @@ public static class VaultVerification
                 Task = new AgentTask { Verify = new VerifyTask { Vault = request.Vault, VaultId = sources.VaultId, SamplePercent = request.SamplePercent, RepairFrom = sources.Places } },
                 Patience = request.Patience,
             });
-            ending = new VaultVerificationEnding(request, job.Report?.Verify, job.Report is { Verify: null }
-                ? new JobFailure(ReasonCodes.ReceiptRefused, "The agent's receipt for the verification holds no result.", "Check the agent's version.")
-                : job.Failure);
+            ending = job.Report?.Verify is { } result
+                ? new VaultVerificationEnding(request, result, null)
+                : new VaultVerificationEnding(request, null, job.WhyNoResult("receipt for the verification"));
         }
         catch (TaskFailedException e)
         {
