@@ -207,26 +207,8 @@ public sealed class AzureBlobObjectStore : IReplicaStore
     }
 
     /// <inheritdoc/>
-    public async Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel)
-    {
-        byte[] content;
-        try
-        {
-            content = await ReadAsync(name, cancel).ConfigureAwait(false);
-        }
-        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
-        {
-            return false;
-        }
-
-        if (name.Matches(content))
-        {
-            return false;
-        }
-
-        await CreateAsync(Quarantine.PathOf(name, content), content, tier: null, cancel).ConfigureAwait(false);
-        return await DeleteAsync(name, cancel).ConfigureAwait(false);
-    }
+    public Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel) =>
+        Quarantine.MoveAsync(this, name, (path, content) => CreateAsync(path, content, tier: null, cancel), cancel);
 
     /// <summary>Blobs of one kind that are named as store objects are; whatever else lies beside them is not ours.</summary>
     internal IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, CancellationToken cancel) => ListObjectsAsync(kind, BlobTraits.None, cancel);

@@ -83,22 +83,8 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
         () => Guard(name.ToString(), "delete", () => DeleteFile(PathOf(name))), cancel);
 
     /// <inheritdoc/>
-    public async Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel)
-    {
-        byte[] content;
-        try
-        {
-            content = await ReadAsync(name, cancel).ConfigureAwait(false);
-        }
-        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
-        {
-            return false;
-        }
-
-        if (name.Matches(content)) return false;
-        await CreateBesideAsync(Quarantine.PathOf(name, content), content, cancel).ConfigureAwait(false);
-        return await DeleteAsync(name, cancel).ConfigureAwait(false);
-    }
+    public Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel) =>
+        Quarantine.MoveAsync(this, name, (path, content) => CreateBesideAsync(path, content, cancel), cancel);
 
     /// <summary>Writes a file that is no store object beside them, as durably as an object. An existing one keeps its first content.</summary>
     /// <param name="path">Relative to the store's folder, with slashes; never from outside.</param>
