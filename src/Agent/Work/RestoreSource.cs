@@ -19,7 +19,7 @@ internal sealed class RestoreSource(VaultShelf vaults)
             return vaults.OpenForRestoreAsync(from.Vault!, cancel);
         }
 
-        var id = VaultOf(from);
+        var id = VaultOf(from.VaultId);
         return vaults.OpenReplicaAsync(vaults.OpenOrigin(from, id), from.Vault, id, cancel);
     }
 
@@ -28,7 +28,7 @@ internal sealed class RestoreSource(VaultShelf vaults)
     /// <exception cref="VaultException">It does not open.</exception>
     public async Task<(OpenVault Vault, RehydratedReplica Packs)> OpenArchiveAsync(RestoreOrigin from, CancellationToken cancel)
     {
-        var id = VaultOf(from);
+        var id = VaultOf(from.VaultId);
         var replica = await RehydratedReplica.OpenAsync(BlobLocation.Parse(from.ContainerUri!.ToString()), id, BlobCredential.FromSas(from.Sas!.Reveal()), cancel).ConfigureAwait(false);
         return (await vaults.OpenReplicaAsync(replica, from.Vault, id, cancel).ConfigureAwait(false), replica);
     }
@@ -57,7 +57,9 @@ internal sealed class RestoreSource(VaultShelf vaults)
         }
     }
 
-    private static VaultId VaultOf(RestoreOrigin from) => VaultId.TryParse(from.VaultId, out var id)
+    /// <summary>The vault that an order names by its id.</summary>
+    /// <exception cref="AgentException">It is none.</exception>
+    public static VaultId VaultOf(string? text) => VaultId.TryParse(text, out var id)
         ? id
-        : throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{from.VaultId}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
+        : throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{text}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
 }

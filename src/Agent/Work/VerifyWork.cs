@@ -100,11 +100,7 @@ internal sealed class VerifyWork(VaultShelf vaults, TimeProvider time)
 
     private async Task<VerifyResult> LookAsync(CopyToVerify copy, CancellationToken cancel)
     {
-        if (!VaultId.TryParse(copy.VaultId, out var vault))
-        {
-            throw AgentException.OfJob(new Failure { Code = FailureCode.InvalidOrder, Message = $"'{copy.VaultId}' is no vault id.", Hint = "A vault id is 32 hexadecimal digits." });
-        }
-
+        var vault = RestoreSource.VaultOf(copy.VaultId);
         var replica = vaults.OpenCopy(copy.Place, vault);
         var options = copy.Part is { } part ? new ReplicaCheckOptions { Slice = new HashSlice(part, copy.Parts!.Value), HashedBytesMax = long.MaxValue } : null;
         try
