@@ -24,24 +24,14 @@ internal sealed record HookNote
 /// </summary>
 internal sealed class HookNotes(StateFolder state)
 {
-    private readonly string _folder = Path.Combine(state.Root, "hooks");
+    private readonly OrderNotes _notes = new(Path.Combine(state.Root, "hooks"));
 
     /// <exception cref="AgentException">The note cannot be written: then no hook may run.</exception>
     public void Keep(OrderId order, HookNote note)
     {
         try
         {
-            Directory.CreateDirectory(_folder);
-            // Order ids never start with a dot, so this name is nobody's note.
-            var unfinished = Path.Combine(_folder, $".{order.Value}");
-            using (var file = new FileStream(unfinished, FileMode.Create, FileAccess.Write, FileShare.None))
-            {
-                JsonSerializer.Serialize(file, note);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(unfinished, NoteOf(order), overwrite: true);
-            FolderSync.Flush(_folder);
+            _notes.Write(order, file => JsonSerializer.Serialize(file, note));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -50,15 +40,9 @@ internal sealed class HookNotes(StateFolder state)
         }
     }
 
-    public void Remove(OrderId order)
-    {
-        File.Delete(NoteOf(order));
-        FolderSync.Flush(_folder);
-    }
+    public void Remove(OrderId order) => _notes.Remove(order);
 
     /// <summary>What earlier lives of the agent left to be undone.</summary>
-    public IReadOnlyList<(OrderId Order, HookNote Note)> List() => !Directory.Exists(_folder) ? [] :
-        [.. new DirectoryInfo(_folder).EnumerateFiles().Where(file => file.Name[0] != '.').Select(file => (OrderId.Parse(file.Name), JsonSerializer.Deserialize<HookNote>(File.ReadAllBytes(file.FullName))!))];
-
-    private string NoteOf(OrderId order) => Path.Combine(_folder, order.Value);
+    public IReadOnlyList<(OrderId Order, HookNote Note)> List() =>
+        [.. _notes.List().Select(found => (found.Order, JsonSerializer.Deserialize<HookNote>(File.ReadAllBytes(found.Path))!))];
 }

@@ -13,13 +13,13 @@ namespace Backup.Agent.Work;
 /// </summary>
 internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
 {
-    private readonly string _folder = Path.Combine(state.Root, "restores");
+    private readonly OrderNotes _notes = new(Path.Combine(state.Root, "restores"));
 
     /// <summary>What a complete restore of this order reported; null when there was none.</summary>
     /// <exception cref="AgentException">The note cannot be read.</exception>
     public RestoreResult? FindResult(OrderId id) => Guard(() =>
     {
-        var note = new FileInfo(NoteOf(id));
+        var note = new FileInfo(_notes.PathOf(id));
         return note is { Exists: true, Length: > 0 } ? JsonSerializer.Deserialize<RestoreResult>(File.ReadAllBytes(note.FullName)) : null;
     });
 
@@ -37,48 +37,21 @@ internal sealed class RestoreNotes(StateFolder state, TimeProvider time)
             return false;
         }
 
-        Directory.CreateDirectory(_folder);
-        RemoveOld();
-        Write(id, []);
+        _notes.RemoveOlderThan(time.GetUtcNow() - JobBook.KeptFor - TimeSpan.FromDays(1));
+        _notes.Write(id, _ => { });
         return true;
     });
 
     /// <summary>Whether this order has written into its target, which was empty before.</summary>
-    public bool HasBegun(OrderId id) => File.Exists(NoteOf(id));
+    public bool HasBegun(OrderId id) => File.Exists(_notes.PathOf(id));
 
     /// <summary>Notes that the restore is complete.</summary>
     /// <exception cref="AgentException">The note cannot be written.</exception>
     public void KeepResult(OrderId id, RestoreResult result) => Guard(() =>
     {
-        Directory.CreateDirectory(_folder);
-        Write(id, JsonSerializer.SerializeToUtf8Bytes(result));
+        _notes.Write(id, file => JsonSerializer.Serialize(file, result));
         return true;
     });
-
-    private void Write(OrderId id, byte[] content)
-    {
-        // Order ids never start with a dot, so this name is nobody's note.
-        var unfinished = Path.Combine(_folder, $".{id.Value}");
-        using (var file = new FileStream(unfinished, FileMode.Create, FileAccess.Write, FileShare.None))
-        {
-            file.Write(content);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(unfinished, NoteOf(id), overwrite: true);
-        FolderSync.Flush(_folder);
-    }
-
-    private string NoteOf(OrderId id) => Path.Combine(_folder, id.Value);
-
-    private void RemoveOld()
-    {
-        var old = time.GetUtcNow() - JobBook.KeptFor - TimeSpan.FromDays(1);
-        foreach (var note in new DirectoryInfo(_folder).EnumerateFiles().Where(f => f.LastWriteTimeUtc < old.UtcDateTime))
-        {
-            note.Delete();
-        }
-    }
 
     private static T Guard<T>(Func<T> call)
     {
