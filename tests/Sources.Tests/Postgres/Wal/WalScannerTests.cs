@@ -64,7 +64,7 @@ public sealed class WalScannerTests(ClusterFixture cluster)
     {
         var log = await LogAsync();
         var whole = log.Scan(log.Bytes);
-        var used = (int)(whole.EndOfRecords.Value - log.Start.Value);
+        whole.EndOfRecords.Value.ShouldBeLessThan(log.Start.Value + (ulong)log.Bytes.Length);
         var starts = new List<WalRecord>();
         log.Scan(log.Bytes, starts.Add);
         var covered = starts.Where(record => record.Kind != WalRecordKind.Switch).ToList();
@@ -74,13 +74,14 @@ public sealed class WalScannerTests(ClusterFixture cluster)
             // The record's own bytes, without the alignment behind it; page headers in it count too.
             var length = (int)(record.End.Value - record.Start.Value) - 7;
             var at = (int)(record.Start.Value - log.Start.Value) + (offset % length);
-            var damaged = log.Bytes[..used];
+            // Unused bytes of page headers are covered by nothing, nor is their flag that says whether full pages may be taken out.
+            var inPage = (log.Start.Value + (ulong)at) % WalPageHeader.PageBytes;
+            if (inPage is >= 20 and < 24 || (inPage, bit) == (2, 2))
+                return;
+            // With the unwritten log behind it: a record that claims to be longer than it is would otherwise only be waited for.
+            var damaged = (byte[])log.Bytes.Clone();
             damaged[at] ^= (byte)(1 << bit);
             var scanner = log.Scan(damaged);
-            // Unused bytes of page headers, and of record headers, are covered by no checksum.
-            var inPage = (log.Start.Value + (ulong)at) % WalPageHeader.PageBytes;
-            if (inPage is >= 20 and < 24)
-                return;
             scanner.Problem.ShouldNotBeNull($"record at {record.Start}, byte {at}, bit {bit}");
             scanner.EndOfRecords.Value.ShouldBeLessThanOrEqualTo(log.Start.Value + (ulong)at + 1);
         }, iter: 300);
