@@ -117,7 +117,7 @@ public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await _bench.StopAgentAsync();
         var connection = (await File.ReadAllTextAsync(_bench.Scratch["voids.connection"], Cancel)).Trim();
-        await ConfigureAsync((await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms, ", wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 }");
+        await ConfigureAsync((await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms, ", wal: { vault: main, asset: voids-db, slot: wal_to_a_moment, durableWithinSeconds: 1 }");
         await UntilReadAsync(reading => reading.AgeSeconds is not null);
         var snapshot = await BackUpAsync();
         await ExecuteAsync(connection, "INSERT INTO voids SELECT n FROM generate_series(1, 234) n");
@@ -142,7 +142,7 @@ public sealed class ProofOrderTests(PostgresFixture postgres) : IAsyncLifetime
         never.Failure.Message.ShouldContain("newest restorable moment");
         Directory.Exists(_bench.Scratch["restore/never"]).ShouldBeFalse();
         await _bench.StopAgentAsync();
-        await ExecuteAsync(connection, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active");
+        await ExecuteAsync(connection, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE slot_name = 'wal_to_a_moment'");
     }
 
     [Fact]

@@ -12,7 +12,7 @@ using Shouldly;
 
 namespace Backup.Agent.Tests.EndToEnd;
 
-/// <summary>An agent that is told to receive a server's log.</summary>
+/// <summary>An agent that is told to receive a server's log. The server is shared with other tests: each has a slot of its own, and drops no other.</summary>
 public sealed class WalReceivingTests(PostgresFixture postgres)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
@@ -25,7 +25,7 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         await using var bench = await AgentBench.StartAsync();
         var database = await postgres.CreateDatabaseAsync();
         bench.Scratch.Write("voids.connection", database);
-        bench.Configure(extra: $$"""connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 } } }""");
+        bench.Configure(extra: $$"""connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, slot: wal_received, durableWithinSeconds: 1 } } }""");
         await bench.StartAgentAsync();
         await using var connection = new NpgsqlConnection(database + ";Pooling=false");
         await connection.OpenAsync(Cancel);
@@ -51,7 +51,7 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         Lsn.TryParse((string)(await more.ExecuteScalarAsync(Cancel))!, out var later).ShouldBeTrue();
         (await UntilAsync(bench, all => all.Any(s => EndOf(s) >= later))).Count(IsBaseBackup).ShouldBe(1);
         await bench.StopAgentAsync();
-        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
+        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE slot_name = 'wal_received'", connection);
         await drop.ExecuteScalarAsync(Cancel);
     }
 
@@ -63,7 +63,7 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         bench.Scratch.Write("voids.connection", database);
         var programs = (await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms;
         bench.Configure(extra: $$"""
-            connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, durableWithinSeconds: 1 } } }
+            connections: { voids: { connectionStringFile: {{bench.Scratch["voids.connection"]}}, wal: { vault: main, asset: voids-db, slot: wal_to_a_point, durableWithinSeconds: 1 } } }
             postgresPrograms: { 18: {{programs}} }
             """);
         await bench.StartAgentAsync();
@@ -102,7 +102,7 @@ public sealed class WalReceivingTests(PostgresFixture postgres)
         (await bench.RunAsync("restore-2", order with { Target = bench.Scratch["restore/other"], Recovery = new RecoveryGoal { RestorePoint = "never-made" } })).Failure.ShouldNotBeNull().Message.ShouldContain("never-made");
 
         await bench.StopAgentAsync();
-        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE NOT active", connection);
+        await using var drop = new NpgsqlCommand("SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE slot_name = 'wal_to_a_point'", connection);
         await drop.ExecuteScalarAsync(Cancel);
     }
 
