@@ -79,8 +79,11 @@ internal sealed class JobBook : IDisposable
     }
 
     /// <summary>Takes on a job order, durably, or answers from what is stored about its id. Null when too many jobs wait already.</summary>
+    /// <param name="claim">The order's id and what it asks for.</param>
+    /// <param name="payload">The order.</param>
+    /// <param name="taken">Told the verdict before anybody can begin with the job, so that logs tell things in their order.</param>
     /// <exception cref="IOException">The journal cannot be written: nothing was taken on.</exception>
-    public Acceptance? Accept(OrderClaim claim, OrderPayload payload)
+    public Acceptance? Accept(OrderClaim claim, OrderPayload payload, Action<ReplayVerdict>? taken = null)
     {
         lock (_gate)
         {
@@ -97,15 +100,19 @@ internal sealed class JobBook : IDisposable
                 Append(JobHistory.Accepted(claim, now, payload));
                 earlier = new Job(claim, now) { Payload = payload };
                 _jobs.Add(claim.OrderId, earlier);
+                taken?.Invoke(verdict);
                 Enqueue(earlier);
+                return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier.State });
             }
-            else if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
+
+            if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
             {
                 // The same job with a fresh credential: the old one may expire before the job's turn comes.
                 Append(Record(JobRecordKind.Renewed, earlier) with { Payload = JobRecord.Write(payload) });
                 earlier.Payload = payload;
             }
 
+            taken?.Invoke(verdict);
             return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier!.State });
         }
     }
