@@ -1,4 +1,5 @@
 using Backup.Agent.Journal;
+using Backup.Agent.Work;
 using Backup.AgentApi;
 using Microsoft.Extensions.Logging;
 
@@ -7,8 +8,12 @@ namespace Backup.Agent.Jobs;
 /// <summary>What became of a job order.</summary>
 internal readonly record struct Acceptance(ReplayVerdict Verdict, JobTicket Ticket);
 
-/// <summary>A started job, what it is to do, and the token its work must obey.</summary>
-internal readonly record struct StartedJob(Job Job, OrderPayload Payload, CancellationToken Stop);
+/// <summary>A job whose turn has come.</summary>
+/// <param name="Job">Which.</param>
+/// <param name="Payload">What it is to do.</param>
+/// <param name="Stop">What its work must obey.</param>
+/// <param name="IsGivenUp">It killed the agent too often: it is not to be done, only to be cleared away after and ended.</param>
+internal readonly record struct StartedJob(Job Job, OrderPayload Payload, CancellationToken Stop, bool IsGivenUp = false);
 
 /// <summary>
 /// All jobs and their durable journal; also the agent's replay store. An answered order is in the journal, and an order id
@@ -117,7 +122,7 @@ internal sealed class JobBook : IDisposable
         }
     }
 
-    /// <summary>Waits for a queued job and starts it, durably.</summary>
+    /// <summary>Waits for a queued job and starts it, durably; one that is given up is handed out, too, to be ended.</summary>
     /// <exception cref="IOException">The journal cannot be written: the job stays queued.</exception>
     public async Task<StartedJob> StartNextAsync(CancellationToken stopping)
     {
@@ -131,11 +136,17 @@ internal sealed class JobBook : IDisposable
                     continue; // It was cancelled while it waited.
                 }
 
-                // One that has begun before is begun once more, to find itself cancelled and clear away what it left.
-                if (job.Attempts >= AttemptsMax || job is { IsCancelRequested: true, StartedAt: null })
+                if (job.Attempts >= AttemptsMax)
                 {
                     _queue.Remove(job);
-                    EndLocked(job, job.IsCancelRequested ? CancelledReport(job) : FailedReport(job, GaveUp(job)));
+                    return new StartedJob(job, job.Payload!, CancellationToken.None, IsGivenUp: true);
+                }
+
+                // One that has begun before is begun once more, to find itself cancelled and clear away what it left.
+                if (job is { IsCancelRequested: true, StartedAt: null })
+                {
+                    _queue.Remove(job);
+                    EndLocked(job, CancelledReport(job));
                     continue;
                 }
 
@@ -258,12 +269,17 @@ internal sealed class JobBook : IDisposable
         State = JobState.Cancelled,
         Progress = null,
         EndedAt = _time.GetUtcNow(),
-        Failure = new Failure { Code = FailureCode.Cancelled, Message = left is null ? "The job was cancelled." : $"The job was cancelled. {left}", Hint = "Order it again under a new id if it is wanted after all." },
+        Failure = new Failure { Code = FailureCode.Cancelled, Message = "The job was cancelled.", Hint = "Order it again under a new id if it is wanted after all." }.Leaving(left),
     };
 
-    /// <summary>The report of a job that failed.</summary>
-    public JobReport FailedReport(Job job, Failure failure) =>
-        job.Report() with { State = JobState.Failed, Progress = null, EndedAt = _time.GetUtcNow(), Failure = failure };
+    /// <summary>The report of a job that killed the agent too often, or that somebody stopped after such deaths.</summary>
+    /// <inheritdoc cref="CancelledReport"/>
+    public JobReport GivenUpReport(Job job, string? left) => job.IsCancelRequested ? CancelledReport(job, left) : job.Report() with
+    {
+        State = JobState.Failed,
+        EndedAt = _time.GetUtcNow(),
+        Failure = GaveUp(job).Leaving(left),
+    };
 
     /// <summary>Forgets what nobody may ask for any more, and the steps and credentials of what has ended.</summary>
     internal void Compact()

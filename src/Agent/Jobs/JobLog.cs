@@ -33,4 +33,7 @@ internal static partial class JobLog
 
     [LoggerMessage(4115, LogLevel.Error, "No job can be started: the journal cannot be written; trying again in {Seconds} s")]
     internal static partial void CannotStart(ILogger logger, double seconds, Exception cause);
+
+    [LoggerMessage(4116, LogLevel.Error, "Job {OrderId} ({Operation}) given up: the agent died {Attempts} times while it worked on it")]
+    internal static partial void GivenUp(ILogger logger, string orderId, Operation operation, int attempts);
 }

@@ -38,6 +38,13 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
     {
         var job = started.Job;
         var operation = job.Claim.Operation;
+        if (started.IsGivenUp)
+        {
+            book.End(job, book.GivenUpReport(job, work.Abandon(job.OrderId, started.Payload)));
+            JobLog.GivenUp(log, job.OrderId.Value, operation, job.Attempts);
+            return;
+        }
+
         JobLog.Started(log, job.OrderId.Value, operation, job.Attempts);
         JobOutcome outcome;
         try
@@ -66,6 +73,11 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
                 Message = $"The agent met an unexpected {e.GetType().Name}.",
                 Hint = "The agent's log holds the details.",
             });
+        }
+
+        if (outcome is { State: JobState.Failed, Failure: { } failed })
+        {
+            outcome = outcome with { Failure = failed.Leaving(work.Abandon(job.OrderId, started.Payload)) };
         }
 
         End(job, outcome);

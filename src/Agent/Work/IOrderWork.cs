@@ -42,7 +42,7 @@ internal interface IOrderWork
     /// <param name="cancel">Somebody asked to stop, or the agent stops.</param>
     Task<JobOutcome> RunAsync(OrderId id, DateTimeOffset acceptedAt, OrderPayload order, IProgress<JobProgress> progress, CancellationToken cancel);
 
-    /// <summary>The job was cancelled while it ran, or after an attempt that died: removes what it has made and nobody will want.</summary>
+    /// <summary>The job failed, was given up, or was cancelled while it ran or after an attempt that died: removes what it has made and nobody will want.</summary>
     /// <returns>What could not be removed and why, as a sentence; null when nothing is left.</returns>
     string? Abandon(OrderId id, OrderPayload order);
 }

@@ -51,6 +51,9 @@ internal static class JobFailures
         _ => isRestore ? FailureCode.TargetUnusable : FailureCode.SourceFailed,
     };
 
+    /// <summary>The failure, with a sentence about what the job leaves behind; the same when that is nothing.</summary>
+    public static Failure Leaving(this Failure failure, string? left) => left is null ? failure : failure with { Message = $"{failure.Message} {left}" };
+
     // Our exceptions end their message with a line that begins "Hint: ".
     private static Failure Make(FailureCode code, string text, bool isTransient)
     {

@@ -47,24 +47,16 @@ internal sealed class RestoreWork(PathGuard guard, RestoreSource source, Restore
             return JobOutcome.Failed(missing!);
         }
 
-        try
+        var report = done is not null ? Report(done) : await RestoreAsync(id, vault, snapshot, order, isWaiting, new TransferNote(progress), cancel).ConfigureAwait(false);   // (4)
+        if (order.Proof is { } wanted && report.State == JobState.Succeeded)
         {
-            var report = done is not null ? Report(done) : await RestoreAsync(id, vault, snapshot, order, isWaiting, new TransferNote(progress), cancel).ConfigureAwait(false);   // (4)
-            if (order.Proof is { } wanted && report.State == JobState.Succeeded)
-            {
-                report = await ProveAsync(id, acceptedAt, vault, snapshot.Id, wanted, report.Restore!, progress, cancel).ConfigureAwait(false);   // (5)
-            }
+            report = await ProveAsync(id, acceptedAt, vault, snapshot.Id, wanted, report.Restore!, progress, cancel).ConfigureAwait(false);   // (5)
+        }
 
-            return Finish(order, report);                                                                         // (6), (7)
-        }
-        catch (Exception e) when (order.Discard && !cancel.IsCancellationRequested && e is VaultException or SourcesException)
-        {
-            Discard(order);
-            throw;
-        }
+        return Finish(order, report);                                                                             // (6), (7)
     }
 
-    /// <summary>A drill that was cancelled leaves nothing behind either; any other restore is left as it is, marked as unfinished.</summary>
+    /// <summary>A drill that failed or was cancelled leaves nothing behind either; any other restore is left as it is, marked as unfinished.</summary>
     /// <inheritdoc cref="IOrderWork.Abandon"/>
     public string? Abandon(OrderId id, RestoreOrder order)
     {

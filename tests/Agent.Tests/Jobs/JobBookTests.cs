@@ -163,25 +163,41 @@ public sealed class JobBookTests : IDisposable
     }
 
     [Fact]
-    public async Task StartNext_JobThatKilledTheAgentTooOften_FailsInsteadOfLooping()
+    public async Task StartNext_JobThatKilledTheAgentTooOften_IsOnlyClearedAwayAfterAndEnded()
     {
-        using (var book = Open())
-        {
-            Accept(book, "poison");
-        }
+        await KillTheAgentWithAsync("poison");
 
-        for (var attempt = 0; attempt < JobBook.AttemptsMax; attempt++)
+        // Dying while it is cleared away after changes nothing: it is given up again.
+        for (var clearing = 0; clearing < 2; clearing++)
         {
             using var book = Open();
-            (await book.StartNextAsync(_cancel)).Job.OrderId.Value.ShouldBe("poison");
+            (await book.StartNextAsync(_cancel)).IsGivenUp.ShouldBeTrue();
         }
 
         using var last = Open();
         Accept(last, "good");
-        (await last.StartNextAsync(_cancel)).Job.OrderId.Value.ShouldBe("good");
+        var given = await last.StartNextAsync(_cancel);
+        (given.Job.OrderId.Value, given.IsGivenUp).ShouldBe(("poison", true));
+        given.Payload.ShouldBeOfType<BackupOrder>();
+        last.End(given.Job, last.GivenUpReport(given.Job, "A file is left."));
         var report = await last.WaitAsync(OrderId.Parse("poison"), TimeSpan.Zero, _cancel);
-        report.State.ShouldBe(JobState.Failed);
-        report.Failure!.Code.ShouldBe(FailureCode.Interrupted);
+        (report.State, report.Failure!.Code).ShouldBe((JobState.Failed, FailureCode.Interrupted));
+        report.Failure.Message.ShouldEndWith(" A file is left.");
+        var next = await last.StartNextAsync(_cancel);
+        (next.Job.OrderId.Value, next.IsGivenUp).ShouldBe(("good", false));
+    }
+
+    [Fact]
+    public async Task Cancel_JobThatKilledTheAgentTooOften_EndsCancelled()
+    {
+        await KillTheAgentWithAsync("poison");
+
+        using var last = Open();
+        last.Cancel(OrderId.Parse("poison")).State.ShouldBe(JobState.Queued);
+        var given = await last.StartNextAsync(_cancel);
+        given.IsGivenUp.ShouldBeTrue();
+        last.End(given.Job, last.GivenUpReport(given.Job, null));
+        (await last.WaitAsync(OrderId.Parse("poison"), TimeSpan.Zero, _cancel)).State.ShouldBe(JobState.Cancelled);
     }
 
     [Fact]
@@ -334,6 +350,21 @@ public sealed class JobBookTests : IDisposable
     {
         var order = Orders.Backup();
         book.Accept(Orders.Claim(id, order), order).ShouldNotBeNull().Verdict.ShouldBe(ReplayVerdict.First);
+    }
+
+    private async Task KillTheAgentWithAsync(string id)
+    {
+        using (var book = Open())
+        {
+            Accept(book, id);
+        }
+
+        for (var attempt = 0; attempt < JobBook.AttemptsMax; attempt++)
+        {
+            using var book = Open();
+            var started = await book.StartNextAsync(_cancel);
+            (started.Job.OrderId.Value, started.IsGivenUp).ShouldBe((id, false));
+        }
     }
 
     private async Task RunNextAsync(JobBook book, JobState end)

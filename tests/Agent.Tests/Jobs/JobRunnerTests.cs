@@ -56,8 +56,31 @@ public sealed class JobRunnerTests : IDisposable
 
         (report.State, report.Failure!.Code).ShouldBe((JobState.Failed, FailureCode.Internal));
         report.Failure.Message.ShouldNotContain("topsecret");
+        report.Failure.Message.ShouldEndWith(". What order-1 made is left.");
         Accept("order-2");
         (await _book.WaitAsync(OrderId.Parse("order-2"), Timeout.InfiniteTimeSpan, _cancel)).State.ShouldBe(JobState.Failed);
+        await runner.StopAsync(_cancel);
+    }
+
+    [Fact]
+    public async Task Run_JobThatKilledTheAgentTooOften_IsClearedAwayAfterAndNotDone()
+    {
+        Accept("poison");
+        _book.Dispose();
+        for (var attempt = 0; attempt < JobBook.AttemptsMax; attempt++)
+        {
+            using var dying = Open();
+            await dying.StartNextAsync(_cancel);
+        }
+
+        using var book = Open();
+        var work = new ScriptedWork();
+        using var runner = await StartAsync(work, book: book);
+        var report = await book.WaitAsync(OrderId.Parse("poison"), Timeout.InfiniteTimeSpan, _cancel);
+
+        (report.State, report.Failure!.Code).ShouldBe((JobState.Failed, FailureCode.Interrupted));
+        report.Failure.Message.ShouldEndWith(" What poison made is left.");
+        work.Seen.ShouldBeEmpty();
         await runner.StopAsync(_cancel);
     }
 
@@ -90,9 +113,9 @@ public sealed class JobRunnerTests : IDisposable
 
     private void Accept(string id) => _book.Accept(Orders.Claim(id, Orders.Backup()), Orders.Backup()).ShouldNotBeNull();
 
-    private async Task<JobRunner> StartAsync(IOrderWork work, int concurrentJobs = 1)
+    private async Task<JobRunner> StartAsync(IOrderWork work, int concurrentJobs = 1, JobBook? book = null)
     {
-        var runner = new JobRunner(_book, work, concurrentJobs, TimeProvider.System, NullLogger<JobRunner>.Instance);
+        var runner = new JobRunner(book ?? _book, work, concurrentJobs, TimeProvider.System, NullLogger<JobRunner>.Instance);
         await runner.StartAsync(_cancel);
         return runner;
     }
@@ -125,6 +148,6 @@ public sealed class JobRunnerTests : IDisposable
             throw new InvalidOperationException("an infinite wait ended");
         }
 
-        public string? Abandon(OrderId id, OrderPayload order) => null;
+        public string? Abandon(OrderId id, OrderPayload order) => $"What {id} made is left.";
     }
 }
