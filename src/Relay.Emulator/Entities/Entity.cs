@@ -9,6 +9,7 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
     private readonly List<ListenerSession> _listeners = [];
     private readonly HashSet<StreamBridge> _streams = [];
     private bool _isRemoved;
+    private string _lastClosing = "";
 
     /// <summary>As configured now; replaced when the configuration is read again.</summary>
     public EmulatorEntity Options { get; private set; } = options;
@@ -18,6 +19,16 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
     public DateTimeOffset CreatedAt { get; } = createdAt;
 
     public DateTimeOffset UpdatedAt { get; private set; } = createdAt;
+
+    /// <summary>How often everything connected to it was closed.</summary>
+    public int Closings
+    {
+        get
+        {
+            lock (_gate) return field;
+        }
+        private set;
+    }
 
     public int ListenerCount
     {
@@ -55,16 +66,21 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
         lock (_gate) return [.. _listeners];
     }
 
-    /// <summary>Runs a stream to its end.</summary>
-    public async Task RunAsync(StreamBridge stream)
+    /// <summary>Runs a stream to its end. One that was still opening when everything was closed is closed as well.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="closings"><see cref="Closings"/> when the sender came.</param>
+    public async Task RunAsync(StreamBridge stream, int closings)
     {
+        string? closed;
         lock (_gate)
         {
-            if (!_isRemoved) _streams.Add(stream);
+            closed = Closings == closings ? null : _lastClosing;
+            if (closed is null) _streams.Add(stream);
         }
         try
         {
-            await stream.RunAsync().ConfigureAwait(false);
+            var closing = closed is null ? Task.CompletedTask : stream.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, closed);
+            await Task.WhenAll(stream.RunAsync(), closing).ConfigureAwait(false);
         }
         finally
         {
@@ -83,10 +99,14 @@ internal sealed class Entity(EmulatorEntity options, DateTimeOffset createdAt)
     public Task CloseAllAsync(string sentence)
     {
         lock (_gate)
+        {
+            Closings++;
+            _lastClosing = sentence;
             return Task.WhenAll([
                 .. _listeners.Select(listener => listener.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, sentence)),
                 .. _streams.Select(stream => stream.CloseAsync(WebSocketCloseStatus.EndpointUnavailable, sentence)),
             ]);
+        }
     }
 
     /// <summary>One listener at random among those the sender wants; the refusal when there is none.</summary>

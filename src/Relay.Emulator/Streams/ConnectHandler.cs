@@ -17,6 +17,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
             return refusal;
         if (entity is null) return Refusal.UnknownEntity;
 
+        var closings = entity.Closings;
         var id = $"{(target.Parameter("sb-hc-id") is { Length: > 0 and <= 128 } given ? given : Guid.NewGuid().ToString())}_G0";
         using var offer = new StreamOffer();
         using var address = rendezvous.Open("accept", id, target.Stripped, offer.ArriveAsync);
@@ -26,7 +27,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
         try
         {
             var decision = await offer.Decision.WaitAsync(options.Limits.RendezvousLife, options.Clock, context.RequestAborted).ConfigureAwait(false);
-            return await ConcludeAsync(context, entity, decision).ConfigureAwait(false);
+            return await ConcludeAsync(context, entity, closings, decision).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -56,7 +57,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
         }
     }
 
-    private async Task<Refusal?> ConcludeAsync(HttpContext context, Entity entity, StreamDecision decision)
+    private async Task<Refusal?> ConcludeAsync(HttpContext context, Entity entity, int closings, StreamDecision decision)
     {
         if (decision.Listener is not { } listener)
         {
@@ -65,7 +66,7 @@ internal sealed class ConnectHandler(EntityTable entities, TokenGate gate, Rende
             return null;
         }
         using var sender = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = listener.SubProtocol, KeepAliveInterval = TimeSpan.Zero }).ConfigureAwait(false);
-        await entity.RunAsync(new StreamBridge(sender, listener, options.Clock)).ConfigureAwait(false);
+        await entity.RunAsync(new StreamBridge(sender, listener, options.Clock), closings).ConfigureAwait(false);
         return null;
     }
 }

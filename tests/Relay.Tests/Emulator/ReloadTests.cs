@@ -51,6 +51,28 @@ public sealed class ReloadTests : IDisposable
     }
 
     [Fact]
+    public async Task Reload_WhileAStreamIsStillOpening_ClosesItAsWell()
+    {
+        await using var bed = await RelayTestBed.StartAsync();
+        var listener = new ScriptedListener(await bed.DialAsync("open?sb-hc-action=listen", bed.Token("listen", RelayTestBed.ListenKey, RelayTestBed.Open)));
+        var opening = bed.DialAsync("open?sb-hc-action=connect");
+        var address = (await listener.ReadAsync()).Accept!.Address!;
+        var before = RelayTestBed.Options();
+        var reloading = bed.Emulator.ReloadAsync([before with { Entities = [.. before.Entities.Where(entity => entity.Path != RelayTestBed.Open)] }]);
+        (await SocketMessage.ReadAsync(listener.Socket, 100, Cancel)).IsClose.ShouldBeTrue();
+        await listener.Socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, Cancel);
+        await reloading;
+
+        using var listenerSide = await bed.DialAsync(address);
+        using var senderSide = await opening;
+        foreach (var gone in new[] { listenerSide, senderSide })
+        {
+            (await SocketMessage.ReadAsync(gone, 100, Cancel)).IsClose.ShouldBeTrue();
+            (gone.CloseStatus, gone.CloseStatusDescription![..24]).ShouldBe((WebSocketCloseStatus.EndpointUnavailable, "The endpoint was deleted"));
+        }
+    }
+
+    [Fact]
     public async Task Reload_OfKeys_CountsForNewTokens_AndLetsConnectionsLiveUntilTheyRenew()
     {
         await using var bed = await RelayTestBed.StartAsync();
