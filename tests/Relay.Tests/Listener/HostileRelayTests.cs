@@ -67,7 +67,14 @@ public sealed class HostileRelayTests
         await using var relay = await PlayedRelay.StartAsync();
         await using var listening = relay.Listen();
         var channel = await relay.NextAsync();
-        await channel.SendAsync(new string('x', ControlText.JsonBytesReadMax + 1));
+        try
+        {
+            await channel.SendAsync(new string('x', ControlText.JsonBytesReadMax + 1));
+        }
+        catch (WebSocketException)
+        {
+            // The listener may hang up before it was sent to the end.
+        }
         (await AskAsync(await relay.NextAsync(), "again")).ShouldBe(200);
     }
 
