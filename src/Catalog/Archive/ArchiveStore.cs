@@ -191,9 +191,11 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
         limit,
         cancel);
 
-    /// <summary>Restores that run or are being stopped.</summary>
-    public Task<IReadOnlyList<ArchiveRestore>> ListRunningAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ArchiveRestore>>(
-        async session => await session.QueryAsync($"select {Columns} from archive_restore r where r.state in ('running', 'cancelling') order by r.created_at", Read, cancel).ConfigureAwait(false), cancel);
+    /// <summary>Restores that run or are being stopped, and of which nothing was noted since an instant: neither their start nor how far they are.</summary>
+    public Task<IReadOnlyList<ArchiveRestore>> ListQuietAsync(DateTimeOffset since, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ArchiveRestore>>(
+        async session => await session.QueryAsync(
+            $"select {Columns} from archive_restore r where r.state in ('running', 'cancelling') and r.changed_at < $1 order by r.created_at", Read, cancel, since.ToUniversalTime()).ConfigureAwait(false),
+        cancel);
 
     /// <summary>Ended restores whose copies have been kept long enough, with the packs of theirs that no other restore needs.</summary>
     public Task<IReadOnlyList<ReleasableCopies>> ListReleasableAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ReleasableCopies>>(

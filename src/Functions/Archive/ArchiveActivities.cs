@@ -34,9 +34,14 @@ public sealed class PlanArchiveRestore(PolicyDocument policy, IAgentLink link, I
             return await FailAsync(id, survey.Failure ?? new JobFailure(ReasonCodes.ReceiptRefused, "The agent's receipt holds no survey.", "Check the agent's version."), cancel).ConfigureAwait(false);
         }
 
+        if (found.Packs > PacksMax)
+        {
+            return await FailAsync(id, new JobFailure(ReasonCodes.Internal, $"The restore reads {found.Packs} packs; a plan holds at most {PacksMax}.", "Restore it in parts, by \"include\"."), cancel).ConfigureAwait(false);
+        }
+
         try
         {
-            var (names, silence) = await NamesAsync(survey, cancel).ConfigureAwait(false);
+            var (names, silence) = await NamesAsync(survey, found.Packs, cancel).ConfigureAwait(false);
             if (silence is not null || names.Count != found.Packs)
             {
                 return await FailAsync(id, silence ?? new JobFailure(ReasonCodes.ReceiptRefused, $"The agent named {names.Count} of {found.Packs} packs.", "Plan the restore again."), cancel).ConfigureAwait(false);
@@ -73,10 +78,11 @@ public sealed class PlanArchiveRestore(PolicyDocument policy, IAgentLink link, I
             [.. plans.Select(p => new ArchiveOffer(p.Priority, p.HoursMax, p.Cost, cold > 0 && policy.Archive.NeedsApproval(p.Cost) ? ArchiveMargins.ApprovalsNeeded : 0))]);
     }
 
-    private async Task<(List<string> Names, JobFailure? Silence)> NamesAsync(SurveyEnding survey, CancellationToken cancel)
+    /// <summary>The names of the survey's packs, not many more of them than it counted; or why they are not known.</summary>
+    private async Task<(List<string> Names, JobFailure? Silence)> NamesAsync(SurveyEnding survey, int packs, CancellationToken cancel)
     {
         var names = new List<string>();
-        for (var more = true; more;)
+        for (var more = true; more && names.Count <= packs;)
         {
             var query = new SurveyPacksQuery { OrderId = survey.Report!.OrderId, Skip = names.Count };
             var reply = await link.SendAsync(new AgentName(survey.Request.Restore.Agent), OrderId.NewRandom(), query, cancel).ConfigureAwait(false);
@@ -86,7 +92,7 @@ public sealed class PlanArchiveRestore(PolicyDocument policy, IAgentLink link, I
             }
 
             names.AddRange(page.Names);
-            more = page.Names.Count == SurveyPacksQuery.PageItemsMax && names.Count < PacksMax;
+            more = page.Names.Count == SurveyPacksQuery.PageItemsMax;
         }
 
         return (names, null);
@@ -107,7 +113,13 @@ public sealed class AdvanceRehydration(IArchiveTier tier, ArchiveStore archive)
     {
         var id = new RestoreId(restore);
         var known = await archive.FindAsync(id, cancel).ConfigureAwait(false);
-        if (known is not { State: ArchiveState.Running or ArchiveState.Cancelling, Priority: { } priority })
+        if (known is { State: ArchiveState.Cancelling })
+        {
+            // Whoever cancelled may have died before the orchestration was told.
+            return new ArchiveLook(0, 0, 0, 0) { IsCancelRequested = true };
+        }
+
+        if (known is not { State: ArchiveState.Running, Priority: { } priority })
         {
             return new ArchiveLook(0, 0, 0, 0, new JobFailure(ReasonCodes.Internal, $"Archive restore {restore} is not running.", "It ended otherwise meanwhile."));
         }
@@ -124,7 +136,7 @@ public sealed class AdvanceRehydration(IArchiveTier tier, ArchiveStore archive)
             }
 
             var archived = packs.Where(p => states[p.Name].Presence is ArchivePresence.Archived).ToArray();
-            string[] batch = known.State is ArchiveState.Running ? [.. archived.Take(ArchiveRestorePlanner.BatchPacksMax).Select(p => p.Name)] : [];
+            string[] batch = [.. archived.Take(ArchiveRestorePlanner.BatchPacksMax).Select(p => p.Name)];
             if (batch.Length > 0)
             {
                 await tier.RequestAsync(place, batch, priority, cancel).ConfigureAwait(false);

@@ -71,7 +71,11 @@ public sealed record SurveyEnding(ArchiveRequest Request, JobReport? Report, Job
 /// <param name="Lost">Packs that are not there at all.</param>
 /// <param name="Problem">Why nothing could be seen or asked for; null when all went well.</param>
 /// <param name="IsTransient">The problem may pass.</param>
-public sealed record ArchiveLook(int Ready, int Requested, int Left, int Lost, JobFailure? Problem = null, bool IsTransient = false);
+public sealed record ArchiveLook(int Ready, int Requested, int Left, int Lost, JobFailure? Problem = null, bool IsTransient = false)
+{
+    /// <summary>Somebody wants the restore stopped: nothing was looked at.</summary>
+    public bool IsCancelRequested { get; init; }
+}
 
 /// <summary>How an archive restore ends.</summary>
 /// <param name="Request">Which.</param>

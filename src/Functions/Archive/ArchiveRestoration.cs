@@ -63,6 +63,11 @@ public static class ArchiveRestoration
             }
 
             var look = await context.CallActivityAsync<ArchiveLook>(nameof(AdvanceRehydration), request.Id, RetryPolicies.Catalog);           // (2)
+            if (look.IsCancelRequested)
+            {
+                return (Over(request, "cancelled", Cancelled), run);
+            }
+
             var total = look.Ready + look.Requested + look.Left;
             if (look is { Problem: { } problem, IsTransient: false })
             {

@@ -23,11 +23,10 @@ public sealed class ArchiveTimer(PolicyDocument policy, IArchiveTier tier, Archi
         ArgumentNullException.ThrowIfNull(client);
         try
         {
-            foreach (var restore in await archive.ListRunningAsync(cancel).ConfigureAwait(false))
+            // A start is noted before its orchestration is there: what has just been noted is left alone.
+            foreach (var restore in await archive.ListQuietAsync(clock.GetUtcNow() - RunReconciliation.AgeMin, cancel).ConfigureAwait(false))
             {
-                // A start is noted before its orchestration is there: what has just been noted is left alone.
-                if (clock.GetUtcNow() - (restore.PlannedAt ?? restore.CreatedAt) > RunReconciliation.AgeMin
-                    && await client.GetInstanceAsync(restore.Id.Value, cancel).ConfigureAwait(false) is null or { IsCompleted: true })
+                if (await client.GetInstanceAsync(restore.Id.Value, cancel).ConfigureAwait(false) is null or { IsCompleted: true })
                 {
                     await archive.EndAsync(
                         restore.Id, ArchiveState.Failed, "Its orchestration ended without closing it.", clock.GetUtcNow() + policy.Archive.KeepCopies, "schedule", cancel).ConfigureAwait(false);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Backup.AgentApi;
+using Backup.Catalog.Archive;
 using Backup.Functions.Archive;
 using Backup.Functions.Http;
 using Backup.Functions.Restores;
@@ -190,6 +191,18 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Cancel_OrchestrationWasNeverTold_EndsAllTheSame()
+    {
+        await using var app = await StartAsync(packs: 4, asset: "voids");
+        var id = await PlanAsync(app, "voids");
+        await StartAsync(app, id, "standard");
+        await UntilAsync(() => !app.Archive.Requests.IsEmpty);
+        await app.Services.GetRequiredService<ArchiveStore>().CancelAsync(new(id), "ada", CancellationToken.None);
+        (await app.OutcomeAsync<RestoreOutcome>(id)).State.ShouldBe("cancelled");
+        (await ShowAsync(app, id)).Text("state").ShouldBe("cancelled");
+    }
+
+    [Fact]
     public async Task Storage_FailsForAWhileThenLosesACopy_IsAskedAgain()
     {
         await using var app = await StartAsync(packs: 2, asset: "voids");
@@ -267,9 +280,11 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
         await app.Client.TerminateInstanceAsync(id, cancellation: CancellationToken.None);
         using var limit = new CancellationTokenSource(Limit);
         await app.Client.WaitForInstanceCompletionAsync(id, limit.Token);
+        // It was planned long ago and started just now: its orchestration may not be there yet.
+        await app.ExecuteAsync("update archive_restore set planned_at = now() - interval '3 days'");
         await TickAsync(app);
         (await ShowAsync(app, id)).Text("state").ShouldBe("running");
-        await app.ExecuteAsync("update archive_restore set planned_at = now() - interval '1 hour'");
+        await app.ExecuteAsync("update archive_restore set changed_at = now() - interval '1 hour'");
         await TickAsync(app);
         (await ShowAsync(app, id)).Text("state").ShouldBe("failed");
     }
