@@ -36,14 +36,14 @@ public sealed class AzureImmutability(AzureOffsiteStore offsite, LockStore emula
     };
 
     /// <inheritdoc/>
-    public Task ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) => ChangeAsync(
+    public Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) => ChangeAsync(
         place,
         () => emulated.ExtendEmulatedAsync(place, extensions, cancel),
         locks => locks.ExtendAsync(extensions.Select(e => (Parse(e.Name), e.Until)), isFinal, cancel),
         cancel);
 
     /// <inheritdoc/>
-    public Task HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel) => ChangeAsync(
+    public Task<int> HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel) => ChangeAsync(
         place,
         () => emulated.HoldEmulatedAsync(place, objects, isHeld, cancel),
         locks => locks.HoldAsync(objects.Select(Parse), isHeld, cancel),
@@ -51,26 +51,15 @@ public sealed class AzureImmutability(AzureOffsiteStore offsite, LockStore emula
 
     private static ObjectName Parse(string text) => ObjectName.TryParse(text, out var name) ? name : throw new ArgumentException($"\"{text}\" is no store object", nameof(text));
 
-    private async Task ChangeAsync(ReplicaPlaceId place, Func<Task> emulate, Func<ReplicaLocking, Task> change, CancellationToken cancel)
-    {
-        switch (await KindOfAsync(place, cancel).ConfigureAwait(false))
+    private async Task<int> ChangeAsync(ReplicaPlaceId place, Func<Task<int>> emulate, Func<ReplicaLocking, Task<int>> change, CancellationToken cancel) =>
+        await KindOfAsync(place, cancel).ConfigureAwait(false) switch
         {
-            case LockKind.Emulated:
-                await emulate().ConfigureAwait(false);
-                break;
-            case LockKind.Version:
-                await WithLocksAsync(place, async locks =>
-                {
-                    await change(locks).ConfigureAwait(false);
-                    return true;
-                }).ConfigureAwait(false);
-                break;
-            default:
-                throw new ControlPlaneException(
-                    ControlPlaneFault.OffsiteRefused, $"Container {ReplicaPlace.ContainerOf(place.Container)} of tier {place.Tier} has no version-level immutability.",
-                    "Make the container with version-level immutability support, or take \"immutable\" out of the tier.");
-        }
-    }
+            LockKind.Emulated => await emulate().ConfigureAwait(false),
+            LockKind.Version => await WithLocksAsync(place, change).ConfigureAwait(false),
+            _ => throw new ControlPlaneException(
+                ControlPlaneFault.OffsiteRefused, $"Container {ReplicaPlace.ContainerOf(place.Container)} of tier {place.Tier} has no version-level immutability.",
+                "Make the container with version-level immutability support, or take \"immutable\" out of the tier."),
+        };
 
     private async Task<T> WithLocksAsync<T>(ReplicaPlaceId place, Func<ReplicaLocking, Task<T>> work)
     {

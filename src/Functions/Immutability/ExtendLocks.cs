@@ -51,8 +51,11 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
             }
 
             var (progress, coverage) = await ExtendAsync(place, request.Place.Container, rule, cancel).ConfigureAwait(false);
-            await locks.RecordAsync(new ReplicaLocks(place, kind, clock.GetUtcNow(), coverage, progress.IsDone ? "" : "Locks are being set."), cancel).ConfigureAwait(false);     // (6)
-            await alerts.CloseAsync(AlertKind.Immutability, subject, "Locks are looked after.", "schedule", cancel).ConfigureAwait(false);
+            var note = progress.Problem ?? (progress.IsDone ? "" : "Locks are being set.");
+            await locks.RecordAsync(new ReplicaLocks(place, kind, clock.GetUtcNow(), coverage, note), cancel).ConfigureAwait(false);                                          // (6)
+            _ = progress.Problem is { } problem
+                ? await alerts.RaiseAsync(AlertKind.Immutability, subject, problem, "schedule", cancel).ConfigureAwait(false)
+                : await alerts.CloseAsync(AlertKind.Immutability, subject, "Locks are looked after.", "schedule", cancel).ConfigureAwait(false);
             return progress;
         }
         catch (ControlPlaneException e)
@@ -84,8 +87,8 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
         var plan = LockPlanner.Plan(now, rule, inUse, promises, await immutability.ListAsync(place, cancel).ConfigureAwait(false));           // (3)
         if (!plan.IsDone)
         {
-            // Looked at again before it counts: coverage is what the storage says, not what was asked of it.
-            return (new LockProgress(await ChangeAsync(place, rule, plan, cancel).ConfigureAwait(false), IsDone: false), plan.Coverage);      // (4)
+            // Looked at again before it counts: coverage is what the storage says, not what was asked of it. Where nothing could be changed, looking again would change nothing.
+            return (await ChangeAsync(place, rule, plan, cancel).ConfigureAwait(false), plan.Coverage);                                       // (4)
         }
 
         foreach (var (point, until, _) in due.Where(d => d.Until > now))                                                                      // (5)
@@ -107,15 +110,17 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
         }
     }
 
-    private async Task<int> ChangeAsync(ReplicaPlaceId place, LockRule rule, LockPlan plan, CancellationToken cancel)
+    private async Task<LockProgress> ChangeAsync(ReplicaPlaceId place, LockRule rule, LockPlan plan, CancellationToken cancel)
     {
         var extensions = plan.Extensions.Take(ChangesMax).ToArray();
         var holds = plan.Holds.Take(ChangesMax - extensions.Length).ToArray();
         var releases = plan.Releases.Take(ChangesMax - extensions.Length - holds.Length).ToArray();
-        await immutability.ExtendAsync(place, extensions, rule.IsFinal, cancel).ConfigureAwait(false);
-        await immutability.HoldAsync(place, holds, isHeld: true, cancel).ConfigureAwait(false);
-        await immutability.HoldAsync(place, releases, isHeld: false, cancel).ConfigureAwait(false);
-        return extensions.Length + holds.Length + releases.Length;
+        var changed = await immutability.ExtendAsync(place, extensions, rule.IsFinal, cancel).ConfigureAwait(false)
+            + await immutability.HoldAsync(place, holds, isHeld: true, cancel).ConfigureAwait(false)
+            + await immutability.HoldAsync(place, releases, isHeld: false, cancel).ConfigureAwait(false);
+        return changed > 0
+            ? new LockProgress(changed, IsDone: false)
+            : new LockProgress(0, IsDone: true, $"{extensions.Length + holds.Length + releases.Length} objects that are to be locked are not there. Have the replica verified, which mends it.");
     }
 
     /// <summary>

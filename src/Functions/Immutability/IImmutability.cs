@@ -23,10 +23,12 @@ public interface IImmutability
     /// <param name="extensions">What to lock until when.</param>
     /// <param name="isFinal">Nobody can shorten them afterwards.</param>
     /// <param name="cancel">Gives up; what was locked stays locked.</param>
+    /// <returns>How many locks were set or extended: all but those of objects that are gone.</returns>
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
-    Task ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel);
+    Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel);
 
     /// <summary>Sets or lifts legal holds. Objects that are gone are no fault.</summary>
+    /// <returns>How many were set or lifted: all but those of objects that are gone.</returns>
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
-    Task HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel);
+    Task<int> HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel);
 }

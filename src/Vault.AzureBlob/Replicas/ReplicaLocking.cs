@@ -49,8 +49,9 @@ public sealed class ReplicaLocking(BlobLocation container, VaultId vault, BlobCr
     /// <param name="objects">What to lock until when.</param>
     /// <param name="isFinal">Locked policies: nobody can shorten or delete them. Otherwise whoever has the right can.</param>
     /// <param name="cancel">Gives up.</param>
+    /// <returns>How many policies were set or extended.</returns>
     /// <exception cref="VaultException">The store failed or refused.</exception>
-    public Task ExtendAsync(IEnumerable<(ObjectName Name, DateTimeOffset Until)> objects, bool isFinal, CancellationToken cancel) => EachAsync(
+    public Task<int> ExtendAsync(IEnumerable<(ObjectName Name, DateTimeOffset Until)> objects, bool isFinal, CancellationToken cancel) => EachAsync(
         objects,
         "lock",
         item => item.Name,
@@ -59,14 +60,15 @@ public sealed class ReplicaLocking(BlobLocation container, VaultId vault, BlobCr
         cancel);
 
     /// <summary>Sets or lifts legal holds. Objects that are gone are passed over.</summary>
+    /// <returns>How many were set or lifted.</returns>
     /// <exception cref="VaultException">The store failed or refused.</exception>
-    public Task HoldAsync(IEnumerable<ObjectName> objects, bool isHeld, CancellationToken cancel) => EachAsync(
+    public Task<int> HoldAsync(IEnumerable<ObjectName> objects, bool isHeld, CancellationToken cancel) => EachAsync(
         objects, isHeld ? "hold" : "release", name => name, (blob, _, stop) => blob.SetLegalHoldAsync(isHeld, stop), cancel);
 
-    private Task EachAsync<T>(IEnumerable<T> items, string verb, Func<T, ObjectName> nameOf, Func<Azure.Storage.Blobs.BlobClient, T, CancellationToken, Task> change, CancellationToken cancel) => Parallel.ForEachAsync(
-        items,
-        new ParallelOptions { MaxDegreeOfParallelism = RequestsAtOnce, CancellationToken = cancel },
-        async (item, stop) =>
+    private async Task<int> EachAsync<T>(IEnumerable<T> items, string verb, Func<T, ObjectName> nameOf, Func<Azure.Storage.Blobs.BlobClient, T, CancellationToken, Task> change, CancellationToken cancel)
+    {
+        var changed = 0;
+        await Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = RequestsAtOnce, CancellationToken = cancel }, async (item, stop) =>
         {
             var name = nameOf(item);
             await AzureBlobObjectStore.GuardAsync(
@@ -77,14 +79,15 @@ public sealed class ReplicaLocking(BlobLocation container, VaultId vault, BlobCr
                     try
                     {
                         await change(_replica.ClientOf(name), item, stop).ConfigureAwait(false);
+                        return Interlocked.Increment(ref changed);
                     }
                     catch (Azure.RequestFailedException e) when (e.Status == 404 && e.ErrorCode == BlobErrorCode.BlobNotFound)
                     {
-                        return false;
+                        return 0;
                     }
-
-                    return true;
                 },
                 stop).ConfigureAwait(false);
-        });
+        }).ConfigureAwait(false);
+        return changed;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -101,6 +102,23 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
         await TickAsync(app);
         (await LocksAsync(app)).Count.ShouldBe(many.Length);
         (await app.CountAsync("replica_lock where covered = objects")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task ObjectIsGone_TheOthersAreLocked_AndItIsTold()
+    {
+        var storage = new LocksOf(Objects("a", "b"));
+        await using var app = await TestApp.StartAsync(postgres, policy: PolicyOf(), configure: services => services.AddSingleton<IImmutability>(storage));
+        app.Offsite.Objects = _ => Objects("a", "b", "gone");
+        await app.BackUpAsync("notes");
+        await TickAsync(app);
+        storage.Locks.Keys.ShouldBe(Objects("a", "b"), ignoreOrder: true);
+        (await app.CountAsync("replica_lock where objects = 3 and covered = 2 and note like '1 objects%are not there%'")).ShouldBe(1);
+        (await app.CountAsync("alert where kind = 'immutability' and closed_at is null")).ShouldBe(1);
+
+        app.Offsite.Objects = _ => Objects("a", "b");
+        await TickAsync(app);
+        (await app.CountAsync("alert where kind = 'immutability' and closed_at is null")).ShouldBe(0);
     }
 
     [Fact]
@@ -213,6 +231,21 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
 
     private static async Task<JsonElement> ProtectionAsync(TestApp app, string asset) =>
         (await app.CallAsync(r => app.Function<ProtectionHttp>().GetProtection(r, asset, CancellationToken.None))).Body;
+
+    /// <summary>A container that keeps locks itself, of the objects it has.</summary>
+    private sealed class LocksOf(string[] objects) : IImmutability
+    {
+        public ConcurrentDictionary<string, ObjectLock> Locks { get; } = [];
+
+        public Task<LockKind> KindOfAsync(ReplicaPlaceId place, CancellationToken cancel) => Task.FromResult(LockKind.Version);
+
+        public Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel) => Task.FromResult<IReadOnlyDictionary<string, ObjectLock>>(Locks);
+
+        public Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) =>
+            Task.FromResult(extensions.Where(e => objects.Contains(e.Name)).Count(e => (Locks[e.Name] = new ObjectLock(e.Until, false)).Until is not null));
+
+        public Task<int> HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> names, bool isHeld, CancellationToken cancel) => Task.FromResult(0);
+    }
 
     private static async Task TickAsync(TestApp app)
     {

@@ -13,7 +13,7 @@ internal sealed class NoLocks : IImmutability
     public Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel) =>
         Task.FromResult<IReadOnlyDictionary<string, ObjectLock>>(new Dictionary<string, ObjectLock>());
 
-    public Task ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) => throw new NotSupportedException();
 
-    public Task HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<int> HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel) => throw new NotSupportedException();
 }
