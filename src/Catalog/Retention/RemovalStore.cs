@@ -39,7 +39,7 @@ public sealed class RemovalStore(CatalogDatabase database, AuditTrail audit, Tim
         {
             var rows = await session.QueryAsync(
                 """
-                select p.snapshot_id, p.expired_at is null as lives, p.removed_at is not null as is_removed, r.manifest_name, r.state from recovery_point p
+                select p.snapshot_id, p.expired_at is null as lives, p.removed_at is not null as is_removed, r.manifest_name from recovery_point p
                 join replica r on r.recovery_point_id = p.id and r.container_uri = $1
                 where p.vault_id = $2 and r.state not in ('failed', 'removed') and p.missing_since is null and ($3::timestamptz is null or p.published_at < $3)
                 """,
@@ -85,10 +85,19 @@ public sealed class RemovalStore(CatalogDatabase database, AuditTrail audit, Tim
 
     /// <summary>
     /// Notes what was removed. Replicas of given-up points become removed, and those that live are from now on vouched for by the manifest that
-    /// the removal went by: their own manifests may list objects that are gone.
+    /// the removal went by: their own manifests may list objects that are gone. Points that were published after it was ordered keep theirs, since it need not
+    /// list what they need.
     /// </summary>
+    /// <param name="place">The replica.</param>
+    /// <param name="objects">Store objects that are gone.</param>
+    /// <param name="snapshots">Snapshots that are gone.</param>
+    /// <param name="manifest">What the removal went by.</param>
+    /// <param name="orderedAt">When that manifest was ordered.</param>
+    /// <param name="actor">Who removed.</param>
+    /// <param name="cancel">Stops waiting for the database.</param>
+    /// <returns>True when replicas became removed.</returns>
     public Task<bool> RecordAsync(
-        ReplicaPlaceId place, IReadOnlyCollection<string> objects, IReadOnlyCollection<string> snapshots, ReplicaCopy manifest, string actor, CancellationToken cancel) => database.WriteAsync(
+        ReplicaPlaceId place, IReadOnlyCollection<string> objects, IReadOnlyCollection<string> snapshots, ReplicaCopy manifest, DateTimeOffset orderedAt, string actor, CancellationToken cancel) => database.WriteAsync(
         async session =>
         {
             var now = clock.GetUtcNow();
@@ -108,7 +117,7 @@ public sealed class RemovalStore(CatalogDatabase database, AuditTrail audit, Tim
             await session.ExecuteAsync(
                 """
                 update replica r set manifest_name = $3, manifest_sha256 = $4, objects_total = $5, bytes_total = $6 from recovery_point p
-                where p.id = r.recovery_point_id and r.container_uri = $1 and p.vault_id = $2 and p.expired_at is null and r.state in ('copied', 'checked', 'damaged')
+                where p.id = r.recovery_point_id and r.container_uri = $1 and p.vault_id = $2 and p.expired_at is null and r.state in ('copied', 'checked', 'damaged') and p.published_at < $7
                 """,
                 cancel,
                 container,
@@ -116,7 +125,8 @@ public sealed class RemovalStore(CatalogDatabase database, AuditTrail audit, Tim
                 manifest.ManifestName,
                 manifest.ManifestSha256,
                 manifest.ObjectsTotal,
-                manifest.BytesTotal).ConfigureAwait(false);
+                manifest.BytesTotal,
+                orderedAt.ToUniversalTime()).ConfigureAwait(false);
             if (objects.Count + removed > 0)
             {
                 await audit.AppendAsync(session, actor, "replica.removed", $"{place.Tier}/{place.VaultId}", $"{objects.Count} objects, among them {snapshots.Count} snapshots", cancel).ConfigureAwait(false);

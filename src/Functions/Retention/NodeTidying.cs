@@ -97,7 +97,7 @@ public sealed class RecordNodeTidying(RemovalStore removals, IOffsiteStore offsi
         string[] objects = [.. record.Drops.Select(OffsiteSurplus.SnapshotName).OfType<string>()];
         await removals.RecordAsync(
             place, objects, record.Drops,
-            new ReplicaCopy(manifest.ManifestName, manifest.ManifestSha256, manifest.ObjectsTotal, manifest.ObjectsCopied, manifest.BytesTotal, manifest.BytesCopied), "orchestration", cancel).ConfigureAwait(false);
+            new ReplicaCopy(manifest.ManifestName, manifest.ManifestSha256, manifest.ObjectsTotal, manifest.ObjectsCopied, manifest.BytesTotal, manifest.BytesCopied), record.Request.OrderedAt, "orchestration", cancel).ConfigureAwait(false);
         return new TidyOutcome($"Tier {place.Tier}: removed {record.Result.ObjectsRemoved} objects.");
     }
 }
