@@ -156,12 +156,13 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
         },
         cancel);
 
-    /// <summary>Notes that the vault holds none of the plan's snapshots any more.</summary>
+    /// <summary>Notes that the vault no longer holds these snapshots, as far as the plan gave them up.</summary>
     /// <returns>How many points this call marked.</returns>
-    public Task<int> MarkRemovedAsync(string id, string actor, CancellationToken cancel) => database.WriteAsync(
+    public Task<int> MarkRemovedAsync(string id, IReadOnlyCollection<string> snapshots, string actor, CancellationToken cancel) => database.WriteAsync(
         async session =>
         {
-            var marked = await session.ExecuteAsync("update recovery_point set removed_at = $2 where expired_by = $1 and removed_at is null", cancel, id, clock.GetUtcNow()).ConfigureAwait(false);
+            var marked = await session.ExecuteAsync(
+                "update recovery_point set removed_at = $2 where expired_by = $1 and removed_at is null and snapshot_id = any($3)", cancel, id, clock.GetUtcNow(), snapshots.ToArray()).ConfigureAwait(false);
             if (marked > 0)
             {
                 await audit.AppendAsync(session, actor, "retention.removed", id, $"{marked} snapshots are gone from the vault", cancel).ConfigureAwait(false);

@@ -96,18 +96,18 @@ public sealed class GiveUpPoints(PolicyDocument policy, RetentionDecisions decis
     }
 }
 
-/// <summary>Notes that the vault holds the plans' snapshots no more.</summary>
+/// <summary>Notes which of the plans' snapshots the vault holds no more.</summary>
 /// <param name="plans">Where it is recorded.</param>
 public sealed class MarkSnapshotsRemoved(RetentionStore plans)
 {
     /// <summary>Safe to repeat.</summary>
     [Function(nameof(MarkSnapshotsRemoved))]
-    public async Task<int> RunAsync([ActivityTrigger] GiveUpRequest request, CancellationToken cancel)
+    public async Task<int> RunAsync([ActivityTrigger] DroppedSnapshots dropped, CancellationToken cancel)
     {
         var marked = 0;
-        foreach (var id in request.Plans)
+        foreach (var id in dropped.Plans)
         {
-            marked += await plans.MarkRemovedAsync(id, request.RequestedBy, cancel).ConfigureAwait(false);
+            marked += await plans.MarkRemovedAsync(id, dropped.Snapshots, dropped.RequestedBy, cancel).ConfigureAwait(false);
         }
 
         return marked;

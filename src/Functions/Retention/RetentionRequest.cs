@@ -40,6 +40,9 @@ public sealed record RetentionPlace(ReplicaPlace Place, string VaultId, string S
 /// <summary>Plans to give up the points of.</summary>
 public sealed record GiveUpRequest(string[] Plans, string RequestedBy);
 
+/// <summary>Snapshots that the vault has dropped, of points that these plans gave up.</summary>
+public sealed record DroppedSnapshots(string[] Plans, string[] Snapshots, string RequestedBy);
+
 /// <summary>Snapshots of log that are no longer of use, to be noted for each replica.</summary>
 public sealed record LogRemovals(RetentionPlace[] Places, string[] Snapshots);
 

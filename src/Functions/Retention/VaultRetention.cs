@@ -9,7 +9,7 @@ namespace Backup.Functions.Retention;
 /// <summary>Executes the retention plans of one vault, and sweeps what earlier ones left to be deleted.</summary>
 /// <remarks>
 /// (1) what may go (2) have the caretaker say what that means, so that an agent that cannot prune costs no point (3) give the points up in the
-/// catalog: from here on nobody is promised a restore (4) prune (5) note that the snapshots are gone (6) bring each replica's manifest up to date, then
+/// catalog: from here on nobody is promised a restore (4) prune, in as many orders as it takes (5) note after each which snapshots are gone (6) bring each replica's manifest up to date, then
 /// remove from the replica what the vault no longer holds (7) close the plans, or say why they got no further. Whatever stops it, the next one goes on.
 /// </remarks>
 public static class VaultRetention
@@ -56,7 +56,6 @@ public static class VaultRetention
             return Ending(request, work.Plans, note, failure);
         }
 
-        await context.CallActivityAsync<int>(nameof(MarkSnapshotsRemoved), new GiveUpRequest(work.Plans, request.RequestedBy), RetryPolicies.Catalog);       // (5)
         var tidied = new List<TidyOutcome>();
         foreach (var place in work.Places)
         {
@@ -84,6 +83,11 @@ public static class VaultRetention
             if (pruned.Report?.Prune is not { } done)
             {
                 return (Say(total), pruned.WhyNoResult());
+            }
+
+            if (now.Length > 0)
+            {
+                await context.CallActivityAsync<int>(nameof(MarkSnapshotsRemoved), new DroppedSnapshots(work.Plans, now, request.RequestedBy), RetryPolicies.Catalog);    // (5)
             }
 
             total = (total.Dropped + now.Length, total.Log + log.Count, total.Marked + done.PacksMarked, total.Deleted + done.PacksDeleted, total.Freed + done.BytesFreed);

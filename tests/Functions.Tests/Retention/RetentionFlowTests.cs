@@ -133,6 +133,32 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Execution_StopsBetweenItsOrders_WhatIsDroppedIsNotedAndNotDroppedAgain()
+    {
+        await using var app = await StartAsync();
+        await BackUpAsync(app, "notes", 3);
+        var log = new string('c', 64);
+        var isPruned = false;
+        app.Agent.Work = (id, order) =>
+        {
+            isPruned |= order is PruneOrder { DryRun: false };
+            return order is not PruneOrder { DryRun: true } ? ScriptedAgent.Succeed(id, order)
+                : isPruned ? ScriptedAgent.Fail(id, FailureCode.VaultDamaged)
+                : ScriptedAgent.Succeed(id, order) with { Prune = Pruned([log]) };
+        };
+        var plan = (await PostPlanAsync(app, "notes")).Text("id");
+        await ExecuteAsync(app, plan);
+        (await app.OutcomeAsync<RetentionEnding>(InstanceIds.Retention("lab-agent-1", "main"))).Failure!.Code.ShouldBe("vault-damaged");
+        (await app.CountAsync("recovery_point where removed_at is not null")).ShouldBe(2);
+        (await ShowAsync(app, plan)).Text("state").ShouldBe("running");
+
+        app.Agent.Work = ScriptedAgent.SucceedAlways;
+        var before = app.Agent.Received.Count;
+        await FinishAsync(app, plan);
+        app.Agent.Received.Skip(before).Select(r => r.Order).OfType<PruneOrder>().ShouldAllBe(o => o.Drops.Count == 0);
+    }
+
+    [Fact]
     public async Task Execution_PacksOfAColdTier_WaitUntilDeletingThemIsFree()
     {
         await using var app = await StartAsync();
@@ -170,8 +196,8 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
         await using var app = await StartAsync();
         var snapshots = await BackUpAsync(app, "notes", 3);
         var log = new string('c', 64);
-        app.Agent.Work = (id, order) => order is PruneOrder { DryRun: true } show
-            ? ScriptedAgent.Succeed(id, order) with { Prune = new PruneResult { SnapshotsDropped = show.Drops.Count, LogSnapshots = [log, snapshots[2]], PacksMarked = 0, PacksRepacked = 0, PacksDeleted = 0, BytesFreed = 0, BytesFreedLater = 0 } }
+        app.Agent.Work = (id, order) => order is PruneOrder { DryRun: true }
+            ? ScriptedAgent.Succeed(id, order) with { Prune = Pruned([log, snapshots[2]]) }
             : ScriptedAgent.Succeed(id, order);
         await FinishAsync(app, (await PostPlanAsync(app, "notes")).Text("id"));
         var dropped = app.Agent.Received.Select(r => r.Order).OfType<PruneOrder>().Where(o => !o.DryRun).SelectMany(o => o.Drops).ToHashSet();
@@ -304,6 +330,8 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
         shown.GetProperty("assets").EnumerateArray().Single().GetProperty("deduplication").GetDouble().ShouldBe(2);
         (await app.Services.GetRequiredService<AlertStore>().ListAsync(true, null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Subject.ShouldBe("vault lab-agent-1/main");
     }
+
+    private static PruneResult Pruned(string[] log) => new() { SnapshotsDropped = 0, LogSnapshots = log, PacksMarked = 0, PacksRepacked = 0, PacksDeleted = 0, BytesFreed = 0, BytesFreedLater = 0 };
 
     private static JobReport Dated(JobReport report, DateTimeOffset at) => report with { Backup = report.Backup! with { StartedAt = at.AddSeconds(-1), EndedAt = at } };
 
