@@ -19,17 +19,23 @@ public sealed class HttpAnswer(int status, object body, string contentType = "ap
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
+        Converters = { new JsonStringEnumConverter(Words, allowIntegerValues: false) },
         MaxDepth = 16,
     };
 
     private const int RetryAfterSeconds = 5;
+
+    private static JsonNamingPolicy Words => JsonNamingPolicy.KebabCaseLower;
 
     /// <summary>The status.</summary>
     public int Status { get; } = status;
 
     /// <summary>Where the thing can be asked for later; null for none.</summary>
     public string? Location { get; init; }
+
+    /// <summary>A value of an enumeration as answers write it: small letters, the parts of its name joined by dashes.</summary>
+    internal static string Word<T>(T value)
+        where T : struct, Enum => Words.ConvertName(value.ToString());
 
     /// <summary>200 with a body.</summary>
     public static HttpAnswer Ok(object body) => new(StatusCodes.Status200OK, body);

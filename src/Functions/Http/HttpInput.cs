@@ -61,7 +61,7 @@ internal static partial class HttpInput
         return (Number(request, "limit", 1, PageCursor.LimitMax) ?? PageCursor.LimitDefault, (string?)request.Query["continuation"]);
     }
 
-    /// <summary>An optional value out of an enumeration, in small letters.</summary>
+    /// <summary>An optional value out of an enumeration, as answers write it; capitals and missing dashes are borne.</summary>
     public static T? Choice<T>(HttpRequest request, string name)
         where T : struct, Enum
     {
@@ -73,13 +73,13 @@ internal static partial class HttpInput
 
         foreach (var value in Enum.GetValues<T>())
         {
-            if (string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase))
+            if (string.Equals(value.ToString(), text.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase))
             {
                 return value;
             }
         }
 
-        throw Bad($"\"{name}\" is one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}.", "Correct it or leave it out.");
+        throw Bad($"\"{name}\" is one of {string.Join(", ", Enum.GetValues<T>().Select(HttpAnswer.Word))}.", "Correct it or leave it out.");
     }
 
     /// <summary>An optional whole number.</summary>

@@ -106,7 +106,7 @@ public sealed class RetentionHttp(
             var plan = await FindAsync(id, cancel).ConfigureAwait(false);
             if (plan.State is not (PlanState.Ready or PlanState.Running))
             {
-                throw HttpInput.Conflict($"Plan \"{id}\" cannot be executed: it is {plan.State}.", "Only a plan that is ready can; above the threshold two other administrators have to approve it first.");
+                throw HttpInput.Conflict($"Plan \"{id}\" cannot be executed: it is {HttpAnswer.Word(plan.State)}.", "Only a plan that is ready can; above the threshold two other administrators have to approve it first.");
             }
 
             var asset = ProtectionHttp.Find(policy, plan.Asset.Value);

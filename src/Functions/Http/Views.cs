@@ -79,7 +79,7 @@ internal sealed record RpoView(
     {
         var age = now - clock.RestorableAt;
         return new(
-            clock.RestorableAt, age?.TotalSeconds, limit?.TotalSeconds, age is { } a && limit is { } l ? JsonNamingPolicy.KebabCaseLower.ConvertName(RpoRisk.Assess(a, l).ToString()) : null,
+            clock.RestorableAt, age?.TotalSeconds, limit?.TotalSeconds, age is { } a && limit is { } l ? HttpAnswer.Word(RpoRisk.Assess(a, l)) : null,
             clock.HeardAt, clock.DurableLsn, clock.ServerLsn, clock.SlotBytes, clock.Problem);
     }
 }

@@ -39,9 +39,11 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
         var plan = await PostPlanAsync(app, "notes", administrator: "ada");
         (plan.Status, plan.Text("state")).ShouldBe((200, "awaiting-approval"));
         var id = plan.Text("id");
+        (await ListAsync(app, "awaiting-approval")).ShouldBe([id]);
+        (await ListAsync(app, "ready")).ShouldBeEmpty();
 
         // One function key, one person, or who asked: none of them gets anywhere.
-        (await ExecuteAsync(app, id)).Status.ShouldBe(409);
+        (await ExecuteAsync(app, id)).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(409), r => r.Text("title").ShouldContain("it is awaiting-approval"));
         (await ApproveAsync(app, id, null)).Status.ShouldBe(403);
         (await ApproveAsync(app, id, "eve")).Status.ShouldBe(403);
         (await ApproveAsync(app, id, "ada")).Status.ShouldBe(409);
@@ -355,7 +357,10 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
     }
 
     private static Task<HttpReply> PostPlanAsync(TestApp app, string asset, string? administrator = null, string? forced = null) =>
-        app.CallAsync(r => app.Function<RetentionHttp>().PostRetentionPlan(r, CancellationToken.None), forced is null ? new { asset, slot = "one" } : new { asset, forcedReason = forced, slot = "two" }, administrator: administrator);
+        app.CallAsync(r => app.Function<RetentionHttp>().PostRetentionPlan(r, CancellationToken.None), new { asset, forcedReason = forced, slot = "one" }, administrator: administrator);
+
+    private static async Task<IEnumerable<string?>> ListAsync(TestApp app, string state) =>
+        (await app.CallAsync(r => app.Function<RetentionHttp>().GetRetentionPlans(r, CancellationToken.None), query: $"?state={state}")).Body.GetProperty("items").EnumerateArray().Select(p => p.GetProperty("id").GetString());
 
     private static Task<HttpReply> ApproveAsync(TestApp app, string id, string? administrator) =>
         app.CallAsync(r => app.Function<RetentionHttp>().PostRetentionApproval(r, id, CancellationToken.None), administrator: administrator);
