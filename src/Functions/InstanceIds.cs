@@ -59,10 +59,10 @@ public static class InstanceIds
     public static string Locks(Uri container, string vaultId) => $"locks-{HashOf($"{container}\n{vaultId}")}";
 
     /// <summary>Verification of a vault. Always the same id: a vault is never repaired twice at once.</summary>
-    public static string VaultVerification(string agent, string vault) => $"verify-vault-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{agent}\n{vault}")).AsSpan(0, 8))}";
+    public static string VaultVerification(string agent, string vault) => $"verify-vault-{HashOf($"{agent}\n{vault}")}";
 
-    /// <summary>A retention plan of an asset; also its id in the catalog.</summary>
-    public static string RetentionPlan(string asset, string slot) => $"plan-{asset}-{slot}";
+    /// <summary>A retention plan of an asset; also its id in the catalog. Forcing is a request of its own: usually right after the same plan was refused.</summary>
+    public static string RetentionPlan(string asset, string slot, bool isForced) => $"plan-{asset}-{slot}{(isForced ? "-forced" : "")}";
 
     /// <summary>An episode of risk of an asset's recovery point objective.</summary>
     public static string RpoEpisode(string asset, string slot) => $"rpo-{asset}-{slot}";

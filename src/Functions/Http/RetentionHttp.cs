@@ -61,7 +61,7 @@ public sealed class RetentionHttp(
             var actor = body.ForcedReason is null ? administrators.Identify(request) ?? "api" : administrators.Require(request);
             var forced = body.ForcedReason is null ? null : HttpInput.Reason(body.ForcedReason);
             var (plan, _) = await decisions.DecideAsync(asset, cancel).ConfigureAwait(false);
-            var id = InstanceIds.RetentionPlan(asset.Name.Value, HttpInput.Slot(body.Slot, clock.GetUtcNow()));
+            var id = InstanceIds.RetentionPlan(asset.Name.Value, HttpInput.Slot(body.Slot, clock.GetUtcNow()), forced is not null);
             return await plans.ProposeAsync(new NewRetentionPlan(id, plan, actor, forced), cancel).ConfigureAwait(false) is { } stored
                 ? HttpAnswer.Ok(await ViewAsync(stored, cancel).ConfigureAwait(false))
                 : throw HttpInput.Conflict($"Nothing of asset \"{body.Asset}\" is to be deleted now.", "GET /api/assets/{name}/retention shows the decision.");

@@ -58,7 +58,7 @@ public sealed class RetentionTimer(
     private async Task PlanAsync(Asset asset, string slot, CancellationToken cancel)
     {
         var (plan, _) = await decisions.DecideAsync(asset, cancel).ConfigureAwait(false);
-        var stored = await plans.ProposeAsync(new NewRetentionPlan(InstanceIds.RetentionPlan(asset.Name.Value, slot), plan, "schedule", ForcedReason: null), cancel).ConfigureAwait(false);
+        var stored = await plans.ProposeAsync(new NewRetentionPlan(InstanceIds.RetentionPlan(asset.Name.Value, slot, isForced: false), plan, "schedule", ForcedReason: null), cancel).ConfigureAwait(false);
         var subject = asset.Name.Value;
         if (stored?.State is PlanState.Refused or PlanState.AwaitingApproval)
         {

@@ -91,6 +91,8 @@ public sealed class RetentionFlowTests(PostgresFixture postgres)
         var alerts = await app.CallAsync(r => app.Function<AlertHttp>().GetAlerts(r, CancellationToken.None));
         alerts.Body.GetProperty("items").EnumerateArray().ShouldHaveSingleItem().GetProperty("text").GetString()!.ShouldContain("5 of 6 points");
 
+        // Forcing is another request, also in the minute in which the plan was refused.
+        (await PostPlanAsync(app, "notes")).Text("state").ShouldBe("refused");
         (await PostPlanAsync(app, "notes", administrator: null, forced: "shortened")).Status.ShouldBe(403);
         var forced = await PostPlanAsync(app, "notes", administrator: "ada", forced: "the rule was shortened");
         forced.Text("state").ShouldBe("awaiting-approval");
