@@ -64,7 +64,7 @@ public static class FleetBackup
         catch (TaskFailedException e)
         {
             // One asset's trouble must not stop the others; an open run it may have left is closed by RunReconciliation.
-            return new RunOutcome { Run = id, Asset = member.Asset, State = "failed", Reason = new JobFailure(ReasonCodes.Internal, e.FailureDetails.ErrorMessage, "See the log of the Functions app.") };
+            return new RunOutcome { Run = id, Asset = member.Asset, State = "failed", Reason = JobFailure.Of(e) };
         }
     }
 }

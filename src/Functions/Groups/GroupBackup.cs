@@ -30,7 +30,7 @@ public static class GroupBackup
             await Task.WhenAll(made.Zip(copies, (snapshot, run) => Task.WhenAny(snapshot, run)));                                           // (4)
         }
 
-        var (lost, beside) = await ReleaseAsync(context, plan, held);                                                                                 // (5)
+        var (lost, beside) = await ReleaseAsync(context, plan, held);                                                                       // (5)
         var outcome = await context.CallActivityAsync<GroupOutcome>(                                                                        // (6)
             nameof(RecordGroupPoint),
             new GroupRecord
@@ -82,8 +82,19 @@ public static class GroupBackup
         return told;
     }
 
-    private static Task<JobOutcome> AskAsync(TaskOrchestrationContext context, GroupPlan plan, string agent, string step, AgentTask task) =>
-        context.CallSubOrchestratorAsync<JobOutcome>(nameof(AgentJob), new AgentJobRequest { Agent = agent, OrderKey = $"{context.InstanceId}/{step}/{agent}", Task = task, Patience = plan.Patience });
+    /// <summary>Whatever happens is an outcome: what is held must be let go, and that there is no point must be told.</summary>
+    private static async Task<JobOutcome> AskAsync(TaskOrchestrationContext context, GroupPlan plan, string agent, string step, AgentTask task)
+    {
+        try
+        {
+            return await context.CallSubOrchestratorAsync<JobOutcome>(
+                nameof(AgentJob), new AgentJobRequest { Agent = agent, OrderKey = $"{context.InstanceId}/{step}/{agent}", Task = task, Patience = plan.Patience });
+        }
+        catch (TaskFailedException e)
+        {
+            return new JobOutcome { Failure = JobFailure.Of(e) };
+        }
+    }
 
     private static async Task<RunOutcome> BackUpAsync(TaskOrchestrationContext context, GroupRequest request, string asset)
     {
