@@ -42,10 +42,10 @@ internal sealed class HoldWork(HookRunner hooks, HookFrame frame, TimeProvider t
             return JobOutcome.Failed(failure);
         }
 
-        var hold = new Hold(order, time.CreateTimer(_ => _ = ExpireAsync(id), null, TimeSpan.FromSeconds(order.SecondsMax), Timeout.InfiniteTimeSpan));
         lock (_gate)
         {
-            _holds[id] = hold;
+            // Within the lock: a timer that is over at once must find the hold.
+            _holds[id] = new Hold(order, time.CreateTimer(_ => _ = ExpireAsync(id), null, TimeSpan.FromSeconds(order.SecondsMax), Timeout.InfiniteTimeSpan));
         }
 
         return new JobOutcome { State = JobState.Succeeded };
@@ -69,15 +69,15 @@ internal sealed class HoldWork(HookRunner hooks, HookFrame frame, TimeProvider t
     /// <summary>Nobody could let go once the agent is stopped.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        OrderId[] held;
+        KeyValuePair<OrderId, Hold>[] held;
         lock (_gate)
         {
-            held = [.. _holds.Keys];
+            held = [.. _holds];
         }
 
-        foreach (var id in held)
+        foreach (var (id, hold) in held)
         {
-            await EndAsync(id).ConfigureAwait(false);
+            await LetGoAsync(id, hold.Order).ConfigureAwait(false);
         }
     }
 
@@ -92,15 +92,21 @@ internal sealed class HoldWork(HookRunner hooks, HookFrame frame, TimeProvider t
         if (hold is not null)
         {
             HoldLog.Expired(log, hold.Order.Group, hold.Order.RunId, hold.Order.SecondsMax);
-            try
-            {
-                await EndAsync(id).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // What lets go has run; only its note is still there, and the next start runs it once more.
-                HoldLog.NoteStays(log, hold.Order.Group, e);
-            }
+            await LetGoAsync(id, hold.Order).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Without anybody who waits for the outcome: one hold that cannot be ended in an orderly way keeps none of the others.</summary>
+    private async Task LetGoAsync(OrderId id, HoldOrder order)
+    {
+        try
+        {
+            await EndAsync(id).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What lets go has run; only its note is still there, and the next start runs it once more.
+            HoldLog.NoteStays(log, order.Group, e);
         }
     }
 
