@@ -26,7 +26,7 @@ public static class InstanceIds
     public static string Group(string group, string slot) => $"group-{group}-{slot}";
 
     /// <summary>A restore of a group point.</summary>
-    public static string GroupRestore(string group, string slot, params ReadOnlySpan<string> parts) => Restore(group, slot, parts).Replace("restore-", "group-restore-", StringComparison.Ordinal);
+    public static string GroupRestore(string group, string slot, params ReadOnlySpan<string> parts) => $"group-{Restore(group, slot, parts)}";
 
     /// <summary>The agent's job of a run: where a cancellation is told.</summary>
     public static string JobOf(string run) => $"job-{run}";

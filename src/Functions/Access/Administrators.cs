@@ -81,7 +81,14 @@ public sealed class Administrators
         if (value.StartsWith(FilePrefix, StringComparison.Ordinal))
         {
             var path = value[FilePrefix.Length..];
-            return File.Exists(path) && File.ReadAllText(path).Trim() is { Length: > 0 } key ? SHA256.HashData(Encoding.UTF8.GetBytes(key)) : null;
+            try
+            {
+                return File.ReadAllText(path).Trim() is { Length: > 0 } key ? SHA256.HashData(Encoding.UTF8.GetBytes(key)) : null;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                return null;
+            }
         }
 
         return value.Length == 64 && value.All(char.IsAsciiHexDigit) ? Convert.FromHexString(value) : null;

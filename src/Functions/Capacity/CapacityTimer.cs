@@ -53,17 +53,11 @@ public sealed class CapacityTimer(PolicyDocument policy, IAgentLink link, Capaci
     private async Task SampleAgentAsync(AgentName agent, DateTimeOffset now, CancellationToken cancel)
     {
         var reply = await link.SendAsync(agent, OrderId.NewRandom(), new HealthQuery(), cancel).ConfigureAwait(false);
-        foreach (var vault in reply.Answer?.Vaults ?? [])
+        var vaults = (reply.Answer?.Vaults ?? []).Where(vault => policy.Assets.Any(a => a.Agent == agent && a.Vault.Value == vault.Name)).Select(vault => (vault.Name, vault.BytesTotal, vault.BytesFree));
+        var copies = (reply.Answer?.Copies ?? []).Where(place => IsUsed(agent, place.Name)).Select(place => (place.Name, place.BytesTotal, place.BytesFree));
+        foreach (var place in vaults.Concat(copies))
         {
-            if (vault is { BytesTotal: > 0 and var total, BytesFree: { } free } && policy.Assets.Any(a => a.Agent == agent && a.Vault.Value == vault.Name))
-            {
-                await capacity.AddAsync(PlaceKind.Vault, $"{agent}/{vault.Name}", new CapacitySample(now, Math.Max(0, total - free)), total, cancel).ConfigureAwait(false);
-            }
-        }
-
-        foreach (var place in reply.Answer?.Copies ?? [])
-        {
-            if (place is { BytesTotal: > 0 and var total, BytesFree: { } free } && IsUsed(agent, place.Name))
+            if (place is { BytesTotal: > 0 and var total, BytesFree: { } free })
             {
                 await capacity.AddAsync(PlaceKind.Vault, $"{agent}/{place.Name}", new CapacitySample(now, Math.Max(0, total - free)), total, cancel).ConfigureAwait(false);
             }

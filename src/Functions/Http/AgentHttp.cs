@@ -51,9 +51,8 @@ public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeySt
         policy.FindAgent(new AgentName(name)) ?? throw HttpInput.NotFound($"There is no agent \"{name}\" in the policy.", "'backupctl agent list' lists them.");
 
     private static HttpAnswer NoAnswer<TAnswer>(AgentReply<TAnswer> reply)
-        where TAnswer : class => reply.Refusal is { } refusal
-            ? HttpAnswer.Problem(StatusCodes.Status502BadGateway, refusal.Message, refusal.Hint)
-            : HttpAnswer.Problem(StatusCodes.Status504GatewayTimeout, reply.Silence!.Text, reply.Silence.Hint);
+        where TAnswer : class =>
+        HttpAnswer.Problem(reply.Silence is null ? StatusCodes.Status502BadGateway : StatusCodes.Status504GatewayTimeout, reply.Failure!.Text, reply.Failure.Hint);
 
     private async Task<AgentView> ViewAsync(Agent agent, bool withInventory, CancellationToken cancel)
     {
@@ -62,9 +61,7 @@ public sealed class AgentHttp(PolicyDocument policy, IAgentLink link, AgentKeySt
         var inventory = withInventory && health.Answer is not null
             ? await link.SendAsync(agent.Name, OrderId.NewRandom(), new InventoryQuery(), cancel).ConfigureAwait(false)
             : null;
-        var problem = health.Silence is { } silence ? new ProblemView(silence.Text, silence.Hint)
-            : health.Refusal is { } refusal ? new ProblemView(refusal.Message, refusal.Hint)
-            : null;
+        var problem = health.Failure is { } failure ? new ProblemView(failure.Text, failure.Hint) : null;
         return new AgentView(
             agent.Name.Value, agent.Site.Value, health.Answer is not null, problem, health.Answer, inventory?.Answer,
             [.. known.Select(k => new KeyView(k.KeyId, k.State, k.PinnedAt, k.AcceptUntil)), .. ByHand(agent.Name, known)]);

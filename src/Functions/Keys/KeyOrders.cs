@@ -77,9 +77,7 @@ public sealed class KeyOrders(PolicyDocument policy, IAgentLink link, AgentKeySt
     });
 
     private static KeyOutcome NotDone<TAnswer>(AgentName agent, AgentReply<TAnswer> reply)
-        where TAnswer : class => reply.Refusal is { } refusal
-            ? new KeyOutcome(agent.Value, false, refusal.Message, refusal.Hint)
-            : new KeyOutcome(agent.Value, false, reply.Silence!.Text, reply.Silence.Hint);
+        where TAnswer : class => new(agent.Value, false, reply.Failure!.Text, reply.Failure.Hint);
 
     private async Task<IReadOnlyList<KeyOutcome>> EachAsync(Func<AgentName, Task<KeyOutcome>> ask) =>
         await Task.WhenAll(policy.Agents.Select(a => ask(a.Name))).ConfigureAwait(false);
