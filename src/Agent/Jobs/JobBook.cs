@@ -16,7 +16,7 @@ internal readonly record struct Acceptance(ReplayVerdict Verdict, JobTicket Tick
 internal readonly record struct StartedJob(Job Job, OrderPayload Payload, CancellationToken Stop, bool IsGivenUp = false);
 
 /// <summary>
-/// All jobs and their durable journal; also the agent's replay store. An answered order is in the journal, and an order id
+/// All jobs and their durable journal; also the agent's memory of order ids. An answered order is in the journal, and an order id
 /// means one job for as long as anybody may ask for it.
 /// </summary>
 /// <remarks>

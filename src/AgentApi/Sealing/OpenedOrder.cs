@@ -30,7 +30,7 @@ public sealed class OpenedOrder
     /// <summary>Who sent it.</summary>
     public PublicIdentity Sender => Facts.Sender;
 
-    /// <summary>What a replay store remembers of it.</summary>
+    /// <summary>What an agent remembers of it.</summary>
     public OrderClaim Claim { get; }
 
     internal OrderFacts Facts { get; }

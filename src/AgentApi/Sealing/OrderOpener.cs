@@ -6,7 +6,7 @@ namespace Backup.AgentApi;
 /// <summary>The agent's side: opens orders and seals its answers. Safe to use from several threads.</summary>
 /// <remarks>
 /// Opening proves who sent an order, that it is for this agent, unaltered and in time. It does not know what came before:
-/// whoever acts on job orders claims their ids in an <see cref="IReplayStore"/> first.
+/// whoever acts on job orders remembers their ids first, by <see cref="ReplayRule"/>.
 /// </remarks>
 public sealed class OrderOpener
 {

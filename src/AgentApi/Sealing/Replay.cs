@@ -1,6 +1,6 @@
 namespace Backup.AgentApi;
 
-/// <summary>What a replay store remembers of an order.</summary>
+/// <summary>What an agent remembers of an order.</summary>
 /// <param name="OrderId">The order's id.</param>
 /// <param name="Operation">What it asked.</param>
 /// <param name="Fingerprint">SHA-256 over operation and payload without short-lived credentials, lower-case hex.</param>
@@ -20,19 +20,11 @@ public enum ReplayVerdict
     Conflict,
 }
 
-/// <summary>Remembers which order ids were used for what. The agent owns the implementation.</summary>
+/// <summary>The rule of whoever remembers which order ids were used for what: the agent's journal.</summary>
 /// <remarks>
-/// A claim is durable before <see cref="ClaimAsync"/> returns <see cref="ReplayVerdict.First"/>: a process that dies right
-/// after answering must not do the same order twice. Two concurrent claims of one id never both get
-/// <see cref="ReplayVerdict.First"/>. Claims of jobs are kept as long as the job's outcome can be asked for.
+/// A claim is durable before its order is answered: a process that dies right after answering must not do the same order twice. Of two concurrent orders
+/// with one id only one is <see cref="ReplayVerdict.First"/>. Claims of jobs are kept as long as the job's outcome can be asked for.
 /// </remarks>
-public interface IReplayStore
-{
-    /// <summary>Claims an order id, or says what it was used for. Idempotent: repeating a claim gives <see cref="ReplayVerdict.Repeat"/>.</summary>
-    ValueTask<ReplayVerdict> ClaimAsync(OrderClaim claim, CancellationToken cancel);
-}
-
-/// <summary>The rule every replay store follows.</summary>
 public static class ReplayRule
 {
     /// <summary>Judges an order by the earlier claim of its id, if there is one.</summary>

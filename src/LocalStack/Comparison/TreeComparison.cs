@@ -12,8 +12,6 @@ internal sealed record TreeComparison(int Entries, long Bytes, int ChangedSince,
 
     private const int BufferBytes = 1 << 20;
 
-    public bool IsEqual => Differences.Count == 0;
-
     /// <summary>Compares two trees.</summary>
     /// <param name="original">What was backed up.</param>
     /// <param name="restored">What came back.</param>

@@ -7,7 +7,6 @@ namespace Backup.LocalStack.Services;
 internal static partial class Native
 {
     public const int SigInt = 2;
-    public const int SigQuit = 3;
     public const int SigKill = 9;
     public const int SigTerm = 15;
     public const int SigCont = 18;

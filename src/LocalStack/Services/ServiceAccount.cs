@@ -37,16 +37,6 @@ public sealed record ServiceAccount(string Name, int User, int Group)
     /// <summary>Gives one file system entry to the account.</summary>
     public void TakeOwnership(string path) => Native.ChangeOwner(path, User, Group);
 
-    /// <summary>Gives a folder and everything below it to the account.</summary>
-    public void TakeOwnershipOfTree(string folder)
-    {
-        TakeOwnership(folder);
-        foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None }))
-        {
-            TakeOwnership(entry.FullName);
-        }
-    }
-
     /// <summary>The <c>setpriv</c> options that become this account, able to reach <paramref name="paths"/>.</summary>
     /// <remarks>
     /// A checkout below a home that only root may enter is still to work, so where a folder on the way is closed the

@@ -15,10 +15,6 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
 
     public string Id => id;
 
-    public bool IsLost => _isLost;
-
-    public int PendingCount => _pending.Count;
-
     /// <summary>Sends a message with its body.</summary>
     /// <exception cref="RelayException">The channel is lost.</exception>
     public async Task SendAsync(ReadOnlyMemory<byte> text, ReadOnlyMemory<byte>? body, CancellationToken cancel)

@@ -25,15 +25,6 @@ internal sealed class GatheringStream(Stream inner) : Stream
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <summary>How much waits for <see cref="FlushGatheredAsync"/>, in bytes.</summary>
-    public int GatheredBytes
-    {
-        get
-        {
-            lock (_gate) return _length;
-        }
-    }
-
     /// <summary>From now on writes are kept.</summary>
     public void Gather()
     {

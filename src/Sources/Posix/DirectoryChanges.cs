@@ -34,9 +34,12 @@ internal static unsafe class DirectoryChanges
             return Result(Libc.MakeNodeAt(directory.Number, pointer, (uint)type | permissions, device));
     }
 
-    internal static Errno RemoveFile(this Descriptor directory, ReadOnlySpan<byte> name) => Remove(directory, name, 0);
-
-    internal static Errno RemoveDirectory(this Descriptor directory, ReadOnlySpan<byte> name) => Remove(directory, name, Libc.AtRemoveDir);
+    internal static Errno RemoveFile(this Descriptor directory, ReadOnlySpan<byte> name)
+    {
+        using var path = new PathBytes(name, stackalloc byte[PathBytes.StackBytes]);
+        fixed (byte* pointer = path.Terminated)
+            return Result(Libc.UnlinkAt(directory.Number, pointer, 0));
+    }
 
     /// <summary>Atomically takes the place of whatever file has the new name.</summary>
     internal static Errno Rename(this Descriptor directory, ReadOnlySpan<byte> oldName, ReadOnlySpan<byte> newName)
@@ -80,13 +83,6 @@ internal static unsafe class DirectoryChanges
         using var path = new PathBytes(name, stackalloc byte[PathBytes.StackBytes]);
         fixed (byte* pointer = path.Terminated)
             return Result(Libc.SetTimesAt(directory.Number, pointer, times, Libc.AtSymlinkNoFollow));
-    }
-
-    private static Errno Remove(Descriptor directory, ReadOnlySpan<byte> name, int flags)
-    {
-        using var path = new PathBytes(name, stackalloc byte[PathBytes.StackBytes]);
-        fixed (byte* pointer = path.Terminated)
-            return Result(Libc.UnlinkAt(directory.Number, pointer, flags));
     }
 
     private static Errno Result(int outcome) => outcome == 0 ? Errno.None : Errno.Last;

@@ -13,15 +13,12 @@ internal readonly record struct Errno(int Value)
     internal static readonly Errno NoSuchDevice = new(6);
     internal static readonly Errno AccessDenied = new(13);
     internal static readonly Errno Exists = new(17);
-    internal static readonly Errno CrossDevice = new(18);
     internal static readonly Errno NotDirectory = new(20);
     internal static readonly Errno IsDirectory = new(21);
     internal static readonly Errno InvalidArgument = new(22);
     internal static readonly Errno NoSpace = new(28);
     internal static readonly Errno ReadOnlyFileSystem = new(30);
-    internal static readonly Errno TooManyLinks = new(31);
     internal static readonly Errno OutOfRange = new(34);
-    internal static readonly Errno NotEmpty = new(39);
     internal static readonly Errno SymbolicLinkLoop = new(40);
     internal static readonly Errno NoData = new(61);
     internal static readonly Errno NotSupported = new(95);

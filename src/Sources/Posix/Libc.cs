@@ -9,19 +9,15 @@ internal static unsafe partial class Libc
 
     internal const int AtFdCwd = -100;
     internal const int AtSymlinkNoFollow = 0x100;
-    internal const int AtRemoveDir = 0x200;
-    internal const int AtSymlinkFollow = 0x400;
     internal const int AtEmptyPath = 0x1000;
 
     internal const int ReadOnly = 0;
-    internal const int WriteOnly = 1;
     internal const int ReadWrite = 2;
     internal const int Create = 0x40;
     internal const int Exclusive = 0x80;
     internal const int NonBlocking = 0x800;
     internal const int NoAccessTime = 0x40000;
     internal const int CloseOnExec = 0x80000;
-    internal const int PathOnly = 0x200000;
 
     internal const int SeekData = 3;
     internal const int SeekHole = 4;

@@ -31,6 +31,4 @@ internal sealed record ServerFacts(
         if (atEnd != Timeline)
             throw new SourcesException(SourcesFault.WalMissing, $"The server changed from timeline {Timeline} to {atEnd} during the backup.", "Run the backup again.");
     }
-
-    internal string VersionText => $"{VersionNumber / 10000}.{VersionNumber % 10000}";
 }

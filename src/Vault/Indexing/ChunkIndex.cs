@@ -160,11 +160,6 @@ internal sealed class ChunkIndex
         lock (_lock) return PackAt(number).Name;
     }
 
-    internal uint PackStoredBytes(int number)
-    {
-        lock (_lock) return PackAt(number).StoredBytes;
-    }
-
     /// <summary>Notes a chunk in a set of record numbers. Null when the chunk is unknown or not stored; otherwise whether it was new to the set.</summary>
     internal bool? Include(ChunkId id, long? lengthExpected, ChunkSet set)
     {

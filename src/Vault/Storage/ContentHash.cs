@@ -27,8 +27,6 @@ public readonly struct ContentHash : IEquatable<ContentHash>, IComparable<Conten
     /// <summary>The first eight bytes, big-endian: uniformly distributed, so hash tables may use it as is.</summary>
     internal ulong Prefix => _a;
 
-    internal bool IsZero => (_a | _b | _c | _d) == 0;
-
     /// <summary>SHA-256 of the bytes.</summary>
     public static ContentHash Of(ReadOnlySpan<byte> bytes)
     {

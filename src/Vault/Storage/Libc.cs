@@ -5,7 +5,7 @@ namespace Backup.Vault.Storage;
 /// <summary>The file system calls of Linux that .NET does not offer: syncing a folder and renaming without replacing.</summary>
 internal static partial class Libc
 {
-    internal const int ErrnoPermission = 1, ErrnoNotFound = 2, ErrnoExists = 17, ErrnoCrossDevice = 18, ErrnoInvalid = 22, ErrnoNoSystemCall = 38, ErrnoNotSupported = 95;
+    internal const int ErrnoNotFound = 2, ErrnoExists = 17, ErrnoCrossDevice = 18, ErrnoInvalid = 22, ErrnoNoSystemCall = 38, ErrnoNotSupported = 95;
 
     private const int OpenReadOnly = 0, OpenDirectory = 0x10000, OpenCloseOnExec = 0x80000;
     private const int AtCurrentFolder = -100;
