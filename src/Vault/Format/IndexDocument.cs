@@ -4,7 +4,11 @@ using Backup.Vault.Storage;
 namespace Backup.Vault.Format;
 
 /// <summary>One pack as an index object lists it.</summary>
-internal sealed record IndexedPack(ObjectName Name, uint StoredBytes, FrameDirectory Frames);
+internal sealed record IndexedPack(ObjectName Name, uint StoredBytes, FrameDirectory Frames)
+{
+    /// <summary>Whether a listing of packs and their lengths shows it, as long as it should be.</summary>
+    internal bool IsIn(IReadOnlyDictionary<ObjectName, long> listed) => listed.TryGetValue(Name, out var length) && length == StoredBytes;
+}
 
 /// <summary>An index object: packs and where their chunks are, encrypted under the index key and padded.</summary>
 internal static class IndexDocument

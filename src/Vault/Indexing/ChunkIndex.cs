@@ -12,7 +12,10 @@ internal readonly record struct ChunkLocation(int Pack, uint FrameOffset, uint F
 /// Every chunk of the vault in memory. Built for size: per chunk a 44-byte record in segments that never move, and 4-byte slots
 /// of an open-addressing table filled to at most 4/5, per frame 4 bytes, per pack about 80.
 /// </summary>
-/// <remarks>Thread-safe: one lock, held for a lookup's nanoseconds. A pack that prune has marked counts as absent for writers.</remarks>
+/// <remarks>
+/// Thread-safe: one lock, held for a lookup's nanoseconds. A pack that prune has marked, or that the store does not have as it is listed, counts as
+/// absent: writers store its chunks anew, and readers take another place of a chunk where there is one.
+/// </remarks>
 internal sealed class ChunkIndex
 {
     private const int SegmentBits = 14, SegmentLength = 1 << SegmentBits, PackSegmentBits = 8, PackSegmentLength = 1 << PackSegmentBits;
@@ -24,6 +27,7 @@ internal sealed class ChunkIndex
     private uint[] _slots = new uint[1024], _packSlots = new uint[64];
     private uint _recordCount, _frameCount;
     private int _packCount;
+    private bool _isAnyLost;
 
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
     private struct Record
@@ -37,7 +41,7 @@ internal sealed class ChunkIndex
         internal ObjectName Name;
         internal uint StoredBytes, FirstFrame;
         internal long PlainBytes;
-        internal bool IsMarked, IsRelied;
+        internal bool IsAbsent, IsLost, IsRelied;
     }
 
     internal int PackCount
@@ -57,12 +61,12 @@ internal sealed class ChunkIndex
         }
     }
 
-    /// <summary>Adds a stored pack. A pack that is already there is left alone. The first place of a chunk counts unless its pack is marked.</summary>
-    internal void AddPack(IndexedPack pack, bool isMarked)
+    /// <summary>Adds a stored pack. A pack that is already there is left alone. The first place of a chunk counts unless its pack counts as absent.</summary>
+    internal void AddPack(IndexedPack pack, bool isAbsent)
     {
         lock (_lock)
         {
-            if (!TryAppendPack(pack, isMarked)) return;
+            if (!TryAppendPack(pack, isAbsent)) return;
             uint offset = PackHeader.Length;
             var chunk = 0;
             for (var frame = 0; frame < pack.Frames.FrameStoredBytes.Count; frame++)
@@ -72,7 +76,7 @@ internal sealed class ChunkIndex
                 for (var end = chunk + pack.Frames.FrameChunks[frame]; chunk < end; chunk++)
                 {
                     var listed = pack.Frames.Chunks[chunk];
-                    Place(listed.Id.Hash, _frameCount - 1, inFrame, listed.Length, isMarked);
+                    Place(listed.Id.Hash, _frameCount - 1, inFrame, listed.Length, isAbsent);
                     inFrame += listed.Length;
                 }
 
@@ -99,7 +103,7 @@ internal sealed class ChunkIndex
             ref var record = ref RecordAt(_slots[slot] - 1);
             if (record.Frame == PendingFrame) return false;
             ref var pack = ref PackAt(PackOf(record.Frame));
-            if (pack.IsMarked)
+            if (pack.IsAbsent)
             {
                 record.Frame = PendingFrame;
                 return true;
@@ -121,7 +125,7 @@ internal sealed class ChunkIndex
             if (record.Length != length) return false;
             if (record.Frame == PendingFrame) return true;
             ref var pack = ref PackAt(PackOf(record.Frame));
-            if (pack.IsMarked) return false;
+            if (pack.IsAbsent) return false;
             pack.IsRelied = true;
             return true;
         }
@@ -160,7 +164,20 @@ internal sealed class ChunkIndex
         lock (_lock) return PackAt(number).Name;
     }
 
-    /// <summary>Notes a chunk in a set of record numbers. Null when the chunk is unknown or not stored; otherwise whether it was new to the set.</summary>
+    /// <summary>From now on no set takes chunks whose place is in one of these packs: they are missing or damaged.</summary>
+    internal void Lose(IEnumerable<ObjectName> packs)
+    {
+        lock (_lock)
+        {
+            foreach (var pack in packs)
+            {
+                if (_packSlots[FindPack(pack)] is not (> 0 and var number)) continue;
+                PackAt((int)number - 1).IsLost = _isAnyLost = true;
+            }
+        }
+    }
+
+    /// <summary>Notes a chunk in a set of record numbers. Null when the chunk is unknown, lost or not stored; otherwise whether it was new to the set.</summary>
     internal bool? Include(ChunkId id, long? lengthExpected, ChunkSet set)
     {
         lock (_lock)
@@ -169,6 +186,7 @@ internal sealed class ChunkIndex
             if (_slots[slot] == 0) return null;
             ref var record = ref RecordAt(_slots[slot] - 1);
             if (record.Frame == PendingFrame || (lengthExpected is { } length && record.Length != length)) return null;
+            if (_isAnyLost && PackAt(PackOf(record.Frame)).IsLost) return null;
             return set.Add(_slots[slot] - 1);
         }
     }
@@ -218,7 +236,7 @@ internal sealed class ChunkIndex
         }
     }
 
-    private void Place(ContentHash id, uint frame, uint offset, uint length, bool isMarked)
+    private void Place(ContentHash id, uint frame, uint offset, uint length, bool isAbsent)
     {
         var slot = Find(id);
         if (_slots[slot] == 0)
@@ -228,7 +246,7 @@ internal sealed class ChunkIndex
         }
 
         ref var record = ref RecordAt(_slots[slot] - 1);
-        if (isMarked || (record.Frame != PendingFrame && !PackAt(PackOf(record.Frame)).IsMarked)) return;
+        if (isAbsent || (record.Frame != PendingFrame && !PackAt(PackOf(record.Frame)).IsAbsent)) return;
         record.Frame = frame;
         record.Offset = offset;
         record.Length = length;
@@ -278,7 +296,7 @@ internal sealed class ChunkIndex
     private ref PackRecord PackAt(int number) => ref _packs[number >> PackSegmentBits][number & (PackSegmentLength - 1)];
 
     /// <summary>False when the pack is there already.</summary>
-    private bool TryAppendPack(IndexedPack pack, bool isMarked)
+    private bool TryAppendPack(IndexedPack pack, bool isAbsent)
     {
         if (_packCount >= _packSlots.Length / 5 * 4)
         {
@@ -295,7 +313,7 @@ internal sealed class ChunkIndex
             StoredBytes = pack.StoredBytes,
             FirstFrame = _frameCount,
             PlainBytes = pack.Frames.PlainBytes(),
-            IsMarked = isMarked,
+            IsAbsent = isAbsent,
         };
         _packSlots[slot] = (uint)++_packCount;
         return true;

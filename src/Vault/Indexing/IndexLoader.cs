@@ -12,9 +12,14 @@ internal static class IndexLoader
 {
     private const int AtOnce = 4, AttemptsMax = 5;
 
-    /// <summary>The whole index. Marked packs are known but count as absent for writers.</summary>
+    /// <summary>
+    /// The whole index. Packs that are marked, that the store lost (or never got, when this is a copy that was made while somebody wrote), or that have
+    /// another length there are known but count as absent: so the next backup stores again what it can of what was lost.
+    /// </summary>
     internal static async Task<ChunkIndex> LoadAsync(IObjectStore store, VaultSecrets secrets, MarkSet marks, CancellationToken cancel)
     {
+        // Packs before index: what is indexed meanwhile counts as absent at worst, which costs room and nothing else.
+        var stored = await StoreReading.ListPacksAsync(store, cancel).ConfigureAwait(false);
         var index = new ChunkIndex();
         var frames = new FrameDirectory();
         await ReadAsync(
@@ -22,7 +27,12 @@ internal static class IndexLoader
             (name, plain) =>
             {
                 var packs = new IndexReader(plain.Span, frames, $"Index {name}");
-                while (packs.MoveNext()) index.AddPack(packs.Current, marks.IsMarked(packs.Current.Name));
+                while (packs.MoveNext())
+                {
+                    var pack = packs.Current;
+                    index.AddPack(pack, marks.IsMarked(pack.Name) || !pack.IsIn(stored));
+                }
+
                 return Task.CompletedTask;
             },
             cancel).ConfigureAwait(false);

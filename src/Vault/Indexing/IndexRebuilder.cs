@@ -26,7 +26,7 @@ public static class IndexRebuilder
 
         // Old index objects are listed before the packs: every pack they name that still exists is then read.
         var old = (await StoreReading.ListAllAsync(vault.Store, ObjectKind.ChunkMap, cancel).ConfigureAwait(false)).Select(o => o.Name).ToList();
-        var packs = await Pruning.Pruner.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
+        var packs = await StoreReading.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
         var problems = new ConcurrentBag<ObjectProblem>();
         var shards = new IndexShards(vault.Store, vault.Secrets);
         var idle = new ConcurrentBag<PackDirectoryReader>();

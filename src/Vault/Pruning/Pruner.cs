@@ -32,7 +32,7 @@ public static class Pruner
         if (missing.Count > 0) throw Refuse($"snapshot {missing[0].Snapshot} needs what is missing: {missing[0].Problem} (at '{missing[0].Path}', {missing.Count} in all)");
 
         var uses = index.MeasureUse(live);
-        var stored = await ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
+        var stored = await StoreReading.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
         foreach (var use in uses.Where(u => u.LiveChunks > 0))
         {
             if (!stored.TryGetValue(use.Name, out var length)) throw Refuse($"{use.Name}, which snapshots need, is missing");
@@ -55,14 +55,6 @@ public static class Pruner
         ArgumentNullException.ThrowIfNull(plan);
         if (Interlocked.Exchange(ref plan.Executed, 1) != 0) throw new InvalidOperationException("A plan runs once: make a new one.");
         return new PruneRun(vault, plan, progress).RunAsync(cancel);
-    }
-
-    internal static async Task<Dictionary<ObjectName, long>> ListPacksAsync(IObjectStore store, CancellationToken cancel)
-    {
-        var packs = new Dictionary<ObjectName, long>();
-        foreach (var kind in (ObjectKind[])[ObjectKind.DataPack, ObjectKind.MetaPack])
-            await foreach (var found in store.ListAsync(kind, cancel).ConfigureAwait(false)) packs[found.Name] = found.Length;
-        return packs;
     }
 
     private static VaultException Refuse(string why) => new(

@@ -109,7 +109,7 @@ internal sealed class Reachability(IObjectStore store, VaultSecrets secrets, Chu
     private void FindTree(TreeId tree, Place place, FrameVisitor? visitor)
     {
         if (place.Depth > DepthMax) Miss(place, [], "folders are nested too deeply");
-        else if (_index.Include(tree.Chunk, null, live) is not { } isNew) Miss(place, [], $"tree {tree} is in no index");
+        else if (_index.Include(tree.Chunk, null, live) is not { } isNew) Miss(place, [], $"tree {tree} is in no sound pack of the index");
         else if (isNew) Enqueue(tree.Chunk, NodeKind.Tree, 0, 0, place, visitor);
     }
 
@@ -120,7 +120,7 @@ internal sealed class Reachability(IObjectStore store, VaultSecrets secrets, Chu
         {
             bool isNew;
             lock (_lock) isNew = _leafEdges.TryAdd(leaf, ([], []));
-            if (_index.Include(leaf, null, live) is null) Miss(place, [], $"tree leaf {leaf} is in no index");
+            if (_index.Include(leaf, null, live) is null) Miss(place, [], $"tree leaf {leaf} is in no sound pack of the index");
             else if (isNew) Enqueue(leaf, NodeKind.Leaf, 0, 0, place, visitor);
         }
     }
@@ -135,7 +135,7 @@ internal sealed class Reachability(IObjectStore store, VaultSecrets secrets, Chu
                 if (!_lists.Add((list.Id, list.Length, depth))) continue;
             }
 
-            if (_index.Include(list.Id, null, live) is null) Miss(place, [], $"list {list.Id} is in no index");
+            if (_index.Include(list.Id, null, live) is null) Miss(place, [], $"list {list.Id} is in no sound pack of the index");
             else Enqueue(list.Id, NodeKind.List, depth, list.Length, place, visitor);
         }
     }
@@ -145,7 +145,7 @@ internal sealed class Reachability(IObjectStore store, VaultSecrets secrets, Chu
         while (chunks.MoveNext())
         {
             if (_index.Include(chunks.Current.Id, chunks.Current.Length, live) is not null) continue;
-            Miss(place, name, $"chunk {chunks.Current.Id} is in no index");
+            Miss(place, name, $"chunk {chunks.Current.Id} is in no sound pack of the index");
             return;
         }
     }

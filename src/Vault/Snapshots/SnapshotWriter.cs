@@ -263,12 +263,10 @@ public sealed class SnapshotWriter : IAsyncDisposable
             throw new VaultException(VaultFault.WriterExpired, $"This backup took {age}, longer than the {PruneSafety.WriterLifetimeMax} a writer may live (or the clock jumped).", "Run it again: what it stored is reused.");
         var marks = await MarkSet.LoadAsync(_store, Secrets.Vault, cancel).ConfigureAwait(false);
         if (marks.SameAs(_marksAtStart)) return;
-        var present = new HashSet<ObjectName>();
-        foreach (var kind in (ObjectKind[])[ObjectKind.DataPack, ObjectKind.MetaPack])
-            await foreach (var found in _store.ListAsync(kind, cancel).ConfigureAwait(false)) present.Add(found.Name);
+        var present = await StoreReading.ListPacksAsync(_store, cancel).ConfigureAwait(false);
         foreach (var pack in ChunkMap.ReliedPacks().Concat(_ownPacks))
         {
-            if (!present.Contains(pack))
+            if (!present.ContainsKey(pack))
                 throw new VaultException(VaultFault.WriterExpired, $"Pack {pack}, which this backup relied on, was pruned meanwhile.", "Run it again; a snapshot this backup may have written is incomplete and 'vault verify' names it.");
         }
     }

@@ -31,6 +31,15 @@ internal static class StoreReading
         return all;
     }
 
+    /// <summary>All packs and their stored lengths.</summary>
+    internal static async Task<Dictionary<ObjectName, long>> ListPacksAsync(IObjectStore store, CancellationToken cancel)
+    {
+        var packs = new Dictionary<ObjectName, long>();
+        foreach (var kind in (ObjectKind[])[ObjectKind.DataPack, ObjectKind.MetaPack])
+            await foreach (var found in store.ListAsync(kind, cancel).ConfigureAwait(false)) packs[found.Name] = found.Length;
+        return packs;
+    }
+
     /// <summary>Reads many small objects, a few at a time. A damaged one fails the whole read, naming it.</summary>
     internal static async Task<IReadOnlyDictionary<ObjectName, byte[]>> ReadAllVerifiedAsync(IObjectStore store, IEnumerable<ObjectName> names, CancellationToken cancel)
     {

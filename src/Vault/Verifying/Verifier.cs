@@ -58,11 +58,11 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     internal async Task<VerifyReport> RunAsync(CancellationToken cancel)
     {
         request.Check();
-        var packs = await Pruner.ListPacksAsync(store, cancel).ConfigureAwait(false);                                 // (1)
+        var packs = await StoreReading.ListPacksAsync(store, cancel).ConfigureAwait(false);                                 // (1)
         var ledger = await Ledger.LoadAsync(store, id, time.GetUtcNow(), cancel).ConfigureAwait(false);
         foreach (var problem in ledger.Problems) _problems.Enqueue(problem);
-        await ReadSmallObjectsAsync(cancel).ConfigureAwait(false);                                                   // (2)
-        var unindexed = vault is null ? [] : CompareWithIndex(packs);                                                // (3)
+        await ReadSmallObjectsAsync(packs, cancel).ConfigureAwait(false);                                                   // (2)
+        var unindexed = vault is null ? [] : await CompareWithIndexAsync(packs, cancel).ConfigureAwait(false);       // (3)
         Interlocked.Add(ref _checked, packs.Count);
         if (request.Depth >= VerifyDepth.Hashes) await ReadPacksAsync(Due(packs, ledger), packs, cancel).ConfigureAwait(false);   // (4)
         var missing = request.Depth == VerifyDepth.Data ? await WalkAsync(cancel).ConfigureAwait(false) : [];        // (5)
@@ -75,7 +75,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             [.. _problems.DistinctBy(p => (p.Name, p.Kind)).OrderBy(p => p.Name.Kind).ThenBy(p => p.Name.Hash)], missing, unindexed);
     }
 
-    private async Task ReadSmallObjectsAsync(CancellationToken cancel)
+    private async Task ReadSmallObjectsAsync(Dictionary<ObjectName, long> packs, CancellationToken cancel)
     {
         var keyrings = 0;
         foreach (var kind in (ObjectKind[])[ObjectKind.Config, ObjectKind.Keys, ObjectKind.ChunkMap, ObjectKind.Snapshot, ObjectKind.PruneMarks])
@@ -90,7 +90,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
                 Interlocked.Increment(ref _read);
                 try
                 {
-                    Open(item.Name, content);
+                    Open(item.Name, content, packs);
                     if (kind == ObjectKind.Keys) Interlocked.Increment(ref keyrings);
                 }
                 catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
@@ -103,7 +103,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
         if (keyrings == 0) _problems.Enqueue(new ObjectProblem(new ObjectName(ObjectKind.Keys, default), ObjectProblemKind.Missing, "There is no readable keyring: nobody can open this copy."));
     }
 
-    private void Open(ObjectName name, byte[] content)
+    private void Open(ObjectName name, byte[] content, Dictionary<ObjectName, long> packs)
     {
         var what = name.ToString();
         switch (name.Kind)
@@ -112,7 +112,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             case ObjectKind.Keys: KeyringDocument.Parse(content, id, what); break;
             case ObjectKind.PruneMarks: MarkSet.Parse(content, id, what); break;
             case ObjectKind.ChunkMap when vault is not null:
-                NoteIndex(content, what);
+                NoteIndex(content, packs, what);
                 break;
             case ObjectKind.Snapshot when vault is not null: _snapshots.Add(SnapshotDocument.Parse(content, new SnapshotId(name.Hash), vault.Secrets)); break;
             default: ObjectPrefix.Check(content, name.Kind, id, what); break;
@@ -120,7 +120,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     }
 
     /// <summary>The chunks are needed for walking the snapshots only; of what a pack's directory must say, a digest is kept.</summary>
-    private void NoteIndex(ReadOnlySpan<byte> content, string what)
+    private void NoteIndex(ReadOnlySpan<byte> content, Dictionary<ObjectName, long> stored, string what)
     {
         var plain = new byte[Envelope.PlainBytes(content.Length)];
         IndexDocument.Open(content, vault!.Secrets, what, plain);
@@ -131,16 +131,18 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             {
                 var pack = packs.Current;
                 _indexed[pack.Name] = (pack.StoredBytes, request.Depth == VerifyDepth.Data ? pack.Frames.Digest(_scratch) : default);
-                if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isMarked: false);
+                if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isAbsent: !pack.IsIn(stored));
             }
         }
     }
 
-    private List<ObjectName> CompareWithIndex(Dictionary<ObjectName, long> packs)
+    private async Task<List<ObjectName>> CompareWithIndexAsync(Dictionary<ObjectName, long> packs, CancellationToken cancel)
     {
         foreach (var (name, pack) in _indexed)
         {
-            if (!packs.TryGetValue(name, out var length)) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
+            // Packs were listed before the index was read: what somebody stored in between is there all the same.
+            if (!packs.TryGetValue(name, out var length) && await store.FindLengthAsync(name, cancel).ConfigureAwait(false) is { } late) packs[name] = length = late;
+            if (!packs.ContainsKey(name)) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
             else if (length != pack.StoredBytes) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes; the index says {pack.StoredBytes}."));
         }
 
@@ -176,8 +178,12 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
         foreach (var pack in idle) pack.Dispose();
     }
 
-    private Task<IReadOnlyList<MissingPiece>> WalkAsync(CancellationToken cancel) =>
-        new Reachability(store, vault!.Secrets, _index, new ChunkSet()).CollectAsync(_snapshots.OrderBy(s => s.CommittedAt), cancel);
+    /// <summary>Names what each snapshot lacks; with whatever is in packs that are missing or were found damaged just now.</summary>
+    private Task<IReadOnlyList<MissingPiece>> WalkAsync(CancellationToken cancel)
+    {
+        _index.Lose(_problems.Where(p => p.Name.Kind is ObjectKind.DataPack or ObjectKind.MetaPack).Select(p => p.Name));
+        return new Reachability(store, vault!.Secrets, _index, new ChunkSet()).CollectAsync(_snapshots.OrderBy(s => s.CommittedAt), cancel);
+    }
 
     private async Task<byte[]?> ReadAsync(ObjectName name, CancellationToken cancel)
     {

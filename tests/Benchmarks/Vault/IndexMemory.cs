@@ -22,7 +22,7 @@ internal static class IndexMemory
             var directory = new FrameDirectory();
             for (var frame = 0; frame < FramesPerPack; frame++)
                 directory.AddFrame(700_000, [new ListedChunk(IdOf(((long)pack * FramesPerPack) + frame), 1_000_000)]);
-            index.AddPack(new IndexedPack(new ObjectName(ObjectKind.DataPack, IdOf(-pack - 1).Hash), 12_000_000, directory), isMarked: false);
+            index.AddPack(new IndexedPack(new ObjectName(ObjectKind.DataPack, IdOf(-pack - 1).Hash), 12_000_000, directory), isAbsent: false);
         }
 
         var added = watch.Elapsed;

@@ -56,10 +56,10 @@ public sealed class ChunkIndexTests
     public void MarkedPack_IsAbsentForWritersAndReadableForReaders()
     {
         var index = new ChunkIndex();
-        index.AddPack(Pack(1, 1, 1), isMarked: true);
+        index.AddPack(Pack(1, 1, 1), isAbsent: true);
         index.Rely(IdOf(1, 0, 0), 500).ShouldBeFalse();
         index.TryLocate(IdOf(1, 0, 0), out var marked).ShouldBeTrue();
-        index.AddPack(new IndexedPack(PackOf(2), 5000, Pack(1, 1, 1).Frames), isMarked: false);
+        index.AddPack(new IndexedPack(PackOf(2), 5000, Pack(1, 1, 1).Frames), isAbsent: false);
         index.TryLocate(IdOf(1, 0, 0), out var better).ShouldBeTrue();
         better.Pack.ShouldNotBe(marked.Pack);
         index.Rely(IdOf(1, 0, 0), 500).ShouldBeTrue();
@@ -69,7 +69,7 @@ public sealed class ChunkIndexTests
     private static ChunkIndex Filled(int packs, int frames, int chunksPerFrame)
     {
         var index = new ChunkIndex();
-        for (var pack = 0; pack < packs; pack++) index.AddPack(Pack(pack, frames, chunksPerFrame), isMarked: false);
+        for (var pack = 0; pack < packs; pack++) index.AddPack(Pack(pack, frames, chunksPerFrame), isAbsent: false);
         return index;
     }
 

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using Backup.Vault.Indexing;
+using Backup.Vault.Pruning;
 using Backup.Vault.Replicating;
 using Backup.Vault.Storage;
 using Backup.Vault.Testing;
@@ -63,6 +65,65 @@ public sealed class VerifyAndRepairTests
         report.Problems.ShouldHaveSingleItem().Kind.ShouldBe(ObjectProblemKind.Missing);
         (await Repairer.RepairAsync(_store, report.Problems, [replica], Cancel)).ShouldHaveSingleItem().RepairedFrom.ShouldBe("memory");
         (await Verifier.VerifyAsync(await vault.OpenForBackupAsync(), new VerifyRequest { Depth = VerifyDepth.Listing }, null, Cancel)).IsSound.ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(ObjectKind.DataPack, false)]
+    [InlineData(ObjectKind.MetaPack, false)]
+    [InlineData(ObjectKind.DataPack, true)]
+    [InlineData(ObjectKind.MetaPack, true)]
+    public async Task LostPacks_OfWhatTheSourceStillHas_ComeBackWithTheNextBackup(ObjectKind kind, bool areTruncated)
+    {
+        var vault = await TestVault.CreateAsync(_store);
+        var first = await vault.BackupAsync(Files);
+        foreach (var victim in _store.Objects.Keys.Where(n => n.Kind == kind).ToList())
+        {
+            if (areTruncated) _store.Objects[victim] = _store.Objects[victim][..100];
+            else _store.Objects.TryRemove(victim, out _);
+        }
+
+        await Should.ThrowAsync<VaultException>(() => vault.ReadBackAsync(first.Id));
+        var second = await vault.BackupAsync(Files);
+        TestVault.Same(Files, await vault.ReadBackAsync(second.Id)).ShouldBeTrue();
+        TestVault.Same(Files, await vault.ReadBackAsync(first.Id)).ShouldBeTrue();
+        var open = await vault.OpenAsync();
+        (await Verifier.VerifyAsync(open, new VerifyRequest { Depth = VerifyDepth.Data }, null, Cancel)).MissingPieces.ShouldBeEmpty();
+
+        // The next prune forgets what was lost.
+        var atOnce = new PruneRequest { Grace = TimeSpan.Zero, NoWriterIsRunning = true };
+        await Pruner.ExecuteAsync(open, await Pruner.PlanAsync(open, atOnce, Cancel), null, Cancel);
+        (await Verifier.VerifyAsync(open, new VerifyRequest { Depth = VerifyDepth.Data }, null, Cancel)).IsSound.ShouldBeTrue();
+        TestVault.Same(Files, await vault.ReadBackAsync(first.Id)).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task DataPackThatIsMissingOrDamaged_IsNamedWithTheFilesThatItTakesAlong(bool isMissing)
+    {
+        var vault = await TestVault.CreateAsync(_store);
+        var before = _store.Objects.Keys.ToHashSet();
+        await vault.BackupAsync(new Dictionary<string, byte[]> { ["lost"] = TestVault.Bytes(1, 10_000) }, "one");
+        var victim = _store.Objects.Keys.Except(before).Single(n => n.Kind == ObjectKind.DataPack);
+        await vault.BackupAsync(new Dictionary<string, byte[]> { ["lost"] = TestVault.Bytes(1, 10_000), ["safe"] = TestVault.Bytes(2, 10_000) }, "two");
+        if (isMissing) _store.Objects.TryRemove(victim, out _);
+        else _store.Objects[victim] = [.. _store.Objects[victim].Select((b, i) => i == 500 ? (byte)(b ^ 1) : b)];
+
+        var report = await Verifier.VerifyAsync(await vault.OpenAsync(), new VerifyRequest { Depth = VerifyDepth.Data }, null, Cancel);
+        report.Problems.ShouldHaveSingleItem().Name.ShouldBe(victim);
+        report.MissingPieces.Select(m => m.Path).ShouldBe(["/files/lost", "/files/lost"]);
+        report.MissingPieces.Select(m => m.Snapshot).Distinct().Count().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task BackupWhileAVerificationBegins_IsNoFinding()
+    {
+        var vault = await TestVault.CreateAsync(_store);
+        await vault.BackupAsync(Files);
+        var store = new BusyStore(_store, () => vault.BackupAsync(new Dictionary<string, byte[]> { ["new"] = TestVault.Bytes(9, 50_000) }));
+        var report = await Verifier.VerifyAsync(await vault.Through(store).OpenAsync(), new VerifyRequest { Depth = VerifyDepth.Data }, null, Cancel);
+        store.HasWritten.ShouldBeTrue();
+        report.IsSound.ShouldBeTrue();
     }
 
     [Fact]
@@ -202,5 +263,31 @@ public sealed class VerifyAndRepairTests
         var other = new MemoryObjectStore();
         await TestVault.CreateAsync(other);
         (await Should.ThrowAsync<VaultException>(() => Replicator.CopyAsync(_store, other, new CopyRequest(), null, Cancel))).Fault.ShouldBe(VaultFault.AlreadyExists);
+    }
+
+    /// <summary>Somebody writes right after the packs were listed for the first time.</summary>
+    private sealed class BusyStore(IObjectStore inner, Func<Task> write) : IObjectStore
+    {
+        public bool HasWritten { get; private set; }
+
+        public string Description => inner.Description;
+
+        public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => inner.CreateAsync(name, content, cancel);
+
+        public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => inner.ReadAsync(name, cancel);
+
+        public Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel) => inner.ReadRangeAsync(name, offset, destination, cancel);
+
+        public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => inner.FindLengthAsync(name, cancel);
+
+        public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => inner.DeleteAsync(name, cancel);
+
+        public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
+        {
+            await foreach (var found in inner.ListAsync(kind, cancel)) yield return found;
+            if (kind != ObjectKind.MetaPack || HasWritten) yield break;
+            HasWritten = true;
+            await write();
+        }
     }
 }
