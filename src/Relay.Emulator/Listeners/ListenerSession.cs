@@ -68,10 +68,11 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
     /// <summary>Closes with a code and a text that carries a tracking id.</summary>
     public async Task CloseAsync(WebSocketCloseStatus status, string sentence)
     {
-        if (!_channel.Task.IsCompletedSuccessfully) return;
-        var socket = (await _channel.Task.ConfigureAwait(false)).Socket;
+        WebSocket? socket = null;
         try
         {
+            // It is registered before its upgrade is through: that is waited for, else nobody would ever close it.
+            socket = (await _channel.Task.ConfigureAwait(false)).Socket;
             await socket.CloseOutputAsync(status, ReasonPhrase.ForClose(sentence), CancellationToken.None).ConfigureAwait(false);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5), options.Clock);
             // A listener that does not echo is cut off; a receive loop that sees the echo ends by itself.
@@ -80,7 +81,7 @@ internal sealed class ListenerSession(string id, Entity entity, DateTimeOffset t
         }
         catch (Exception e) when (ControlChannel.IsLoss(e) || e is TimeoutException)
         {
-            socket.Abort();
+            socket?.Abort();
         }
     }
 
