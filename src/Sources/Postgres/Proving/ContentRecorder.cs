@@ -28,6 +28,9 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     private string? _superuser;
     private int _tables;
 
+    /// <summary>Called once every database's snapshot is taken that can be.</summary>
+    internal Action? WhenSnapshotsTaken { get; init; }
+
     internal async Task<ContentDocument> RunAsync(CancellationToken cancel)
     {
         using var limit = new CancellationTokenSource(TimeMax, clock);
@@ -35,7 +38,9 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         var databases = new List<DatabaseContent>();
         try
         {
-            foreach (var database in await OpenAsync(await ListDatabasesAsync(stop.Token), stop.Token))
+            var opened = await OpenAsync(await ListDatabasesAsync(stop.Token), stop.Token);
+            WhenSnapshotsTaken?.Invoke();
+            foreach (var database in opened)
                 databases.Add(await ReadAsync(database, stop.Token));
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)

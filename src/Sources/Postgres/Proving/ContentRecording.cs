@@ -9,7 +9,11 @@ namespace Backup.Sources.Postgres.Proving;
 internal sealed class ContentRecording(PostgresBackupRequest request, TimeProvider clock, CancellationToken cancel) : IAsyncDisposable
 {
     private readonly CancellationTokenSource _unneeded = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+    private readonly TaskCompletionSource _snapshotsTaken = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task<ContentDocument>? _record;
+
+    /// <summary>Completes when the databases are in the state that will be recorded, or nothing will be: from then on the backup may end.</summary>
+    internal Task SnapshotsTaken => _record is { } record ? Task.WhenAny(_snapshotsTaken.Task, record) : Task.CompletedTask;
 
     /// <summary>Completes when everything is recorded that will be.</summary>
     internal Task Done => _record ?? Task.CompletedTask;
@@ -18,7 +22,10 @@ internal sealed class ContentRecording(PostgresBackupRequest request, TimeProvid
     internal void Start()
     {
         if (request.RecordMebibytes > 0)
-            _record = Task.Run(() => new ContentRecorder(request.ConnectionString, request.RecordMebibytes, clock).RunAsync(_unneeded.Token), CancellationToken.None);
+        {
+            var recorder = new ContentRecorder(request.ConnectionString, request.RecordMebibytes, clock) { WhenSnapshotsTaken = _snapshotsTaken.SetResult };
+            _record = Task.Run(() => recorder.RunAsync(_unneeded.Token), CancellationToken.None);
+        }
     }
 
     /// <summary>What belongs into the snapshot; null when nothing was to be recorded.</summary>

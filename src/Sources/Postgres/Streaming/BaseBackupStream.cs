@@ -61,11 +61,11 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
     /// <summary>Runs it to its end.</summary>
     /// <param name="label">What the server shall call it.</param>
     /// <param name="isSpread">Let the server take its time for the checkpoint.</param>
-    /// <param name="whenStarted">Called when start and tablespaces are known.</param>
+    /// <param name="whenStarted">Called when start and tablespaces are known, and waited for before any data is read.</param>
     /// <param name="take">Takes one archive; it must read it to its end. Runs beside the network.</param>
     /// <param name="cancel">Gives up; the session is then of no use any more.</param>
     /// <exception cref="ReplicationError">The server refused, or has found damaged pages: then <see cref="End"/> is set.</exception>
-    internal async Task RunAsync(string label, bool isSpread, Action whenStarted, Action<SentTablespace, Stream> take, CancellationToken cancel)
+    internal async Task RunAsync(string label, bool isSpread, Func<Task> whenStarted, Action<SentTablespace, Stream> take, CancellationToken cancel)
     {
         var results = 0;
         try
@@ -83,7 +83,7 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
                         break;
                     case ReplicationAnswerKind.CopyBegins:
                         if (_archives == 0)
-                            whenStarted();
+                            await whenStarted();
                         if (serverVersion < OneCopyVersion)
                             await BeginArchiveAsync(NextTablespace(), take);
                         break;

@@ -37,12 +37,15 @@ internal sealed class StreamedBackup(TimeProvider clock)
         await ReceiveAsync(                                                                                          // (3)
             sent,
             request,
-            () =>
+            async () =>
             {
                 server = server with { Timeline = sent.Start.Timeline };
-                recording.Start();
                 counters.BytesTotal = sent.Tablespaces.Sum(tablespace => tablespace.Bytes);
                 pageChunkBytes = PageChunks.BytesFor(counters.BytesTotal.Value);
+                recording.Start();
+                // The server ends the backup by itself, as soon as it has sent everything; while nothing is read it cannot. Less than the network's buffers hold
+                // may still be sent before: then the record is late, which it says.
+                await recording.SnapshotsTaken.WaitAsync(cancel);
             },
             cluster,
             problems,
@@ -140,7 +143,7 @@ internal sealed class StreamedBackup(TimeProvider clock)
     }
 
     private static async Task ReceiveAsync(
-        BaseBackupStream sent, PostgresBackupRequest request, Action whenStarted, ReceivedCluster cluster, ProblemList problems, List<string> warnings, CancellationToken cancel)
+        BaseBackupStream sent, PostgresBackupRequest request, Func<Task> whenStarted, ReceivedCluster cluster, ProblemList problems, List<string> warnings, CancellationToken cancel)
     {
         try
         {

@@ -32,6 +32,16 @@ public sealed class BaseBackupStreamTests
         archives.ShouldBe([(16400u, "tablespace"), (null, "data")]);
     }
 
+    /// <summary>While something has to be done within the backup, nothing is read that would let the server end it.</summary>
+    [Theory]
+    [InlineData(130000)]
+    [InlineData(150000)]
+    public async Task Run_StartThatTakesItsTime_TakesNoArchiveBefore(int version)
+    {
+        byte[] archives = version < 150000 ? [.. Copy("tablespace"), .. Copy("data")] : Copy("n16400.tar\0/x\0", "dtablespace", "nbase.tar\0\0", "ddata");
+        (await PlayAsync(version, [.. Opening(), .. archives, .. Closing()], async () => await Task.Yield())).Archives.ShouldBe([(16400u, "tablespace"), (null, "data")]);
+    }
+
     [Fact]
     public async Task Run_ConnectionThatBreaksOff_EndsWithoutAnEnd()
     {
@@ -70,7 +80,7 @@ public sealed class BaseBackupStreamTests
     public void Manifest_ThatIsNone_IsAProblem(string text) =>
         BackupManifest.Problem(Encoding.UTF8.GetBytes(text), new Dictionary<string, ReceivedFile> { ["a"] = default }).ShouldNotBeNull().ShouldContain("cannot be read");
 
-    private static async Task<(string Command, BaseBackupStream Sent, List<(uint?, string)> Archives)> PlayAsync(int version, byte[] lines)
+    private static async Task<(string Command, BaseBackupStream Sent, List<(uint?, string)> Archives)> PlayAsync(int version, byte[] lines, Func<Task>? whenStarted = null)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -79,7 +89,17 @@ public sealed class BaseBackupStreamTests
         await using var session = await ReplicationSession.OpenAsync(WireSettings.Parse(connection.ConnectionString), TestContext.Current.CancellationToken);
         var sent = new BaseBackupStream(session, version);
         var archives = new List<(uint?, string)>();
-        await sent.RunAsync("it's one", isSpread: false, () => sent.Tablespaces.Count.ShouldBe(2), (tablespace, content) => archives.Add((tablespace.ObjectId, new StreamReader(content).ReadToEnd())), TestContext.Current.CancellationToken);
+        await sent.RunAsync(
+            "it's one",
+            isSpread: false,
+            async () =>
+            {
+                sent.Tablespaces.Count.ShouldBe(2);
+                await (whenStarted?.Invoke() ?? Task.CompletedTask);
+                archives.ShouldBeEmpty();
+            },
+            (tablespace, content) => archives.Add((tablespace.ObjectId, new StreamReader(content).ReadToEnd())),
+            TestContext.Current.CancellationToken);
         return (await playing, sent, archives);
     }
 
