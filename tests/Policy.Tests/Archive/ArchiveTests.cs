@@ -94,7 +94,7 @@ public sealed class ArchiveTests
             var plan = ArchiveRestorePlanner.Plan(packs, RehydrationPriority.Standard, null);
             plan.PacksReady.Concat(plan.Batches.SelectMany(b => b.Packs)).OrderBy(p => p.Name, StringComparer.Ordinal).ShouldBe(packs);
             plan.Batches.SelectMany(b => b.Packs).ShouldBe(packs.Where(p => !p.IsReady));
-            plan.Batches.ShouldAllBe(b => b.Packs.Count <= ArchiveRestorePlanner.BatchPacksMax && b.Bytes == b.Packs.Sum(p => p.Bytes));
+            plan.Batches.ShouldAllHold(b => b.Packs.Count <= ArchiveRestorePlanner.BatchPacksMax && b.Bytes == b.Packs.Sum(p => p.Bytes));
         },
         iter: 200);
 

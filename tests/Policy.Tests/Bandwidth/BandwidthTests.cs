@@ -58,9 +58,9 @@ public sealed class BandwidthTests
         {
             var transfers = list.Select((t, i) => Of(i, t.Item1, t.Item2, t.Item3)).ToArray();
             var shares = BandwidthShare.Divide(budget, transfers);
-            shares.Values.ShouldAllBe(s => s >= 0);
+            shares.Values.ShouldAllHold(s => s >= 0);
             shares.Values.Sum().ShouldBe(transfers.Any(t => t.BytesLeft > 0) ? budget : 0);
-            transfers.Where(t => t.BytesLeft == 0).ShouldAllBe(t => shares[t.Asset] == 0);
+            transfers.Where(t => t.BytesLeft == 0).ShouldAllHold(t => shares[t.Asset] == 0);
 
             double Needed(Transfer t) => t.BytesLeft / Math.Max(t.Slack.TotalSeconds, BandwidthShare.SlackMin.TotalSeconds);
             var left = budget * (1 - BandwidthShare.FloorShare);

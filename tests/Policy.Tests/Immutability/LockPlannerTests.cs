@@ -86,9 +86,9 @@ public sealed class LockPlannerTests
                 after[name] = after.GetValueOrDefault(name) with { HasLegalHold = isHeld };
             }
 
-            names.ShouldAllBe(name => after[name].Until >= Now + (rule.LockFor / 2));
-            promises.Where(p => p.Until > Now).SelectMany(p => p.Objects.Select(name => (Name: name, p.Until))).ShouldAllBe(p => after[p.Name].Until >= p.Until);
-            promises.Where(p => p.HasLegalHold).SelectMany(p => p.Objects).ShouldAllBe(name => after[name].HasLegalHold);
+            names.ShouldAllHold(name => after[name].Until >= Now + (rule.LockFor / 2));
+            promises.Where(p => p.Until > Now).SelectMany(p => p.Objects.Select(name => (Name: name, p.Until))).ShouldAllHold(p => after[p.Name].Until >= p.Until);
+            promises.Where(p => p.HasLegalHold).SelectMany(p => p.Objects).ShouldAllHold(name => after[name].HasLegalHold);
             var again = LockPlanner.Plan(Now, rule, names, promises, after);
             again.IsDone.ShouldBeTrue();
             again.Coverage.IsComplete.ShouldBe(names.Length > 0);
@@ -112,7 +112,7 @@ public sealed class LockPlannerTests
             var later = Now.AddDays(laterDays - 60);
             RetentionPoint[] existing = [.. points.Where(p => p.PublishedAt <= later)];
             RetentionDecider.Decide(new("a"), rule, TimeZoneInfo.Utc, later, existing, isFrozen: false, RetentionGuards.Standard).Verdicts
-                .Where(v => LockPlanner.CertainUntil(rule, v.Point.PublishedAt) > later).ShouldAllBe(v => v.IsKept);
+                .Where(v => LockPlanner.CertainUntil(rule, v.Point.PublishedAt) > later).ShouldAllHold(v => v.IsKept);
         },
         iter: 2000);
 

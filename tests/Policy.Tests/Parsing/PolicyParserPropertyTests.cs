@@ -29,7 +29,7 @@ public sealed class PolicyParserPropertyTests
         catch (PolicyException e)
         {
             e.Problems.ShouldNotBeEmpty();
-            e.Problems.ShouldAllBe(p => p.At.Line >= 1 && p.At.Column >= 1);
+            e.Problems.ShouldAllHold(p => p.At.Line >= 1 && p.At.Column >= 1);
         }
     }
 }

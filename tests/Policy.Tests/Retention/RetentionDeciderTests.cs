@@ -68,7 +68,7 @@ public sealed class RetentionDeciderTests
             var dated = points.Where(p => p.IsDateTrusted).OrderByDescending(p => p.Instant).ThenByDescending(p => p.Id, StringComparer.Ordinal).ToArray();
             if (dated.Length == points.Length)
             {
-                dated.Take(rule.KeepLast).ShouldAllBe(p => kept.Contains(p));
+                dated.Take(rule.KeepLast).ShouldAllHold(p => kept.Contains(p));
                 ShouldHoldNewest(kept, dated, rule.KeepHourly, p => p.Instant.UtcDateTime.ToString("yyyyMMddHH", CultureInfo.InvariantCulture));
                 ShouldHoldNewest(kept, dated, rule.KeepDaily, p => Local(p).ToString("yyyyMMdd", CultureInfo.InvariantCulture));
                 ShouldHoldNewest(kept, dated, rule.KeepWeekly, p => DateOnly.FromDateTime(Local(p)).AddDays(-(((int)Local(p).DayOfWeek + 6) % 7)).ToString("o", CultureInfo.InvariantCulture));
@@ -76,13 +76,13 @@ public sealed class RetentionDeciderTests
                 ShouldHoldNewest(kept, dated, rule.KeepYearly, p => Local(p).ToString("yyyy", CultureInfo.InvariantCulture));
             }
 
-            dated.Where(p => Now - p.Instant < rule.KeepWithin).ShouldAllBe(p => kept.Contains(p));
-            points.Where(p => Now - p.PublishedAt < rule.ImmutableFor).ShouldAllBe(p => kept.Contains(p));
-            points.Where(p => p.HasLegalHold).ShouldAllBe(p => kept.Contains(p));
+            dated.Where(p => Now - p.Instant < rule.KeepWithin).ShouldAllHold(p => kept.Contains(p));
+            points.Where(p => Now - p.PublishedAt < rule.ImmutableFor).ShouldAllHold(p => kept.Contains(p));
+            points.Where(p => p.HasLegalHold).ShouldAllHold(p => kept.Contains(p));
 
             // Chains are units: no kept log without its base, no kept base without its log.
-            kept.Where(p => p.NeedsPoint is not null).ShouldAllBe(p => kept.Any(k => k.Id == p.NeedsPoint));
-            points.Where(p => p.NeedsPoint is not null && kept.Any(k => k.Id == p.NeedsPoint)).ShouldAllBe(p => kept.Contains(p));
+            kept.Where(p => p.NeedsPoint is not null).ShouldAllHold(p => kept.Any(k => k.Id == p.NeedsPoint));
+            points.Where(p => p.NeedsPoint is not null && kept.Any(k => k.Id == p.NeedsPoint)).ShouldAllHold(p => kept.Contains(p));
 
             // Every moment of the continuous time that could be restored before still can be, from the same base.
             if (rule.ContinuousFor > TimeSpan.Zero)
@@ -105,7 +105,7 @@ public sealed class RetentionDeciderTests
         var off = right.Select(p => p with { Instant = p.PublishedAt.AddYears(years) }).ToArray();
         var kept = RetentionDecider.Decide(Asset, rule, Berlin, Now, right).Verdicts.Where(v => v.IsKept).Select(v => v.Point.Id);
         var keptOff = RetentionDecider.Decide(Asset, rule, Berlin, Now, off).Verdicts.Where(v => v.IsKept).Select(v => v.Point.Id).ToHashSet();
-        kept.ShouldAllBe(id => keptOff.Contains(id));
+        kept.ShouldAllHold(id => keptOff.Contains(id));
     });
 
     [Fact]
@@ -118,8 +118,8 @@ public sealed class RetentionDeciderTests
                 // Ends of log, and moments between them: what some base led to before is led to by one that stays.
                 var begin = Now - rule.ContinuousFor;
                 var moments = points.SelectMany(p => new[] { p.Instant, p.LogUntil ?? p.Instant, p.Instant + (((p.LogUntil ?? p.Instant) - p.Instant) / 2) }).Append(begin).Where(m => m >= begin && m <= Now);
-                moments.Where(m => points.Any(p => LeadsTo(p, m))).ShouldAllBe(m => kept.Any(p => LeadsTo(p, m)));
-                points.Where(p => p.LogUntil is null && p.Instant >= begin).ShouldAllBe(p => kept.Contains(p), "nobody knows what they lead to");
+                moments.Where(m => points.Any(p => LeadsTo(p, m))).ShouldAllHold(m => kept.Any(p => LeadsTo(p, m)));
+                points.Where(p => p.LogUntil is null && p.Instant >= begin).ShouldAllHold(p => kept.Contains(p), "nobody knows what they lead to");
             }
         },
         iter: 3_000);
@@ -160,7 +160,7 @@ public sealed class RetentionDeciderTests
         var points = Enumerable.Range(0, 400).Select(d => new RetentionPoint($"p{d:D3}", Now.AddDays(-d), Now)).ToArray();
         var rule = new RetentionRule { KeepLast = 1, KeepDaily = 7, KeepMonthly = 12 };
         var kept = RetentionDecider.Decide(Asset, rule, Berlin, Now, points).Verdicts.Where(v => v.IsKept).Select(v => v.Point.Id).ToHashSet();
-        Enumerable.Range(0, 7).ShouldAllBe(d => kept.Contains($"p{d:D3}"));
+        Enumerable.Range(0, 7).ShouldAllHold(d => kept.Contains($"p{d:D3}"));
         kept.Count.ShouldBe(7 + 10); // The newest of this month and of the last are among the seven days.
     }
 
@@ -211,5 +211,5 @@ public sealed class RetentionDeciderTests
     private static DateTime Local(RetentionPoint point) => TimeZoneInfo.ConvertTime(point.Instant, Berlin).DateTime;
 
     private static void ShouldHoldNewest(HashSet<RetentionPoint> kept, RetentionPoint[] newestFirst, int count, Func<RetentionPoint, string> periodOf) =>
-        newestFirst.GroupBy(periodOf).Take(count).ShouldAllBe(period => kept.Contains(period.First()));
+        newestFirst.GroupBy(periodOf).Take(count).ShouldAllHold(period => kept.Contains(period.First()));
 }

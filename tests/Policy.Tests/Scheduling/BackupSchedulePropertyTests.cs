@@ -21,7 +21,7 @@ public sealed class BackupSchedulePropertyTests
         var due = BackupSchedule.DueAssets(policy, Now, facts);
 
         var running = facts.Where(f => f.IsRunning).Select(f => f.Asset).ToHashSet();
-        due.ShouldAllBe(d => !running.Contains(d.Asset.Name));
+        due.ShouldAllHold(d => !running.Contains(d.Asset.Name));
         due.Select(d => d.Asset.Name).ShouldBeUnique();
         foreach (var agent in policy.Agents)
         {

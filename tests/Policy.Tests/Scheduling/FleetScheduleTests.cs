@@ -133,7 +133,7 @@ public sealed class FleetScheduleTests
 
             var running = facts.Where(f => f.IsRunning).Select(f => f.Asset).ToHashSet();
             plan.Start.Concat(plan.Queue).Select(d => d.Asset.Name).ShouldBeUnique();
-            plan.Start.Concat(plan.Queue).ShouldAllBe(d => !running.Contains(d.Asset.Name));
+            plan.Start.Concat(plan.Queue).ShouldAllHold(d => !running.Contains(d.Asset.Name));
             (plan.Start.Count + running.Count).ShouldBeLessThanOrEqualTo(Math.Max(siteLimit, running.Count));
             foreach (var agent in policy.Agents)
             {
@@ -144,7 +144,7 @@ public sealed class FleetScheduleTests
             foreach (var group in policy.Groups)
             {
                 plan.Start.Count(d => group.Assets.Contains(d.Asset.Name)).ShouldBeOneOf(0, group.Assets.Count);
-                plan.Queue.ShouldAllBe(d => !group.Assets.Contains(d.Asset.Name));
+                plan.Queue.ShouldAllHold(d => !group.Assets.Contains(d.Asset.Name));
             }
         });
 

@@ -8,6 +8,9 @@ public sealed class FleetSimulationTests(ITestOutputHelper output)
 {
     private const int AssetsPerAgent = 100;
 
+    /// <summary>Always the same durations: what is claimed is that the capacity suffices, not that no durations exist for which it would not.</summary>
+    private const int Seed = 20261005;
+
     // Through the end of summer time in Europe/Berlin.
     private static readonly DateTimeOffset Start = new(2026, 10, 5, 0, 0, 0, TimeSpan.Zero);
 
@@ -38,9 +41,7 @@ public sealed class FleetSimulationTests(ITestOutputHelper output)
 
     private SimulatedMonth Simulate(int agents, int lanes, int days)
     {
-        var seed = Random.Shared.Next();
-        output.WriteLine($"seed {seed}");
-        var random = new Random(seed);
+        var random = new Random(Seed);
         var clock = Stopwatch.StartNew();
         var month = new FleetSimulation(Fleet(agents, lanes), Start, unit => DurationOf(unit, random), unit => unit.Rpo * 0.6 * random.NextDouble()).Run(Start, TimeSpan.FromDays(days));
         output.WriteLine($"{month.RunsTotal} runs in {clock.Elapsed.TotalSeconds:F1} s; missed by priority: {string.Join(", ", month.Missed)}");
