@@ -29,19 +29,19 @@ internal sealed class Repacker(OpenVault vault, PrunePlan plan, IProgress<VaultP
         await using var data = new PackWriter(vault.Store, session, ObjectKind.DataPack, DataPackBytes, cancel);
         await using var meta = new PackWriter(vault.Store, session, ObjectKind.MetaPack, MetaPackBytes, cancel);
         var counter = new ProgressCounter(progress, "repacking", packs.Count, plan.BytesRepacked);
-        var idle = new ConcurrentBag<Mover>();
+        var idle = new ConcurrentStack<Mover>();
         try
         {
             await Parallel.ForEachAsync(packs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (pack, inner) =>
             {
-                if (!idle.TryTake(out var mover)) mover = new Mover(this, data, meta);
+                if (!idle.TryPop(out var mover)) mover = new Mover(this, data, meta);
                 try
                 {
                     await mover.MoveAsync(pack, inner).ConfigureAwait(false);
                 }
                 finally
                 {
-                    idle.Add(mover);
+                    idle.Push(mover);
                 }
 
                 counter.Done(pack.StoredBytes);

@@ -8,10 +8,11 @@ namespace Backup.Vault.Replicating;
 /// </summary>
 internal sealed class CopyBuffers(int bytesEach)
 {
-    private readonly ConcurrentBag<byte[]> _idle = [];
+    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
+    private readonly ConcurrentStack<byte[]> _idle = [];
 
     /// <summary>A buffer whose content is whatever was in it.</summary>
-    public byte[] Rent() => _idle.TryTake(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(bytesEach);
+    public byte[] Rent() => _idle.TryPop(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(bytesEach);
 
-    public void Return(byte[] buffer) => _idle.Add(buffer);
+    public void Return(byte[] buffer) => _idle.Push(buffer);
 }

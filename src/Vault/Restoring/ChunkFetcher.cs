@@ -29,8 +29,9 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     private const int GapBytesMax = 256 * 1024;
 
     /// <summary>Kept from one fetch to the next: their buffers are megabytes each.</summary>
-    private readonly ConcurrentBag<Worker> _idle = [];
-    private readonly ConcurrentBag<byte[]> _buffers = [];
+    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
+    private readonly ConcurrentStack<Worker> _idle = [];
+    private readonly ConcurrentStack<byte[]> _buffers = [];
 
     private readonly record struct Want(ChunkLocation Location, int Number);
 
@@ -75,14 +76,14 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         {
             // While one is decoded the store is at work at the next.
             for (var ahead = frame.Run; ahead < Math.Min(frame.Run + parallelism, runs.Count); ahead++) runs[ahead].Begin(store, cancel);
-            if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor, idKey);
+            if (!_idle.TryPop(out var worker)) worker = new Worker(store, decryptor, idKey);
             try
             {
                 await worker.ReadAsync(found, frame.Wants, runs[frame.Run], wanted, sink, inner).ConfigureAwait(false);
             }
             finally
             {
-                _idle.Add(worker);
+                _idle.Push(worker);
             }
 
             runs[frame.Run].FrameDone();
@@ -92,7 +93,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
 
     public void Dispose()
     {
-        while (_idle.TryTake(out var worker)) worker.Dispose();
+        while (_idle.TryPop(out var worker)) worker.Dispose();
     }
 
     /// <summary>In the order in which they are stored.</summary>

@@ -29,8 +29,9 @@ public sealed class SnapshotWriter : IAsyncDisposable
     private readonly WriterOptions _options;
     private readonly PackWriter _dataPacks, _metaPacks;
     private readonly TreeWriter _trees;
+    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
     private readonly ConcurrentStack<ContentLane> _idleLanes = [];
-    private readonly ConcurrentBag<ContentLane> _allLanes = [];
+    private readonly ConcurrentStack<ContentLane> _allLanes = [];
     private readonly SemaphoreSlim _indexing = new(1);
     private readonly HashSet<ObjectName> _ownPacks = [];
     private readonly MarkSet _marksAtStart;
@@ -195,7 +196,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         if (!_idleLanes.TryPop(out var lane))
         {
             lane = new ContentLane(this, _dataPacks, _options);
-            _allLanes.Add(lane);
+            _allLanes.Push(lane);
         }
 
         try

@@ -16,7 +16,7 @@ internal readonly record struct FrameInBlock(int Ordinal, int FirstChunk, int Of
 /// </summary>
 internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor, int parallelism) : IDisposable
 {
-    private readonly ConcurrentBag<Checker> _idle = [];
+    private readonly ConcurrentStack<Checker> _idle = [];
 
     internal VaultSecrets Secrets => decryptor.Secrets;
 
@@ -27,7 +27,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
         var first = int.MaxValue;
         Parallel.ForEach(frames, new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel }, frame =>
         {
-            if (!_idle.TryTake(out var checker)) checker = new Checker(store, decryptor);
+            if (!_idle.TryPop(out var checker)) checker = new Checker(store, decryptor);
             try
             {
                 checker.Check(pack, header, directory, frame, block.Span.Slice(frame.Offset, frame.StoredBytes));
@@ -41,7 +41,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
             }
             finally
             {
-                _idle.Add(checker);
+                _idle.Push(checker);
             }
         });
         return problem;
@@ -49,7 +49,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
 
     public void Dispose()
     {
-        while (_idle.TryTake(out var checker)) checker.Dispose();
+        while (_idle.TryPop(out var checker)) checker.Dispose();
     }
 
     private sealed class Checker(IObjectStore store, PackDecryptor decryptor) : IDisposable

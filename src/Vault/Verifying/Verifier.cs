@@ -160,15 +160,15 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     {
         var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => lengths[p]));
         using var checkers = request.Depth == VerifyDepth.Data ? new FrameCheckers(store, new PackDecryptor(vault!.Secrets), request.Parallelism) : null;
-        var idle = new ConcurrentBag<PackCheck>();
+        var idle = new ConcurrentStack<PackCheck>();
         await Parallel.ForEachAsync(due, Options(cancel), async (name, inner) =>
         {
-            if (!idle.TryTake(out var pack)) pack = new PackCheck(store, checkers);
+            if (!idle.TryPop(out var pack)) pack = new PackCheck(store, checkers);
             var length = lengths[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")
                 : await pack.CheckAsync(name, (int)length, _indexed.TryGetValue(name, out var indexed) ? indexed.Directory : null, inner).ConfigureAwait(false);
-            idle.Add(pack);
+            idle.Push(pack);
             Interlocked.Add(ref _bytes, length);
             Interlocked.Increment(ref _read);
             if (problem is null) _verified.Add(name);
