@@ -2,8 +2,10 @@ using System.Security.Cryptography;
 using System.Text;
 using Backup.Vault.Chunking;
 using Backup.Vault.Encryption;
+using Backup.Vault.Pruning;
 using Backup.Vault.Snapshots;
 using Backup.Vault.Storage;
+using Backup.Vault.Verifying;
 
 namespace Backup.Vault.Testing;
 
@@ -30,6 +32,7 @@ public static class GoldenVault
         await administration.RotateAsync(default);
         var rotated = await OpenVault.OpenAsync(store, keys.BackupKey, TimeProvider.System, default);
         await BackupAsync(rotated, 2, first.Id);
+        await AddMarksAndLedgerAsync(store, keys.RestoreKey);
         var reading = await OpenVault.OpenAsync(store, keys.RestoreKey, TimeProvider.System, default);
         await File.WriteAllTextAsync(Path.Combine(folder, "expected.txt"), await DescribeAsync(reading));
     }
@@ -46,7 +49,28 @@ public static class GoldenVault
             await DescribeAsync(reader, snapshot.Root!.Value, "", text);
         }
 
+        foreach (var mark in (await MarkSet.LoadAsync(vault.Store, vault.Id, default)).Marks.Values.OrderBy(m => m.Pack.Hash))
+            text.Append($"marked {mark.Pack} {mark.MarkedAt:O} deleted {mark.DeletedAt:O}\n");
+        var ledger = await Ledger.LoadAsync(vault.Store, vault.Id, DateTimeOffset.MaxValue, default);
+        foreach (var pack in (await StoreReading.ListPacksAsync(vault.Store, default)).Keys.OrderBy(p => p.Hash))
+            text.Append($"verified {pack} {ledger.LastVerified(pack, VerifyDepth.Hashes):O} data {ledger.LastVerified(pack, VerifyDepth.Data):O}\n");
         return text.ToString();
+    }
+
+    /// <summary>Every pack verified by hashes, a day later half of them by their data; one pack marked, and one that a sweep has deleted.</summary>
+    private static async Task AddMarksAndLedgerAsync(FileSystemObjectStore store, VaultKey key)
+    {
+        var time = new ManualTime();
+        var vault = await OpenVault.OpenAsync(store, key, time, default);
+        await Verifier.VerifyAsync(vault, new VerifyRequest { Depth = VerifyDepth.Hashes }, null, default);
+        time.Advance(TimeSpan.FromDays(1));
+        await Verifier.VerifyAsync(vault, new VerifyRequest { Depth = VerifyDepth.Data, SamplePercent = 50 }, null, default);
+        PruneMark[] marks =
+        [
+            new((await StoreReading.ListPacksAsync(store, default)).Keys.OrderBy(p => p.Hash).First(), time.GetUtcNow(), null),
+            new(ObjectName.For(ObjectKind.DataPack, "a pack that is gone"u8), time.GetUtcNow(), time.GetUtcNow().AddDays(20)),
+        ];
+        foreach (var content in MarkSet.ToObjects(vault.Id, marks)) await store.CreateAsync(ObjectName.For(ObjectKind.PruneMarks, content), content, default);
     }
 
     private static async Task DescribeAsync(Restoring.VaultReader reader, TreeId tree, string path, StringBuilder text)

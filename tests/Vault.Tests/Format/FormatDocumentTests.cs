@@ -34,6 +34,10 @@ public sealed class FormatDocumentTests
             Describe(reader, s.Root, "", text);
         }
 
+        foreach (var (pack, marked, deleted) in reader.Marks().OrderBy(m => m.Pack.Split('/')[2], StringComparer.Ordinal)) text.Append($"marked {pack} {marked:O} deleted {deleted:O}\n");
+        foreach (var packs in reader.Ledger().GroupBy(l => l.Pack).OrderBy(l => l.Key.Split('/')[2], StringComparer.Ordinal))
+            text.Append($"verified {packs.Key} {packs.Max(l => l.Hashes > l.Data ? l.Hashes : l.Data):O} data {packs.Max(l => l.Data):O}\n");
+
         text.ToString().ShouldBe(await File.ReadAllTextAsync(Path.Combine(Golden, "expected.txt"), Cancel));
     }
 

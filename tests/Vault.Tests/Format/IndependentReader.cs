@@ -248,6 +248,28 @@ internal sealed class IndependentReader
         .OrderByDescending(k => k.Keyring.Generation)
         .First();
 
+    // ---- Marks and ledger
+
+    internal IEnumerable<(string Pack, DateTimeOffset Marked, DateTimeOffset? Deleted)> Marks() => Notes("marks", read =>
+        (PackName(read), DateTimeOffset.FromUnixTimeMilliseconds(read.I64()), read.I64() is var at && at == long.MinValue ? (DateTimeOffset?)null : DateTimeOffset.FromUnixTimeMilliseconds(at)));
+
+    internal IEnumerable<(string Pack, DateTimeOffset Hashes, DateTimeOffset Data)> Ledger() => Notes("ledger", read =>
+        (PackName(read), DateTimeOffset.FromUnixTimeMilliseconds(read.I64()), DateTimeOffset.FromUnixTimeMilliseconds(read.I64())));
+
+    private IEnumerable<T> Notes<T>(string folder, Func<Bytes, T> parse) => Objects(_store, folder).SelectMany(o =>
+    {
+        var read = new Bytes(o.Content[24..]);
+        T[] notes = [.. Enumerable.Range(0, (int)read.Varint()).Select(_ => parse(read))];
+        return read.Rest().Length == 0 ? notes : throw new InvalidDataException($"{o.Name} has more than it says.");
+    });
+
+    private static string PackName(Bytes read)
+    {
+        var folder = read.U8() == 3 ? "data" : "meta";
+        var hash = Convert.ToHexStringLower(read.Raw(32));
+        return $"{folder}/{hash[..2]}/{hash}";
+    }
+
     // ---- Cryptography
 
     private static byte[] Derive(byte[] secret, byte[] salt, string purpose) => HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, 32, salt, Encoding.ASCII.GetBytes(purpose));
