@@ -94,7 +94,7 @@ public sealed class RestoreStore(CatalogDatabase database, AuditTrail audit, Tim
 
                 if (!RunStates.Allows(restore.State, state))
                 {
-                    throw new CatalogException(CatalogFault.NotAllowed, $"Restore {id} is {restore.State} and cannot end as {state}.", "It was never ordered.");
+                    throw new CatalogException(CatalogFault.NotAllowed, $"Restore {id} is {restore.State.Word()} and cannot end as {state.Word()}.", "It was never ordered.");
                 }
 
                 await session.ExecuteAsync(

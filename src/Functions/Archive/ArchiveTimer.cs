@@ -35,14 +35,26 @@ public sealed class ArchiveTimer(PolicyDocument policy, IArchiveTier tier, Archi
 
             foreach (var copies in await archive.ListReleasableAsync(cancel).ConfigureAwait(false))
             {
-                var place = ArchivePlace.At(copies.Place);
-                await tier.RemoveCopiesAsync(place, copies.Packs, cancel).ConfigureAwait(false);
-                await archive.MarkReleasedAsync(copies.Restore, copies.Packs.Count, cancel).ConfigureAwait(false);
+                await ReleaseAsync(copies, cancel).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (e is CatalogException { IsTransient: true } or ControlPlaneException)
+        catch (CatalogException e) when (e.IsTransient)
         {
             // Nothing is lost but an hour's price of the copies.
+            Log.ArchiveSkipped(logger, e.Message.Split('\n')[0]);
+        }
+    }
+
+    private async Task ReleaseAsync(ReleasableCopies copies, CancellationToken cancel)
+    {
+        try
+        {
+            await tier.RemoveCopiesAsync(ArchivePlace.At(copies.Place), copies.Packs, cancel).ConfigureAwait(false);
+            await archive.MarkReleasedAsync(copies.Restore, copies.Packs.Count, cancel).ConfigureAwait(false);
+        }
+        catch (ControlPlaneException e)
+        {
+            // A tier that left the settings refuses for ever: it must not keep the copies of all others, which are paid for.
             Log.ArchiveSkipped(logger, e.Message.Split('\n')[0]);
         }
     }

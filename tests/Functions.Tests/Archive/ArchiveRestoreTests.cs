@@ -271,6 +271,27 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Timer_OneStorageRefuses_CopiesOfTheOthersGoAllTheSame()
+    {
+        await using var app = await StartAsync(packs: 2);
+        foreach (var pack in Packs(2))
+        {
+            app.Agent.Surveyed = [pack];
+            var id = await PlanAsync(app, slot: pack[^1..]);
+            await StartAsync(app, id, "standard");
+            await FinishAsync(app, id, 1, pack);
+        }
+
+        await app.ExecuteAsync("update archive_restore set copies_kept_until = now() - interval '1 second'");
+        app.Archive.RemovalFails = packs => packs.Contains(Packs(2)[0]) ? new ControlPlaneException(ControlPlaneFault.Settings, "The tier has no storage.", "Set it.") : null;
+        await TickAsync(app);
+        app.Archive.Removed.ShouldBe([Packs(2)[1]]);
+        app.Archive.RemovalFails = _ => null;
+        await TickAsync(app);
+        app.Archive.Removed.ShouldBe([Packs(2)[1], Packs(2)[0]]);
+    }
+
+    [Fact]
     public async Task Timer_OrchestrationIsGone_TheRestoreIsEnded()
     {
         await using var app = await StartAsync(packs: 1, asset: "voids");

@@ -17,6 +17,9 @@ internal sealed class ScriptedArchive : IArchiveTier
     /// <summary>The next looks fail.</summary>
     public ControlPlaneException? Refusal { get; set; }
 
+    /// <summary>Why copies of these packs cannot be removed; null when they can.</summary>
+    public Func<IReadOnlyList<string>, ControlPlaneException?> RemovalFails { get; set; } = _ => null;
+
     public int Looks;
 
     public void Add(string pack, long bytes, ArchivePresence presence = ArchivePresence.Archived) => _packs[pack] = new ArchivedPackState(bytes, presence);
@@ -48,6 +51,11 @@ internal sealed class ScriptedArchive : IArchiveTier
 
     public Task RemoveCopiesAsync(ArchivePlace place, IReadOnlyList<string> packs, CancellationToken cancel)
     {
+        if (RemovalFails(packs) is { } refusal)
+        {
+            return Task.FromException(refusal);
+        }
+
         foreach (var pack in packs)
         {
             Removed.Enqueue(pack);
