@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Reflection;
@@ -64,6 +65,12 @@ internal static class Backupctl
     internal static RootCommand CreateRoot(CliContext context)
     {
         var root = new RootCommand("Encrypted, deduplicated backups: the operator's tool.");
+        foreach (var windows in (string[])["/h", "/?"])
+        {
+            // Here these are paths, and completion would offer them.
+            root.Options.OfType<HelpOption>().Single().Aliases.Remove(windows);
+        }
+
         root.Options.Add(context.Json);
         root.Options.Add(context.Quiet);
         foreach (var command in (Command[])

@@ -66,7 +66,13 @@ public sealed class HelpTests : IDisposable
 
         result.Out.Split('\n').ShouldContain("verify");
         result.Out.Split('\n').ShouldContain("rebuild-index");
+        result.Out.ShouldNotContain("/");
     }
+
+    [Theory]
+    [InlineData("/h")]
+    [InlineData("/?")]
+    public async Task HelpTheWindowsWay_IsAWordLikeAnyOther(string word) => (await _bench.RunAsync("completion", word)).ShouldEnd(ExitCode.Usage).Error.ShouldContain(word);
 
     public void Dispose() => _bench.Dispose();
 
