@@ -25,13 +25,11 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     private readonly IServiceScopeFactory _scopes;
     private readonly IExceptionPropertiesProvider? _exceptionProperties;
     private readonly DurableMetrics _metrics;
-    private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly WakeSignal _signal;
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly ClaimLoop _loop;
     private readonly Action _wake;
     private readonly Capacity _capacity;
-    private Task? _loop;
 
     public ActivityDispatcher(
         DurableHub hub,
@@ -55,17 +53,17 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
         _scopes = scopes;
         _exceptionProperties = exceptionProperties;
         _metrics = metrics;
-        _time = time;
         _logger = logger;
         _signal = new WakeSignal(time);
         _wake = _signal.Wake;
         _capacity = new Capacity(Math.Max(1, options.Concurrency.MaximumConcurrentActivityWorkItems), _signal);
+        _loop = new ClaimLoop(hub, ClaimAsync, _signal, time, logger);
     }
 
     public void Start()
     {
         _hub.Feed.ActivitiesWaiting += _wake;
-        _loop = Task.Run(ClaimUntilStoppedAsync);
+        _loop.Start();
     }
 
     public void Wake() => _signal.Wake();
@@ -90,61 +88,26 @@ internal sealed class ActivityDispatcher : IAsyncDisposable
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         _hub.Feed.ActivitiesWaiting -= _wake;
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_loop is not null)
-        {
-            await _loop.ConfigureAwait(false);
-        }
-
+        await _loop.StopAsync().ConfigureAwait(false);
         await _capacity.DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_loop is not null)
-        {
-            await _loop.ConfigureAwait(false);
-        }
-
-        _stopping.Dispose();
+        await _loop.DisposeAsync().ConfigureAwait(false);
         _signal.Dispose();
     }
 
-    private async Task ClaimUntilStoppedAsync()
+    /// <returns>As <see cref="ClaimLoop"/> wants it: null to look again at once, otherwise when the next is ready.</returns>
+    private async Task<DateTime?> ClaimAsync()
     {
-        var failures = 0;
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                var granted = _capacity.Reserve(_capacity.Max);
-                var claims = granted == 0
-                    ? []
-                    : await ClaimAsync(granted).ConfigureAwait(false);
-                failures = 0;
-
-                _capacity.Return(granted - claims.Count);
-                Run(claims, unused: 0);
-                if (granted == 0 || claims.Count < granted)
-                {
-                    await _signal.WaitAsync(_hub.PollInterval, null, _stopping.Token).ConfigureAwait(false);
-                }
-            }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception exception) when (DurableDatabase.IsTransient(exception))
-            {
-                if (failures++ == 0)
-                {
-                    StoreLog.ClaimFailed(_logger, exception.Message);
-                }
-
-                await Task.Delay(TimeSpan.FromMilliseconds(200), _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
+        var granted = _capacity.Reserve(_capacity.Max);
+        var claims = granted == 0
+            ? []
+            : await ClaimAsync(granted).ConfigureAwait(false);
+        _capacity.Return(granted - claims.Count);
+        Run(claims, unused: 0);
+        return granted > 0 && claims.Count == granted ? null : DateTime.MaxValue; // The end of an activity wakes the loop.
     }
 
     private async Task<IReadOnlyList<ActivityClaim>> ClaimAsync(int granted)

@@ -24,11 +24,10 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
     private readonly ILogger _logger;
     private readonly StateCache _cache = new();
     private readonly WakeSignal _signal;
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly ClaimLoop _loop;
     private readonly Action<DateTime?> _wakeAt;
     private readonly Capacity _capacity;
     private volatile bool _othersWait;
-    private Task? _loop;
 
     public OrchestrationDispatcher(
         DurableHub hub,
@@ -55,6 +54,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
         _logger = logger;
         _signal = new WakeSignal(time);
         _capacity = new Capacity(turnsMax, _signal);
+        _loop = new ClaimLoop(hub, ClaimAsync, _signal, time, logger);
         _wakeAt = _signal.WakeAt;
     }
 
@@ -66,7 +66,7 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
             _hub.Committer.Keeper = this;
         }
 
-        _loop = Task.Run(ClaimUntilStoppedAsync);
+        _loop.Start();
     }
 
     public void Wake() => _signal.Wake();
@@ -112,58 +112,17 @@ internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
             _hub.Committer.Keeper = null;
         }
 
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_loop is not null)
-        {
-            await _loop.ConfigureAwait(false);
-        }
-
+        await _loop.StopAsync().ConfigureAwait(false);
         await _capacity.DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        if (_loop is not null)
-        {
-            await _loop.ConfigureAwait(false);
-        }
-
-        _stopping.Dispose();
+        await _loop.DisposeAsync().ConfigureAwait(false);
         _signal.Dispose();
     }
 
-    private async Task ClaimUntilStoppedAsync()
-    {
-        var failures = 0;
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                var next = await ClaimAsync().ConfigureAwait(false);
-                failures = 0;
-                if (next is { } until)
-                {
-                    await _signal.WaitAsync(_hub.PollInterval, until, _stopping.Token).ConfigureAwait(false);
-                }
-            }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception exception) when (DurableDatabase.IsTransient(exception))
-            {
-                if (failures++ == 0)
-                {
-                    StoreLog.ClaimFailed(_logger, exception.Message);
-                }
-
-                await Task.Delay(TimeSpan.FromMilliseconds(200), _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
-
-    /// <returns>Null: look again at once; else when the next instance is ready, at the latest at the end of time.</returns>
+    /// <returns>As <see cref="ClaimLoop"/> wants it: null to look again at once, otherwise when the next is ready.</returns>
     private async Task<DateTime?> ClaimAsync()
     {
         var free = _capacity.Free;
