@@ -1,5 +1,4 @@
 using Backup.Agent.Journal;
-using Backup.Agent.Work;
 using Backup.AgentApi;
 using Microsoft.Extensions.Logging;
 
@@ -35,25 +34,19 @@ internal sealed class JobBook : IDisposable
     /// <summary>Starts without an orderly end after which a job counts as what kills the agent.</summary>
     public const int AttemptsMax = 5;
 
-    /// <summary>A job that has waited this long comes before newer ones of the next higher priority.</summary>
-    public static readonly TimeSpan RankedUpAfter = TimeSpan.FromHours(1);
-
-    private const long CompactAboveBytes = 1 << 20;
-
     private readonly Lock _gate = new();
     private readonly Dictionary<OrderId, Job> _jobs = [];
-    private readonly LinkedList<Job> _queue = [];
-    private readonly SemaphoreSlim _queued = new(0);
+    private readonly JobQueue _queue;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly RecordLog _journal;
-    private long _bytesAfterCompaction;
+    private readonly JobJournal _journal;
 
     private JobBook(string journalFile, TimeProvider time, ILogger log)
     {
         _time = time;
         _log = log;
-        _journal = RecordLog.Open(journalFile, bytes => JobHistory.Apply(JobRecord.Parse(bytes.Span), _jobs));
+        _queue = new JobQueue(time);
+        _journal = new JobJournal(journalFile, _jobs, time, log);
         var unfinished = _jobs.Values.Where(j => !j.State.IsFinal()).OrderBy(j => j.AcceptedAt).ToList();
         foreach (var job in unfinished)
         {
@@ -62,7 +55,7 @@ internal sealed class JobBook : IDisposable
                 job.PutBack(countsAsAttempt: true);
             }
 
-            Enqueue(job);
+            _queue.Add(job);
         }
 
         JobLog.JournalOpened(log, _jobs.Count, unfinished.Count, _journal.TornBytes);
@@ -102,18 +95,18 @@ internal sealed class JobBook : IDisposable
                 }
 
                 var now = _time.GetUtcNow();
-                Append(JobHistory.Accepted(claim, now, payload));
+                _journal.Append(JobHistory.Accepted(claim, now, payload));
                 earlier = new Job(claim, now) { Payload = payload };
                 _jobs.Add(claim.OrderId, earlier);
                 taken?.Invoke(verdict);
-                Enqueue(earlier);
+                _queue.Add(earlier);
                 return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier.State });
             }
 
             if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
             {
                 // The same job with a fresh credential: the old one may expire before the job's turn comes.
-                Append(Record(JobRecordKind.Renewed, earlier) with { Payload = JobRecord.Write(payload) });
+                _journal.Append(_journal.Record(JobRecordKind.Renewed, earlier) with { Payload = JobRecord.Write(payload) });
                 earlier.Payload = payload;
             }
 
@@ -128,10 +121,10 @@ internal sealed class JobBook : IDisposable
     {
         while (true)
         {
-            await _queued.WaitAsync(stopping).ConfigureAwait(false);
+            await _queue.WaitForTurnAsync(stopping).ConfigureAwait(false);
             lock (_gate)
             {
-                if (NextLocked() is not { } job)
+                if (_queue.Next() is not { } job)
                 {
                     continue; // It was cancelled while it waited.
                 }
@@ -146,14 +139,18 @@ internal sealed class JobBook : IDisposable
                 if (job is { IsCancelRequested: true, StartedAt: null })
                 {
                     _queue.Remove(job);
-                    EndLocked(job, CancelledReport(job));
+                    EndLocked(job, JobEndings.Cancelled(job, _time.GetUtcNow()));
                     continue;
                 }
 
-                if (!TryAppend(Record(JobRecordKind.Started, job), out var failure))
+                try
                 {
-                    _queued.Release();
-                    throw failure;
+                    _journal.Append(_journal.Record(JobRecordKind.Started, job));
+                }
+                catch (IOException)
+                {
+                    _queue.GiveTurnBack();
+                    throw;
                 }
 
                 _queue.Remove(job);
@@ -192,7 +189,7 @@ internal sealed class JobBook : IDisposable
         {
             job.EndAttempt();
             job.PutBack(countsAsAttempt: false);
-            JournalOrWarn(Record(JobRecordKind.Interrupted, job));
+            _journal.AppendOrWarn(_journal.Record(JobRecordKind.Interrupted, job));
         }
     }
 
@@ -205,17 +202,17 @@ internal sealed class JobBook : IDisposable
         {
             if (!_jobs.TryGetValue(id, out var job))
             {
-                return Unknown(id);
+                return JobEndings.Unknown(id);
             }
 
             if (!job.State.IsFinal() && !job.IsCancelRequested)
             {
-                Append(Record(JobRecordKind.CancelRequested, job));
+                _journal.Append(_journal.Record(JobRecordKind.CancelRequested, job));
                 _ = job.RequestCancel();
                 if (job is { State: JobState.Queued, StartedAt: null })
                 {
                     _queue.Remove(job);
-                    EndLocked(job, CancelledReport(job));
+                    EndLocked(job, JobEndings.Cancelled(job, _time.GetUtcNow()));
                 }
             }
 
@@ -234,7 +231,7 @@ internal sealed class JobBook : IDisposable
 
         if (job is null)
         {
-            return Unknown(id);
+            return JobEndings.Unknown(id);
         }
 
         try
@@ -261,26 +258,6 @@ internal sealed class JobBook : IDisposable
         }
     }
 
-    /// <summary>The report of a job that somebody stopped.</summary>
-    /// <param name="job">Which.</param>
-    /// <param name="left">What it leaves behind, as a sentence; null when nothing.</param>
-    public JobReport CancelledReport(Job job, string? left = null) => job.Report() with
-    {
-        State = JobState.Cancelled,
-        Progress = null,
-        EndedAt = _time.GetUtcNow(),
-        Failure = new Failure { Code = FailureCode.Cancelled, Message = "The job was cancelled.", Hint = "Order it again under a new id if it is wanted after all." }.Leaving(left),
-    };
-
-    /// <summary>The report of a job that killed the agent too often, or that somebody stopped after such deaths.</summary>
-    /// <inheritdoc cref="CancelledReport"/>
-    public JobReport GivenUpReport(Job job, string? left) => job.IsCancelRequested ? CancelledReport(job, left) : job.Report() with
-    {
-        State = JobState.Failed,
-        EndedAt = _time.GetUtcNow(),
-        Failure = GaveUp(job).Leaving(left),
-    };
-
     /// <summary>Forgets what nobody may ask for any more, and the steps and credentials of what has ended.</summary>
     internal void Compact()
     {
@@ -288,8 +265,7 @@ internal sealed class JobBook : IDisposable
         {
             var now = _time.GetUtcNow();
             var kept = _jobs.Values.Where(j => !IsForgettable(j, now)).OrderBy(j => j.AcceptedAt).ToList();
-            _journal.Replace(kept.SelectMany(JobHistory.RecordsOf).Select(r => r.ToBytes()));
-            _bytesAfterCompaction = _journal.Length;
+            _journal.Replace(kept);
             foreach (var id in _jobs.Keys.Except(kept.Select(j => j.OrderId)).ToList())
             {
                 _jobs.Remove(id);
@@ -300,44 +276,22 @@ internal sealed class JobBook : IDisposable
     public void Dispose()
     {
         _journal.Dispose();
-        _queued.Dispose();
+        _queue.Dispose();
     }
 
     private static bool IsForgettable(Job job, DateTimeOffset now) =>
         job.Final is { } final && final.EndedAt + KeptFor < now && job.Claim.AcceptableUntil < now;
 
-    private static Failure GaveUp(Job job) => new()
-    {
-        Code = FailureCode.Interrupted,
-        Message = $"The agent died {job.Attempts} times while it worked on this job.",
-        Hint = "The agent's log and the system's log (out of memory?) around those times say why. Order again under a new id.",
-    };
-
-    private static JobReport Unknown(OrderId id) => new() { OrderId = id, State = JobState.Unknown };
-
-    private void Enqueue(Job job)
-    {
-        _queue.AddLast(job);
-        _queued.Release();
-    }
-
-    /// <summary>The most urgent job, of several the one that came first. Waiting raises a job's rank, so that none waits for ever.</summary>
-    private Job? NextLocked()
-    {
-        var now = _time.GetUtcNow();
-        return _queue.MaxBy(job => job.PriorityRank + ((now - job.AcceptedAt) / RankedUpAfter));
-    }
-
     private void EndLocked(Job job, JobReport report)
     {
-        JournalOrWarn(Record(JobRecordKind.Ended, job) with { Report = report });
+        _journal.AppendOrWarn(_journal.Record(JobRecordKind.Ended, job) with { Report = report });
         if (job.State == JobState.Queued && report.State.HasResult())
         {
             throw new InvalidOperationException("A job that never ran has no result.");
         }
 
         job.End(report);
-        if (_journal.Length >= Math.Max(CompactAboveBytes, 2 * _bytesAfterCompaction))
+        if (_journal.IsWorthCompacting)
         {
             CompactOrWarn();
         }
@@ -354,31 +308,4 @@ internal sealed class JobBook : IDisposable
             JobLog.CompactionFailed(_log, e); // The journal in use is whole; the next end tries again.
         }
     }
-
-    private void JournalOrWarn(JobRecord record)
-    {
-        if (!TryAppend(record, out var failure))
-        {
-            JobLog.JournalWriteFailed(_log, record.OrderId.Value, record.Kind, failure);
-        }
-    }
-
-    private bool TryAppend(JobRecord record, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out IOException? failure)
-    {
-        try
-        {
-            Append(record);
-            failure = null;
-            return true;
-        }
-        catch (IOException e)
-        {
-            failure = e;
-            return false;
-        }
-    }
-
-    private void Append(JobRecord record) => _journal.Append(record.ToBytes());
-
-    private JobRecord Record(JobRecordKind kind, Job job) => new() { Kind = kind, OrderId = job.OrderId, At = _time.GetUtcNow() };
 }

@@ -40,7 +40,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
         var operation = job.Claim.Operation;
         if (started.IsGivenUp)
         {
-            book.End(job, book.GivenUpReport(job, work.Abandon(job.OrderId, started.Payload)));
+            book.End(job, JobEndings.GivenUp(job, time.GetUtcNow(), work.Abandon(job.OrderId, started.Payload)));
             JobLog.GivenUp(log, job.OrderId.Value, operation, job.Attempts);
             return;
         }
@@ -53,7 +53,7 @@ internal sealed class JobRunner(JobBook book, IOrderWork work, int concurrentJob
         }
         catch (OperationCanceledException) when (job.IsCancelRequested)
         {
-            book.End(job, book.CancelledReport(job, work.Abandon(job.OrderId, started.Payload)));
+            book.End(job, JobEndings.Cancelled(job, time.GetUtcNow(), work.Abandon(job.OrderId, started.Payload)));
             JobLog.Ended(log, job.OrderId.Value, operation, JobState.Cancelled);
             return;
         }

@@ -134,7 +134,7 @@ public sealed class JobBookTests : IDisposable
         }
 
         using var again = Open();
-        _time.Advance(3.5 * JobBook.RankedUpAfter);
+        _time.Advance(3.5 * JobQueue.RankedUpAfter);
         var late = Orders.Backup() with { Priority = JobPriority.Urgent };
         again.Accept(Orders.Claim("late", late), late).ShouldNotBeNull();
         var order = new List<string>();
@@ -179,7 +179,7 @@ public sealed class JobBookTests : IDisposable
         var given = await last.StartNextAsync(_cancel);
         (given.Job.OrderId.Value, given.IsGivenUp).ShouldBe(("poison", true));
         given.Payload.ShouldBeOfType<BackupOrder>();
-        last.End(given.Job, last.GivenUpReport(given.Job, "A file is left."));
+        last.End(given.Job, JobEndings.GivenUp(given.Job, _time.GetUtcNow(), "A file is left."));
         var report = await last.WaitAsync(OrderId.Parse("poison"), TimeSpan.Zero, _cancel);
         (report.State, report.Failure!.Code).ShouldBe((JobState.Failed, FailureCode.Interrupted));
         report.Failure.Message.ShouldEndWith(" A file is left.");
@@ -196,7 +196,7 @@ public sealed class JobBookTests : IDisposable
         last.Cancel(OrderId.Parse("poison")).State.ShouldBe(JobState.Queued);
         var given = await last.StartNextAsync(_cancel);
         given.IsGivenUp.ShouldBeTrue();
-        last.End(given.Job, last.GivenUpReport(given.Job, null));
+        last.End(given.Job, JobEndings.GivenUp(given.Job, _time.GetUtcNow(), null));
         (await last.WaitAsync(OrderId.Parse("poison"), TimeSpan.Zero, _cancel)).State.ShouldBe(JobState.Cancelled);
     }
 
@@ -233,7 +233,7 @@ public sealed class JobBookTests : IDisposable
         Accept(again, "order-2");
         var stopped = await again.StartNextAsync(_cancel);
         (stopped.Job.OrderId.Value, stopped.Stop.IsCancellationRequested).ShouldBe(("order-1", true));
-        again.End(stopped.Job, again.CancelledReport(stopped.Job, "A file is left."));
+        again.End(stopped.Job, JobEndings.Cancelled(stopped.Job, _time.GetUtcNow(), "A file is left."));
         var report = await again.WaitAsync(OrderId.Parse("order-1"), TimeSpan.Zero, _cancel);
         (report.State, report.Failure!.Message).ShouldBe((JobState.Cancelled, "The job was cancelled. A file is left."));
         (await again.StartNextAsync(_cancel)).Job.OrderId.Value.ShouldBe("order-2");
