@@ -154,49 +154,40 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
 
     private static Made Result(BackupOrder order, VaultId vault, BackupOutcome outcome)
     {
-        var unreadable = outcome.Problems.Where(p => p.MakesPartial).ToList();
-        var result = new BackupResult
-        {
-            SnapshotId = outcome.SnapshotId.ToString(),
-            Asset = order.Asset,
-            SourceKind = order.SourceKind,
-            VaultId = vault.ToString(),
-            StartedAt = outcome.StartedAt,
-            EndedAt = outcome.ConsistentAt,
-            BytesRead = outcome.Statistics.BytesRead,
-            BytesNew = outcome.Statistics.BytesNew,
-            BytesStored = outcome.Statistics.BytesStored,
-            FilesTotal = outcome.ItemsTotal,
-            FilesUnreadableTotal = outcome.ItemsUnreadable,
-            ConsistencyPoint = Translate(outcome.ConsistencyPoint, outcome.RestorePoint),
-            FilesUnreadable = [.. unreadable.Take(BackupResult.FilesUnreadableListed).Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })],
-        };
-        return new Made(result, outcome.IsPartial, outcome.ConsistencyPoint?.ServerVersion ?? 0);
+        var made = Result(
+            order, vault, outcome.SnapshotId, outcome.StartedAt, outcome.ConsistentAt, outcome.Statistics, outcome.ItemsTotal, outcome.ItemsUnreadable, outcome.ConsistencyPoint, outcome.RestorePoint);
+        var unreadable = outcome.Problems.Where(p => p.MakesPartial).Take(BackupResult.FilesUnreadableListed);
+        return made with { Result = made.Result with { FilesUnreadable = [.. unreadable.Select(p => new UnreadableFile { Path = p.Path, Reason = p.Reason })] } };
     }
 
     /// <summary>
     /// The same result from the snapshot alone: the process died after the commit and before the report was journaled. What the
     /// snapshot seals from backup keys (paths) is not in it.
     /// </summary>
-    private static Made Result(BackupOrder order, VaultId vault, SnapshotInfo snapshot)
+    private static Made Result(BackupOrder order, VaultId vault, SnapshotInfo snapshot) => Result(
+        order, vault, snapshot.Id, snapshot.StartedAt, snapshot.ConsistentAt, snapshot.Statistics, snapshot.ItemsTotal, snapshot.ItemsUnreadable,
+        Sources.Postgres.ConsistencyPoint.Find(snapshot), snapshot.Tags.GetValueOrDefault(PostgresSource.RestorePointTag));
+
+    private static Made Result(
+        BackupOrder order, VaultId vault, SnapshotId snapshot, DateTimeOffset startedAt, DateTimeOffset consistentAt, WriterStatistics statistics, long items, long unreadable,
+        Sources.Postgres.ConsistencyPoint? point, string? restorePoint)
     {
-        var point = Sources.Postgres.ConsistencyPoint.Find(snapshot);
         var result = new BackupResult
         {
-            SnapshotId = snapshot.Id.ToString(),
+            SnapshotId = snapshot.ToString(),
             Asset = order.Asset,
             SourceKind = order.SourceKind,
             VaultId = vault.ToString(),
-            StartedAt = snapshot.StartedAt,
-            EndedAt = snapshot.ConsistentAt,
-            BytesRead = snapshot.Statistics.BytesRead,
-            BytesNew = snapshot.Statistics.BytesNew,
-            BytesStored = snapshot.Statistics.BytesStored,
-            FilesTotal = snapshot.ItemsTotal,
-            FilesUnreadableTotal = snapshot.ItemsUnreadable,
-            ConsistencyPoint = Translate(point, snapshot.Tags.GetValueOrDefault(PostgresSource.RestorePointTag)),
+            StartedAt = startedAt,
+            EndedAt = consistentAt,
+            BytesRead = statistics.BytesRead,
+            BytesNew = statistics.BytesNew,
+            BytesStored = statistics.BytesStored,
+            FilesTotal = items,
+            FilesUnreadableTotal = unreadable,
+            ConsistencyPoint = Translate(point, restorePoint),
         };
-        return new Made(result, snapshot.ItemsUnreadable > 0, point?.ServerVersion ?? 0);
+        return new Made(result, unreadable > 0, point?.ServerVersion ?? 0);
     }
 
     private static Made WithDump(Made backup, SnapshotInfo? dump) => dump is null ? backup : backup with
