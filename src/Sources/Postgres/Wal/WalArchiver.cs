@@ -55,19 +55,7 @@ public sealed class WalArchiver(TimeProvider clock)
                     "Two servers archive under one asset name, or this one was restored and went on under its old timeline. Give each its own asset.");
         }
 
-        var facts = new WalFacts
-        {
-            SystemIdentifier = cluster.SystemIdentifier,
-            Timeline = name.Timeline,
-            SegmentBytes = cluster.SegmentBytes,
-            MajorVersion = cluster.MajorVersion,
-            Origin = WalOrigin.Archive,
-            End = end,
-            FirstCommit = events.FirstCommit,
-            LastCommit = events.LastCommit,
-            RunSince = holdings.Latest?.RunSince ?? clock.GetUtcNow(),
-            Files = [stored],
-        };
+        var facts = WalFacts.Of(cluster, name.Timeline, WalOrigin.Archive, end, events, holdings.Latest?.RunSince ?? clock.GetUtcNow(), [stored]);
         await WalSnapshot.CommitAsync(writer, asset, facts, [(name.Text, content)], events, clock.GetUtcNow(), new Dictionary<string, string>(), cancel);
         return WalPushOutcome.Stored;
     }

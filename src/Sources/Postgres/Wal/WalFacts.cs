@@ -73,6 +73,21 @@ internal sealed record WalFacts
 
     internal required IReadOnlyList<WalFile> Files { get; init; }
 
+    /// <summary>What is to be said of a stretch of log that is about to be committed.</summary>
+    internal static WalFacts Of(WalCluster cluster, uint timeline, WalOrigin origin, Lsn end, WalEvents events, DateTimeOffset runSince, IReadOnlyList<WalFile> files) => new()
+    {
+        SystemIdentifier = cluster.SystemIdentifier,
+        Timeline = timeline,
+        SegmentBytes = cluster.SegmentBytes,
+        MajorVersion = cluster.MajorVersion,
+        Origin = origin,
+        End = end,
+        FirstCommit = events.FirstCommit,
+        LastCommit = events.LastCommit,
+        RunSince = runSince,
+        Files = files,
+    };
+
     /// <summary>Log lies beside its cluster's base backups under a name of its own, so that an asset's latest snapshot is one that can be restored.</summary>
     internal static string AssetOf(string asset) => asset + ":wal";
 

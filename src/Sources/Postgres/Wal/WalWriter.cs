@@ -42,7 +42,7 @@ internal sealed class WalEvents
     internal void Take(WalEvents later)
     {
         FirstCommit ??= later.FirstCommit;
-        LastCommit = later.LastCommit ?? LastCommit;
+        LastCommit = LastCommit > later.LastCommit ? LastCommit : later.LastCommit ?? LastCommit;
         foreach (var (key, name) in later._restorePoints)
             Take(key, name);
     }
@@ -181,19 +181,7 @@ internal sealed class WalWriter
     private async Task CommitAsync(
         SnapshotWriter writer, List<(string Name, Content Content)> contents, Lsn end, WalEvents events, DateTimeOffset restorableAt, CancellationToken cancel)
     {
-        var facts = new WalFacts
-        {
-            SystemIdentifier = _cluster.SystemIdentifier,
-            Timeline = _timeline,
-            SegmentBytes = _cluster.SegmentBytes,
-            MajorVersion = _cluster.MajorVersion,
-            Origin = WalOrigin.Stream,
-            End = end,
-            FirstCommit = events.FirstCommit,
-            LastCommit = events.LastCommit,
-            RunSince = _runSince,
-            Files = [.. contents.Select(file => WalFile.Of(file.Name, file.Content))],
-        };
+        var facts = WalFacts.Of(_cluster, _timeline, WalOrigin.Stream, end, events, _runSince, [.. contents.Select(file => WalFile.Of(file.Name, file.Content))]);
         await WalSnapshot.CommitAsync(writer, _asset, facts, contents, events, restorableAt, _tags, cancel);
     }
 
