@@ -12,7 +12,6 @@ internal sealed class RpoBoard(AgentSettings settings, TimeProvider time)
 
     public RpoReadings Read()
     {
-        var now = time.GetUtcNow();
         lock (_lock)
         {
             return new RpoReadings
@@ -20,7 +19,7 @@ internal sealed class RpoBoard(AgentSettings settings, TimeProvider time)
                 Readings = [.. _entries.OrderBy(entry => entry.Key, StringComparer.Ordinal).Select(entry => new RpoReading
                 {
                     Asset = entry.Key,
-                    AgeSeconds = entry.Value.RestorableAt is { } at ? Math.Max(0, (now - at).TotalSeconds) : null,
+                    AgeSeconds = entry.Value.Restorable is { } restorable ? (restorable.Age + time.GetElapsedTime(restorable.HeardAt)).TotalSeconds : null,
                     DurableLsn = entry.Value.Status?.Durable.ToString(),
                     ServerLsn = entry.Value.Status?.Server?.ToString(),
                     SlotBytes = entry.Value.Status?.SlotBytes,
@@ -37,9 +36,9 @@ internal sealed class RpoBoard(AgentSettings settings, TimeProvider time)
             var entry = _entries[asset];
             entry.Status = status;
             // Log without a base backup before it restores nothing, however new it is.
-            if (!entry.LacksBaseBackup && status.RestorableAt is { } at)
+            if (!entry.LacksBaseBackup && status.Age is { } age)
             {
-                entry.RestorableAt = at;
+                entry.Restorable = (age, time.GetTimestamp());
             }
         }
     }
@@ -66,7 +65,8 @@ internal sealed class RpoBoard(AgentSettings settings, TimeProvider time)
     {
         public WalStatus? Status { get; set; }
 
-        public DateTimeOffset? RestorableAt { get; set; }
+        /// <summary>How old the newest restorable moment was when that was last heard. It ages by a clock that nobody sets.</summary>
+        public (TimeSpan Age, long HeardAt)? Restorable { get; set; }
 
         public bool LacksBaseBackup { get; set; }
 

@@ -57,5 +57,5 @@ public sealed class RpoBoardTests
         _board.Read().Readings[0].AgeSeconds.ShouldBe(0);
     }
 
-    private static WalStatus Status(DateTimeOffset? restorableAt) => new(1, new Lsn(0x20), new Lsn(0x20), new Lsn(0x30), 0, restorableAt, null);
+    private WalStatus Status(DateTimeOffset? restorableAt) => new(1, new Lsn(0x20), new Lsn(0x20), new Lsn(0x30), 0, restorableAt, _time.GetUtcNow() - restorableAt);
 }

@@ -4,24 +4,34 @@ namespace Backup.Sources.Postgres.Wal;
 /// How old the newest restorable moment is. The server is asked where its log ends; once the vault has the log up to there, everything that was
 /// committed when the answer came is safe. Both ends are this machine's clock, so the server's may be wrong.
 /// </summary>
-internal sealed class RpoClock
+/// <param name="time">This machine's clock. Should it be set back, a moment is as old as the time that has really passed since.</param>
+internal sealed class RpoClock(TimeProvider time)
 {
     /// <summary>More than ten minutes of one sample a second; then every other one is forgotten.</summary>
     private const int SamplesMax = 1024;
 
     private readonly Lock _lock = new();
-    private readonly List<(Lsn End, DateTimeOffset At)> _samples = [];
+    private readonly List<(Lsn End, Moment At)> _samples = [];
     private Lsn _durable;
-    private DateTimeOffset? _restorableAt;
+    private Moment? _restorable;
 
     /// <summary>Null until the vault has what the server had at some known moment.</summary>
     internal DateTimeOffset? RestorableAt
     {
-        get { lock (_lock) return _restorableAt; }
+        get { lock (_lock) return _restorable?.At; }
     }
 
+    /// <summary>How long ago that was.</summary>
+    internal TimeSpan? Age
+    {
+        get { lock (_lock) return _restorable is not { } moment ? null : Longer(time.GetUtcNow() - moment.At, time.GetElapsedTime(moment.Timestamp)); }
+    }
+
+    /// <summary>The present moment, to be taken before the server is asked.</summary>
+    internal Moment Now() => new(time.GetUtcNow(), time.GetTimestamp());
+
     /// <summary>At that moment the server's log on disk ended there.</summary>
-    internal void Sample(Lsn end, DateTimeOffset at)
+    internal void Sample(Lsn end, Moment at)
     {
         lock (_lock)
         {
@@ -61,7 +71,12 @@ internal sealed class RpoClock
         var safe = _samples.FindLastIndex(sample => sample.End <= _durable);
         if (safe < 0)
             return;
-        _restorableAt = _samples[safe].At;
+        _restorable = _samples[safe].At;
         _samples.RemoveRange(0, safe + 1);
     }
+
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    /// <summary>A moment by a clock that may be set, and by one that only runs.</summary>
+    internal readonly record struct Moment(DateTimeOffset At, long Timestamp);
 }

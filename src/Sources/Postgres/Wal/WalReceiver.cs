@@ -35,7 +35,7 @@ public sealed class WalReceiver(TimeProvider clock)
         ArgumentNullException.ThrowIfNull(observer);
         request.Check();
         var alerts = new AlertDesk(observer);
-        var rpo = new RpoClock();
+        var rpo = new RpoClock(clock);
         var startsAnew = false;
         var wait = ReconnectFirst;
         while (true)

@@ -187,7 +187,7 @@ internal sealed class WalStreaming : IDisposable
         {
             do
             {
-                var asked = _clock.GetUtcNow();
+                var asked = _rpo.Now();
                 var (end, slotBytes) = await _connection.WatchAsync(_request.SlotName, stop.Token);
                 _rpo.Sample(end, asked);
                 Report(end, slotBytes);
@@ -216,9 +216,6 @@ internal sealed class WalStreaming : IDisposable
         return null;
     }
 
-    private void Report(Lsn? server, long? slotBytes)
-    {
-        var restorable = _rpo.RestorableAt;
-        _alerts.Report(new WalStatus(_start.Timeline, _buffer.End, _durable, server, slotBytes, restorable, restorable is { } at ? _clock.GetUtcNow() - at : null));
-    }
+    private void Report(Lsn? server, long? slotBytes) =>
+        _alerts.Report(new WalStatus(_start.Timeline, _buffer.End, _durable, server, slotBytes, _rpo.RestorableAt, _rpo.Age));
 }

@@ -98,21 +98,52 @@ public sealed class WalRulesTests
     [Fact]
     public void RpoClock_CountsOnlyWhatTheVaultHas()
     {
-        var clock = new RpoClock();
-        clock.Sample(new Lsn(100), Noon);
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Noon);
+        var clock = new RpoClock(time);
+        clock.Sample(new Lsn(100), At(0));
         clock.RestorableAt.ShouldBeNull();
         clock.Stored(new Lsn(99));
         clock.RestorableAt.ShouldBeNull();
         clock.Stored(new Lsn(100));
         clock.RestorableAt.ShouldBe(Noon);
-        clock.Sample(new Lsn(100), Noon.AddSeconds(1));
+        clock.Sample(new Lsn(100), At(1));
         clock.RestorableAt.ShouldBe(Noon.AddSeconds(1), "an idle server loses nothing");
-        clock.Sample(new Lsn(200), Noon.AddSeconds(2));
+        clock.Sample(new Lsn(200), At(2));
         clock.RestorableAt.ShouldBe(Noon.AddSeconds(1));
         for (var second = 3; second < 5000; second++)
-            clock.Sample(new Lsn(200 + (ulong)second), Noon.AddSeconds(second));
+            clock.Sample(new Lsn(200 + (ulong)second), At(second));
         clock.Stored(new Lsn(10_000));
         clock.RestorableAt.ShouldBe(Noon.AddSeconds(4999));
+
+        RpoClock.Moment At(int second) => new(Noon.AddSeconds(second), 0);
+    }
+
+    [Fact]
+    public void RpoClock_ThisMachinesClockIsSet_NeverSaysLessThanReallyPassed()
+    {
+        var time = new TwoClocks { Set = Noon };
+        var clock = new RpoClock(time);
+        clock.Sample(new Lsn(100), clock.Now());
+        clock.Stored(new Lsn(100));
+        time.Running = TimeSpan.FromSeconds(5);
+        time.Set = Noon.AddHours(-3);
+        clock.Age.ShouldBe(TimeSpan.FromSeconds(5));
+        time.Set = Noon.AddHours(1);
+        clock.Age.ShouldBe(TimeSpan.FromHours(1), "a machine that slept counts as well");
+    }
+
+    /// <summary>The clock that may be set, and the one that only runs.</summary>
+    private sealed class TwoClocks : TimeProvider
+    {
+        public DateTimeOffset Set { get; set; }
+
+        public TimeSpan Running { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override DateTimeOffset GetUtcNow() => Set;
+
+        public override long GetTimestamp() => Running.Ticks;
     }
 
     [Fact]
