@@ -59,11 +59,11 @@ internal static partial class WalReceivingLog
     internal static partial void Status(ILogger logger, string asset, double? ageSeconds, string durable, long? slotBytes);
 
     [LoggerMessage(4303, LogLevel.Error, "Log of '{Asset}' is not received; next try in {Seconds} s: {Reason}")]
-    internal static partial void Stopped(ILogger logger, string asset, double seconds, string reason);
+    internal static partial void Stopped(ILogger logger, string asset, double seconds, string reason, Exception? unexpected);
 
     [LoggerMessage(4304, LogLevel.Information, "Log of '{Asset}': base backup {SnapshotId} taken")]
     internal static partial void BaseBackupTaken(ILogger logger, string asset, string snapshotId);
 
     [LoggerMessage(4305, LogLevel.Error, "Log of '{Asset}': the base backup it needs failed; next try in {Seconds} s: {Reason}")]
-    internal static partial void BaseBackupFailed(ILogger logger, string asset, double seconds, string reason);
+    internal static partial void BaseBackupFailed(ILogger logger, string asset, double seconds, string reason, Exception? unexpected);
 }

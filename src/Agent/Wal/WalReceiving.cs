@@ -38,9 +38,10 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Rp
             {
                 return;
             }
-            catch (Exception e) when (e is SourcesException or VaultException or AgentException or IOException or UnauthorizedAccessException)
+            catch (Exception e)
             {
-                WalReceivingLog.Stopped(log, one.Asset, RetryDelay.TotalSeconds, e.Message);
+                // Whatever it is: nobody would notice that this one log is no longer received, as long as others are.
+                WalReceivingLog.Stopped(log, one.Asset, RetryDelay.TotalSeconds, e.Message, IsExpected(e) ? null : e);
                 board.SetProblem(one.Asset, e.Message.Split('\n')[0]);
                 await Task.Delay(RetryDelay, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -101,13 +102,15 @@ internal sealed class WalReceiving(AgentSettings settings, VaultShelf vaults, Rp
                 board.LacksBaseBackup(request.Asset, lacks: false);
                 WalReceivingLog.BaseBackupTaken(log, request.Asset, outcome.SnapshotId.ToString());
             }
-            catch (Exception e) when (e is SourcesException or VaultException)
+            catch (Exception e) when (!stop.IsCancellationRequested)
             {
-                // Not given up: without it all this log restores nothing.
-                WalReceivingLog.BaseBackupFailed(log, request.Asset, RetryDelay.TotalSeconds, e.Message);
+                // Not given up, whatever it is: without it all this log restores nothing.
+                WalReceivingLog.BaseBackupFailed(log, request.Asset, RetryDelay.TotalSeconds, e.Message, IsExpected(e) ? null : e);
                 await Task.Delay(RetryDelay, time, stop).ConfigureAwait(false);
                 desk.BaseBackupNeeded.Release();
             }
         }
     }
+
+    private static bool IsExpected(Exception e) => e is SourcesException or VaultException or AgentException or IOException or UnauthorizedAccessException;
 }
