@@ -131,7 +131,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
                 ? await OpenVault.IdentifyAsync(vaults.OpenStore(name), cancel).ConfigureAwait(false)
                 : (await vaults.OpenForBackupAsync(name, cancel).ConfigureAwait(false)).Id;
             var disk = DiskOf(settings.Vaults[name].Location);
-            return new VaultHealth { Name = name, VaultId = id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
+            return new VaultHealth { Name = name, VaultId = id.ToString(), CanRestore = vaults.CanRestore(name), BytesFree = disk?.Free, BytesTotal = disk?.Total };
         }
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
         {
@@ -144,7 +144,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         try
         {
             var disk = DiskOf(vaults.FindCopies(name));
-            return new PlaceHealth { Name = name, BytesFree = disk?.AvailableFreeSpace, BytesTotal = disk?.TotalSize };
+            return new PlaceHealth { Name = name, BytesFree = disk?.Free, BytesTotal = disk?.Total };
         }
         catch (AgentException e) when (e.Failure is { } failure)
         {
@@ -152,7 +152,24 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         }
     });
 
-    private static DriveInfo? DiskOf(string place) => BlobLocation.IsUrl(place) ? null : new DriveInfo(place);
+    /// <summary>Null where there is no disk, or where it does not say (a share that went stale): that must not hide the health of everything else.</summary>
+    private static (long Free, long Total)? DiskOf(string place)
+    {
+        if (BlobLocation.IsUrl(place))
+        {
+            return null;
+        }
+
+        try
+        {
+            var disk = new DriveInfo(place);
+            return (disk.AvailableFreeSpace, disk.TotalSize);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 
     private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;
 
