@@ -72,6 +72,31 @@ public sealed class AzureBlobObjectStore : IReplicaStore
     }
 
     /// <inheritdoc/>
+    public async Task<CreateOutcome?> CreateCheckedAsync(ObjectName name, ReadOnlyMemory<byte> content, Task<bool> check, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        if (content.Length < LookFirstBytes)
+        {
+            return await check.ConfigureAwait(false) ? await CreateAsync(name, content, cancel).ConfigureAwait(false) : null;
+        }
+
+        if (await FindLengthAsync(name, cancel).ConfigureAwait(false) is not null)
+        {
+            return await check.ConfigureAwait(false) ? CreateOutcome.AlreadyExists : null;
+        }
+
+        // The service lets nothing appear before all bytes are there; the last ones are withheld until the check has ended.
+        try
+        {
+            return await CreateAsync(name.ToString(), () => new CheckedStream(content, check), content.Length, TierOf(name), cancel).ConfigureAwait(false);
+        }
+        catch (VaultException) when (check is { IsCompletedSuccessfully: true, Result: false })
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
     public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => ReadAsync(name.ToString(), IObjectStore.ObjectBytesMax, cancel);
 
     /// <inheritdoc/>
@@ -200,15 +225,39 @@ public sealed class AzureBlobObjectStore : IReplicaStore
 
         foreach (var name in old)
         {
-            removed += await GuardAsync(name, "delete", async () => (await _container.DeleteBlobIfExistsAsync(name, cancellationToken: cancel).ConfigureAwait(false)).Value, cancel).ConfigureAwait(false) ? 1 : 0;
+            removed += await GuardAsync(name, "delete", async () => (await _container.DeleteBlobIfExistsAsync(name, DeleteSnapshotsOption.IncludeSnapshots, cancellationToken: cancel).ConfigureAwait(false)).Value, cancel).ConfigureAwait(false) ? 1 : 0;
         }
 
         return removed;
     }
 
     /// <inheritdoc/>
-    public Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel) =>
-        Quarantine.MoveAsync(this, name, (path, content) => CreateAsync(path, content, tier: null, cancel), cancel);
+    public async Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel)
+    {
+        try
+        {
+            await using var content = await Client(name.ToString()).OpenReadAsync(new BlobOpenReadOptions(allowModifications: false), cancel).ConfigureAwait(false);
+            if (await Quarantine.FindWrongAsync(name, content, cancel).ConfigureAwait(false) is not { } wrong)
+            {
+                return false;
+            }
+
+            // Written aside before its object goes, block by block: it may be longer than memory should hold.
+            await CreateAsync(Quarantine.PathOf(name, wrong), () => FromStart(content), content.Length, tier: null, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
+        {
+            return BlobFailures.FindRequestFailure(e)?.ErrorCode == BlobErrorCode.BlobNotFound ? false : throw BlobFailures.Explain(e, name.ToString(), "put aside");
+        }
+
+        return await DeleteAsync(name, cancel).ConfigureAwait(false);
+    }
+
+    private static Stream FromStart(Stream content)
+    {
+        content.Position = 0;
+        return content;
+    }
 
     /// <summary>Blobs of one kind that are named as store objects are; whatever else lies beside them is not ours.</summary>
     internal IAsyncEnumerable<(ObjectName Name, BlobItemProperties Blob)> ListObjectsAsync(ObjectKind kind, CancellationToken cancel) => ListObjectsAsync(kind, BlobTraits.None, cancel);
@@ -244,26 +293,16 @@ public sealed class AzureBlobObjectStore : IReplicaStore
         }
     }
 
-    private async Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel)
+    private Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel) =>
+        CreateAsync(name, () => BinaryData.FromBytes(content).ToStream(), content.Length, tier, cancel);
+
+    private async Task<CreateOutcome> CreateAsync(string name, Func<Stream> open, long length, AccessTier? tier, CancellationToken cancel)
     {
         var maySendBlocks = _maySendBlocks;
-        var upload = new BlobUploadOptions
-        {
-            Conditions = new BlobRequestConditions { IfNoneMatch = Azure.ETag.All },
-            AccessTier = tier,
-            TransferOptions = new StorageTransferOptions
-            {
-                MaximumConcurrency = _options.BlocksInFlight,
-                InitialTransferSize = maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax,
-                MaximumTransferSize = _options.BlockBytes,
-            },
-            // The service refuses a body that changed on the way, so nothing damaged is ever committed. Within one machine there is no way to change on,
-            // and an MD5 costs as much processor time as all the rest of sending.
-            TransferValidation = new UploadTransferValidationOptions { ChecksumAlgorithm = Location.Container.IsLoopback ? StorageChecksumAlgorithm.None : StorageChecksumAlgorithm.MD5 },
-        };
+        var upload = UploadOptions(tier, maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax);
         try
         {
-            await Client(name).UploadAsync(BinaryData.FromBytes(content), upload, cancel).ConfigureAwait(false);
+            await Client(name).UploadAsync(open(), upload, cancel).ConfigureAwait(false);
             return CreateOutcome.Created;
         }
         catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
@@ -279,7 +318,7 @@ public sealed class AzureBlobObjectStore : IReplicaStore
                 throw new VaultException(VaultFault.StoreUnavailable, $"Could not write {name}: blob storage said that it exists, and it does not.", "Try again later.", e);
             }
 
-            var sentBlocks = maySendBlocks && content.Length > _options.BlockBytes;
+            var sentBlocks = maySendBlocks && length > _options.BlockBytes;
             if (!SaysForbidden(failure) || !sentBlocks)
             {
                 throw BlobFailures.Explain(e, name, "write");
@@ -287,8 +326,18 @@ public sealed class AzureBlobObjectStore : IReplicaStore
         }
 
         _maySendBlocks = false;
-        return await CreateAsync(name, content, tier, cancel).ConfigureAwait(false);
+        return await CreateAsync(name, open, length, tier, cancel).ConfigureAwait(false);
     }
+
+    private BlobUploadOptions UploadOptions(AccessTier? tier, long firstBytes) => new()
+    {
+        Conditions = new BlobRequestConditions { IfNoneMatch = Azure.ETag.All },
+        AccessTier = tier,
+        TransferOptions = new StorageTransferOptions { MaximumConcurrency = _options.BlocksInFlight, InitialTransferSize = firstBytes, MaximumTransferSize = _options.BlockBytes },
+        // The service refuses a body that changed on the way, so nothing damaged is ever committed. Within one machine there is no way to change on,
+        // and an MD5 costs as much processor time as all the rest of sending.
+        TransferValidation = new UploadTransferValidationOptions { ChecksumAlgorithm = Location.Container.IsLoopback ? StorageChecksumAlgorithm.None : StorageChecksumAlgorithm.MD5 },
+    };
 
     /// <summary>
     /// Whether a refusal means that the name is taken. No answer is taken for that without a look: a replica whose manifest rests on a wrong word would miss the

@@ -162,15 +162,21 @@ public static class Replicator
                 return;
             }
 
-            if (!item.Name.Matches(content.Span) || !IsOfVault(content.Span, item.Name))
+            // Hashing takes as long as sending within one machine, so both go on at once; the target lets nothing appear before the check has ended.
+            var check = Task.Run(() => item.Name.Matches(content.Span) && IsOfVault(content.Span, item.Name), CancellationToken.None);
+            try
             {
-                Skipped.Add(item.Name);
-                return;
+                if (budget is not null) await budget.SpendAsync(content.Length, cancel).ConfigureAwait(false);
+                await target.CreateCheckedAsync(item.Name, content, check, cancel).ConfigureAwait(false);
+            }
+            finally
+            {
+                // The buffer goes to the next object: nobody may read it any more.
+                await check.ConfigureAwait(false);
             }
 
-            if (budget is not null) await budget.SpendAsync(content.Length, cancel).ConfigureAwait(false);
-            await target.CreateAsync(item.Name, content, cancel).ConfigureAwait(false);
-            Copied.Add(item);
+            if (await check.ConfigureAwait(false)) Copied.Add(item);
+            else Skipped.Add(item.Name);
         }
 
         private bool IsOfVault(ReadOnlySpan<byte> content, ObjectName name)

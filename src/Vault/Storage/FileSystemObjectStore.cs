@@ -83,8 +83,42 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
         () => Guard(name.ToString(), "delete", () => DeleteFile(PathOf(name))), cancel);
 
     /// <inheritdoc/>
-    public Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel) =>
-        Quarantine.MoveAsync(this, name, (path, content) => CreateBesideAsync(path, content, cancel), cancel);
+    public Task<bool> QuarantineAsync(ObjectName name, CancellationToken cancel) => Task.Run(
+        async () =>
+        {
+            try
+            {
+                return await MoveAsideAsync(name, cancel).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+            {
+                return false;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw Explain(e, name.ToString(), "put aside");
+            }
+        },
+        cancel);
+
+    /// <summary>A rename, whatever its length: there is no moment without the wrong content, and no room is needed for a second one.</summary>
+    private async Task<bool> MoveAsideAsync(ObjectName name, CancellationToken cancel)
+    {
+        var from = PathOf(name);
+        ContentHash? wrong;
+        using (var content = File.OpenRead(from))
+        {
+            wrong = await Quarantine.FindWrongAsync(name, content, cancel).ConfigureAwait(false);
+        }
+
+        if (wrong is not { } hash) return false;
+        var to = Path.Combine(_root, Quarantine.PathOf(name, hash));
+        MakeFolder(Path.GetDirectoryName(to)!);
+        TakeName(from, to);
+        SyncFolder(Path.GetDirectoryName(to)!);
+        SyncFolder(Path.GetDirectoryName(from)!);
+        return true;
+    }
 
     /// <summary>Writes a file that is no store object beside them, as durably as an object. An existing one keeps its first content.</summary>
     /// <param name="path">Relative to the store's folder, with slashes; never from outside.</param>

@@ -48,6 +48,19 @@ public interface IObjectStore
     /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable.</exception>
     Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel);
 
+    /// <summary>Writes a new object whose content is still being checked. A store may send it meanwhile; no reader sees any of it unless the check says that it is right.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="content">All bytes, 1 to <see cref="ObjectBytesMax"/>.</param>
+    /// <param name="check">Ends with whether the content may be written under that name.</param>
+    /// <param name="cancel">Gives up; the outcome is then unknown.</param>
+    /// <returns>As of a create; null when the check said no, and nothing was written.</returns>
+    /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable.</exception>
+    async Task<CreateOutcome?> CreateCheckedAsync(ObjectName name, ReadOnlyMemory<byte> content, Task<bool> check, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        return await check.ConfigureAwait(false) ? await CreateAsync(name, content, cancel).ConfigureAwait(false) : null;
+    }
+
     /// <summary>Reads a whole object. The bytes are as stored; checking them is the caller's part.</summary>
     /// <exception cref="VaultException">NotFound when there is none; LimitExceeded when it is longer than <see cref="ObjectBytesMax"/>.</exception>
     Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel);

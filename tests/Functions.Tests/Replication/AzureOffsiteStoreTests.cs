@@ -15,6 +15,7 @@ namespace Backup.Functions.Tests.Replication;
 /// <summary>Against Azurite.</summary>
 public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
 {
+    private const string Vault = "00112233445566778899aabbccddeeff";
     private static readonly TierName Tier = new("offsite-hot");
 
     [Fact]
@@ -67,6 +68,44 @@ public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
         await Store().GrantAsync(Tier, "grant-copy", ReplicaRights.Copy, CancellationToken.None);
     }
 
+    /// <summary>
+    /// The right to create covers snapshots of blobs, too: no other right makes objects that cannot be overwritten. A snapshot changes nothing of its blob, and must not keep
+    /// the app from removing what retention gave up.
+    /// </summary>
+    [Fact]
+    public async Task Grant_Copy_StolenForSnapshotsLeasesAndUndeletion_ChangesNothingAndHoldsNothingUp()
+    {
+        const string Container = "grant-snapshots";
+        var grant = await Store().GrantAsync(Tier, Container, ReplicaRights.Copy, CancellationToken.None);
+        var stolen = Client(grant);
+        var hash = new string('b', 64);
+        var (pack, manifest) = ($"data/bb/{hash}", $"replica-manifests/{hash}");
+        foreach (var name in (string[])[pack, manifest])
+        {
+            var blob = stolen.GetBlobClient($"{Vault}/{name}");
+            await blob.UploadAsync(BinaryData.FromString("first"));
+            var before = (await blob.GetPropertiesAsync()).Value;
+            var snapshot = (await blob.CreateSnapshotAsync()).Value.Snapshot;
+            await RefusedAsync(() => blob.WithSnapshot(snapshot).DeleteAsync());
+            await RefusedAsync(() => blob.DeleteAsync(DeleteSnapshotsOption.OnlySnapshots));
+            await RefusedAsync(() => blob.WithSnapshot(snapshot).SetAccessTierAsync(AccessTier.Archive));
+            await NotDoneAsync(() => blob.SyncCopyFromUriAsync(new Uri($"{blob.Uri}?snapshot={snapshot}&{grant.Sas}")));
+            await RefusedAsync(() => blob.GetBlobLeaseClient().AcquireAsync(BlobLeaseClient.InfiniteLeaseDuration));
+            await RefusedAsync(() => blob.GetBlobLeaseClient().BreakAsync());
+            await NotDoneAsync(() => blob.UndeleteAsync());
+            var after = (await blob.GetPropertiesAsync()).Value;
+            (after.ETag, after.LastModified, after.LeaseState).ShouldBe((before.ETag, before.LastModified, LeaseState.Available));
+        }
+
+        var replica = new OffsiteReplica(Tier, Container, Vault, $"{Vault}/{manifest}", hash);
+        await Store().RemoveAsync(replica, [pack], CancellationToken.None);
+        (await Store().RemoveManifestsAsync(replica, [], DateTimeOffset.UtcNow.AddDays(1), CancellationToken.None)).ShouldBe(1);
+        await foreach (var left in new BlobServiceClient(azurite.ConnectionString).GetBlobContainerClient(Container).GetBlobsAsync(BlobTraits.None, BlobStates.Snapshots, "", CancellationToken.None))
+        {
+            left.Name.ShouldBeNull("nothing is left, no snapshot either");
+        }
+    }
+
     [Fact]
     public async Task Grant_Expired_OpensNothing()
     {
@@ -104,8 +143,7 @@ public sealed class AzureOffsiteStoreTests(AzuriteFixture azurite)
     {
         await Store().GrantAsync(Tier, "check-none", ReplicaRights.Copy, CancellationToken.None);
         var hash = new string('a', 64);
-        var vault = "00112233445566778899aabbccddeeff";
-        var look = await Store().CheckAsync(Tier, "check-none", vault, $"{vault}/replica-manifests/{hash}", hash, CancellationToken.None);
+        var look = await Store().CheckAsync(Tier, "check-none", Vault, $"{Vault}/replica-manifests/{hash}", hash, CancellationToken.None);
         look.IsSound.ShouldBeFalse();
         look.Finding.Length.ShouldBeGreaterThan(10);
     }

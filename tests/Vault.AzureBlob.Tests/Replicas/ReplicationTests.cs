@@ -107,6 +107,19 @@ public sealed class ReplicationTests(AzuriteFixture azurite) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Quarantine_LongerThanAnObjectMayBe_IsMovedToo()
+    {
+        await ReplicateAsync(await FillAsync());
+        var replica = Replica.Open(_container, _vault, azurite.Credential());
+        var name = (await replica.ListAsync(ObjectKind.DataPack, _cancel).ToListAsync(_cancel))[0].Name;
+        await azurite.Client(_container).GetBlobClient($"{replica.Location.Prefix}{name}").UploadAsync(new MemoryStream(new byte[IObjectStore.ObjectBytesMax + 1]), overwrite: true, _cancel);
+        (await replica.QuarantineAsync(name, _cancel)).ShouldBeTrue();
+        (await replica.FindLengthAsync(name, _cancel)).ShouldBeNull();
+        var kept = await azurite.Client(_container).GetBlobsAsync(BlobTraits.None, BlobStates.None, $"{replica.Location.Prefix}quarantine/{name}/", _cancel).ToListAsync(_cancel);
+        kept.ShouldHaveSingleItem().Properties.ContentLength.ShouldBe(IObjectStore.ObjectBytesMax + 1L);
+    }
+
+    [Fact]
     public async Task Run_TwoVaultsInOneContainer_StayApart()
     {
         var first = await ReplicateAsync(await FillAsync());

@@ -49,11 +49,29 @@ public sealed class FileSystemObjectStoreTests : IDisposable
         await File.WriteAllBytesAsync(Files()[0], wrong, Cancel);
         (await Store.QuarantineAsync(name, Cancel)).ShouldBeTrue();
         (await Store.FindLengthAsync(name, Cancel)).ShouldBeNull();
-        Files().ShouldBe([Path.Combine(_scratch.At("v"), Quarantine.PathOf(name, wrong))]);
+        Files().ShouldBe([Path.Combine(_scratch.At("v"), Quarantine.PathOf(name, ContentHash.Of(wrong)))]);
         (await File.ReadAllBytesAsync(Files()[0], Cancel)).ShouldBe(wrong);
 
         await Store.CreateAsync(name, content, Cancel);
         (await StoreReading.ListAllAsync(Store, ObjectKind.DataPack, Cancel)).ShouldHaveSingleItem("what is in quarantine is no object");
+    }
+
+    [Fact]
+    public async Task Quarantine_LongerThanAnObjectMayBe_IsMovedToo()
+    {
+        byte[] content = [1, 2, 3];
+        var name = ObjectName.For(ObjectKind.DataPack, content);
+        await Store.CreateAsync(name, content, Cancel);
+        using (var file = File.OpenWrite(Files()[0])) file.SetLength(IObjectStore.ObjectBytesMax + 1L);
+        (await Store.QuarantineAsync(name, Cancel)).ShouldBeTrue();
+        new FileInfo(Files().ShouldHaveSingleItem()).ShouldSatisfyAllConditions(f => f.Length.ShouldBe(IObjectStore.ObjectBytesMax + 1L), f => f.FullName.ShouldContain(Quarantine.Folder));
+        await Store.CreateAsync(name, content, Cancel);
+
+        // The same wrong content once more: it is in quarantine already, and must not stay in the way.
+        using (var file = File.OpenWrite(Files().Single(f => !f.Contains(Quarantine.Folder, StringComparison.Ordinal)))) file.SetLength(IObjectStore.ObjectBytesMax + 1L);
+        (await Store.QuarantineAsync(name, Cancel)).ShouldBeTrue();
+        (await Store.FindLengthAsync(name, Cancel)).ShouldBeNull();
+        Files().Length.ShouldBe(1);
     }
 
     [Fact]
