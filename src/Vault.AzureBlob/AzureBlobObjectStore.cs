@@ -50,9 +50,9 @@ public sealed class AzureBlobObjectStore : IReplicaStore
     public Task EnsureContainerAsync(CancellationToken cancel) => GuardAsync(
         $"the container {Location.Container}", "create", async () => await _container.CreateIfNotExistsAsync(cancellationToken: cancel).ConfigureAwait(false), cancel);
 
-    /// <summary>Whether blobs of the container can be locked one by one.</summary>
-    internal Task<bool> HasVersionLocksAsync(CancellationToken cancel) => GuardAsync(
-        $"the container {Location.Container}", "inspect", async () => (await _container.GetPropertiesAsync(cancellationToken: cancel).ConfigureAwait(false)).Value.HasImmutableStorageWithVersioning, cancel);
+    /// <summary>What the service says of the container.</summary>
+    internal Task<BlobContainerProperties> ContainerAsync(CancellationToken cancel) => GuardAsync(
+        $"the container {Location.Container}", "inspect", async () => (await _container.GetPropertiesAsync(cancellationToken: cancel).ConfigureAwait(false)).Value, cancel);
 
     /// <inheritdoc/>
     public async Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel)

@@ -10,11 +10,14 @@ namespace Backup.Catalog.Immutability;
 /// <summary>Who keeps a replica's locks.</summary>
 public enum LockKind
 {
-    /// <summary>Nobody: the container does not have version-level immutability.</summary>
+    /// <summary>Nobody: the container has no immutability of the scope that the policy wants.</summary>
     None,
 
-    /// <summary>The storage itself: nobody gets past them.</summary>
+    /// <summary>The storage itself, of each blob: nobody gets past them.</summary>
     Version,
+
+    /// <summary>The storage itself, of the whole container.</summary>
+    Container,
 
     /// <summary>This system's own list, heeded by its own removals only: for emulators.</summary>
     Emulated,
@@ -129,6 +132,28 @@ public sealed class LockStore(CatalogDatabase database, AuditTrail audit)
             place.Container.ToString(),
             place.VaultId,
             objects.ToArray(),
+            isHeld),
+        cancel);
+
+    /// <summary>An emulated container's retention, and whether it is under legal hold.</summary>
+    public Task<(TimeSpan Retention, bool IsHeld)> EmulatedContainerAsync(Uri container, CancellationToken cancel) => database.ReadAsync(
+        async session => (await session.QueryAsync(
+            "select retention, legal_hold from emulated_container_lock where container_uri = $1",
+            row => (row.GetFieldValue<TimeSpan>(row.GetOrdinal("retention")), row.Flag("legal_hold")),
+            cancel,
+            container.ToString()).ConfigureAwait(false)).FirstOrDefault(),
+        cancel);
+
+    /// <summary>Sets an emulated container's retention, which is never shortened, and its legal hold.</summary>
+    public Task<int> CoverEmulatedContainerAsync(Uri container, TimeSpan retention, bool isHeld, CancellationToken cancel) => database.WriteAsync(
+        session => session.ExecuteAsync(
+            """
+            insert into emulated_container_lock (container_uri, retention, legal_hold) values ($1, $2, $3)
+            on conflict (container_uri) do update set retention = greatest(emulated_container_lock.retention, excluded.retention), legal_hold = excluded.legal_hold
+            """,
+            cancel,
+            container.ToString(),
+            retention,
             isHeld),
         cancel);
 

@@ -47,7 +47,9 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
             if (kind is LockKind.None)
             {
                 throw new ControlPlaneException(
-                    ControlPlaneFault.OffsiteRefused, $"Tier {tier} is to be immutable, but container {request.Place.Container} has no version-level immutability.", "Make the container with it, and replicate there.");
+                    ControlPlaneFault.OffsiteRefused,
+                    $"Tier {tier} is to be immutable, but container {request.Place.Container} has no {(rule.Scope is LockScope.Version ? "version-level immutability" : "retention of its own")}.",
+                    rule.Scope is LockScope.Version ? "Make the container with it, and replicate there." : "Whoever manages the storage account sets it.");
             }
 
             var (progress, coverage) = await ExtendAsync(place, request.Place.Container, rule, cancel).ConfigureAwait(false);
@@ -84,8 +86,18 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
             promises.Add(new PromisedObjects(until, isHeld, await ObjectsOfAsync(point).ConfigureAwait(false)));
         }
 
+        if (rule.Scope is LockScope.Container)
+        {
+            await immutability.RequireContainerAsync(place, rule.LockFor, due.Any(d => d.IsHeld), cancel).ConfigureAwait(false);
+        }
+
         var plan = LockPlanner.Plan(now, rule, inUse, promises, await immutability.ListAsync(place, cancel).ConfigureAwait(false));           // (3)
-        if (!plan.IsDone)
+        if (rule.Scope is LockScope.Container && !plan.Coverage.IsComplete)
+        {
+            return (new LockProgress(0, IsDone: true, LackOf(plan.Coverage)), plan.Coverage);
+        }
+
+        if (!plan.IsDone && rule.Scope is LockScope.Version)
         {
             // Looked at again before it counts: coverage is what the storage says, not what was asked of it. Where nothing could be changed, looking again would change nothing.
             return (await ChangeAsync(place, rule, plan, cancel).ConfigureAwait(false), plan.Coverage);                                       // (4)
@@ -109,6 +121,10 @@ public sealed class ExtendLocks(PolicyDocument policy, LockStore locks, IImmutab
             return objects;
         }
     }
+
+    /// <summary>Of a container nothing can be extended for one object: people have to.</summary>
+    private static string LackOf(LockCoverage coverage) => FormattableString.Invariant(
+        $"{coverage.Objects - coverage.Covered} of {coverage.Objects} objects in use are not locked for as long as they were promised: the container's retention counts from each one's creation. Extend it, or lock each object for itself (scope: version).");
 
     private async Task<LockProgress> ChangeAsync(ReplicaPlaceId place, LockRule rule, LockPlan plan, CancellationToken cancel)
     {

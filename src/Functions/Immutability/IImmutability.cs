@@ -14,6 +14,17 @@ public interface IImmutability
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<LockKind> KindOfAsync(ReplicaPlaceId place, CancellationToken cancel);
 
+    /// <summary>
+    /// Sees that the container's own retention and legal hold are there. Only an emulated container gets them here: on Azure they belong to whoever manages the account,
+    /// and this app's rights do not reach them.
+    /// </summary>
+    /// <param name="place">The replica, in a tier whose locks are the container's.</param>
+    /// <param name="retention">How long, from each object's creation.</param>
+    /// <param name="isHeld">A legal hold is wanted.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ControlPlaneException">They are not there, and the text says how to set them; or the storage cannot be reached or refuses.</exception>
+    Task RequireContainerAsync(ReplicaPlaceId place, TimeSpan retention, bool isHeld, CancellationToken cancel);
+
     /// <summary>Locks by store object; objects without one may be left out.</summary>
     /// <exception cref="ControlPlaneException">The storage cannot be reached or refuses.</exception>
     Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel);

@@ -1,12 +1,26 @@
 namespace Backup.Policy.Immutability;
 
+/// <summary>What carries a lock.</summary>
+public enum LockScope
+{
+    /// <summary>Each object its own, set and extended by the control plane.</summary>
+    Version,
+
+    /// <summary>The whole container: its retention counts from each object's creation, and a legal hold holds all. Set by whoever manages the storage account; looked at by the control plane.</summary>
+    Container,
+}
+
 /// <summary>How a tier's objects are locked against everybody.</summary>
 /// <param name="LockFor">
 /// Every object that is in use is locked for at least half of this from any moment on, and for this when it is extended. What retention gave up stays locked
-/// until its last extension ends.
+/// until its last extension ends. Of a container: its retention, after which an object is not locked any more, in use or not.
 /// </param>
 /// <param name="IsFinal">True: nobody can shorten a lock, the account's owner included. False: whoever may change policies can.</param>
-public sealed record LockRule(TimeSpan LockFor, bool IsFinal);
+public sealed record LockRule(TimeSpan LockFor, bool IsFinal)
+{
+    /// <summary>What carries the locks.</summary>
+    public LockScope Scope { get; init; }
+}
 
 /// <summary>An object's lock as the storage has it.</summary>
 /// <param name="Until">Nobody deletes or changes the object before; null when it is not locked by time.</param>

@@ -40,8 +40,9 @@ internal sealed partial class PolicyBuilder
 
         var lockFor = group.Duration("lockFor", PolicyLimits.LockMin, required: true);
         var isFinal = group.OneOf("mode", required: false, ("locked", true), ("unlocked", false));
+        var scope = group.OneOf("scope", required: false, ("version", LockScope.Version), ("container", LockScope.Container));
         group.RefuseUnknownKeys();
-        return new LockRule(lockFor ?? PolicyLimits.LockMin, isFinal ?? true);
+        return new LockRule(lockFor ?? PolicyLimits.LockMin, isFinal ?? true) { Scope = scope ?? LockScope.Version };
     }
 
     private static RetentionGuards ReadGuards(MapReader root)

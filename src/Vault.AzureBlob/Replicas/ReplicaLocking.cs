@@ -9,6 +9,12 @@ namespace Backup.Vault.AzureBlob;
 /// <param name="HasLegalHold">It is under legal hold.</param>
 public readonly record struct LockedObject(ObjectName Name, DateTimeOffset? Until, bool HasLegalHold);
 
+/// <summary>Immutability of a container as the service says it without rights to manage the account. How long its retention is, it does not say.</summary>
+/// <param name="HasVersionLocks">Its blobs can be locked one by one.</param>
+/// <param name="HasRetention">It has a retention of its own.</param>
+/// <param name="HasLegalHold">All its blobs are under legal hold.</param>
+public sealed record ContainerImmutability(bool HasVersionLocks, bool HasRetention, bool HasLegalHold);
+
 /// <summary>
 /// Version-level immutability of a replica's blobs: policies and legal holds on each of them. The container must have been made for it. Needs a credential that
 /// may set immutability policies, which no grant to an agent does.
@@ -22,9 +28,29 @@ public sealed class ReplicaLocking(BlobLocation container, VaultId vault, BlobCr
 
     private readonly AzureBlobObjectStore _replica = Replica.Open(container, vault, credential);
 
-    /// <summary>Whether the container keeps such locks.</summary>
+    /// <summary>What immutability the container has.</summary>
     /// <exception cref="VaultException">The store failed or refused.</exception>
-    public Task<bool> IsSupportedAsync(CancellationToken cancel) => _replica.HasVersionLocksAsync(cancel);
+    public async Task<ContainerImmutability> ContainerAsync(CancellationToken cancel)
+    {
+        var container = await _replica.ContainerAsync(cancel).ConfigureAwait(false);
+        return new ContainerImmutability(container.HasImmutableStorageWithVersioning, container.HasImmutabilityPolicy ?? false, container.HasLegalHold ?? false);
+    }
+
+    /// <summary>Every object and when it was created: from then on a container's retention counts.</summary>
+    /// <exception cref="VaultException">The store failed or refused.</exception>
+    public async Task<IReadOnlyList<(ObjectName Name, DateTimeOffset CreatedAt)>> ListCreatedAsync(CancellationToken cancel)
+    {
+        var created = new List<(ObjectName, DateTimeOffset)>();
+        foreach (var kind in Replica.Kinds)
+        {
+            await foreach (var (name, blob) in _replica.ListObjectsAsync(kind, cancel).ConfigureAwait(false))
+            {
+                created.Add((name, blob.CreatedOn ?? DateTimeOffset.MinValue));
+            }
+        }
+
+        return created;
+    }
 
     /// <summary>Every object with a lock.</summary>
     /// <exception cref="VaultException">The store failed or refused.</exception>

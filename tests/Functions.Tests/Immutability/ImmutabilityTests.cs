@@ -26,10 +26,10 @@ namespace Backup.Functions.Tests.Immutability;
 /// <summary>With the emulated locks that storage on this machine has: Azurite keeps none. Real containers with version-level immutability were never at hand.</summary>
 public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture azurite)
 {
-    private static string PolicyOf(string published = "immutableFor: 3650d", string notes = "") => $$"""
+    private static string PolicyOf(string published = "immutableFor: 3650d", string notes = "", string locks = "lockFor: 30d") => $$"""
         version: 1
         sites: [ { name: lab } ]
-        tiers: [ { name: locked, container: replica-locked, accessTier: Hot, immutable: { lockFor: 30d } } ]
+        tiers: [ { name: locked, container: replica-locked, accessTier: Hot, immutable: { {{locks}} } } ]
         agents: [ { name: lab-agent-1, site: lab } ]
         serviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 1 } } ]
         dataClasses: [ { name: papers, retention: { keepLast: 1, {{published}} } } ]
@@ -141,6 +141,37 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
     }
 
     [Fact]
+    public async Task Container_OfATierWithThatScope_LocksEveryObjectFromItsCreation_AndHoldsThemAll()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: PolicyOf("keepWithin: 1d", ", legalHold: true", "lockFor: 30d, scope: container"), configure: Emulate);
+        app.Offsite.BlobEndpoint = azurite.BlobEndpoint;
+        app.Offsite.Objects = _ => Objects("a", "b");
+        var container = new BlobServiceClient(azurite.ConnectionString).GetBlobContainerClient("replica-locked");
+        await container.CreateAsync();
+        foreach (var name in Objects("a", "b"))
+        {
+            await container.UploadBlobAsync($"{ScriptedAgent.VaultId}/{name}", BinaryData.FromString("x"));
+        }
+
+        await app.BackUpAsync("notes");
+        await TickAsync(app);
+        (await app.CountAsync("emulated_lock")).ShouldBe(0, "no object has a lock of its own");
+        var shown = (await app.CallAsync(r => app.Function<ImmutabilityHttp>().GetImmutability(r, CancellationToken.None))).Body;
+        shown.GetProperty("tiers")[0].GetProperty("scope").GetString().ShouldBe("container");
+        var replica = shown.GetProperty("replicas")[0];
+        (replica.GetProperty("isEmulated").GetBoolean(), replica.GetProperty("covered").GetInt32(), replica.GetProperty("underLegalHold").GetInt32(), replica.GetProperty("isComplete").GetBoolean()).ShouldBe((true, 2, 2, true));
+        (await ProtectionAsync(app, "notes")).GetProperty("immutable").GetInt32().ShouldBe(1);
+        var locks = await app.Services.GetRequiredService<IImmutability>().ListAsync(Place(app), CancellationToken.None);
+        locks.Values.ShouldAllBe(l => l.HasLegalHold && l.Until > DateTimeOffset.UtcNow.AddDays(29) && l.Until < DateTimeOffset.UtcNow.AddDays(31));
+
+        // A promise beyond the container's retention cannot be kept by extending single objects: a person has to know.
+        app.Offsite.Objects = _ => Objects("a", "b", "unlocked");
+        await app.BackUpAsync("notes", "later");
+        await TickAsync(app);
+        (await app.Services.GetRequiredService<AlertStore>().ListAsync(true, null, 10, CancellationToken.None)).Items.ShouldContain(a => a.Kind == AlertKind.Immutability && a.Text.StartsWith("1 of 3 objects", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Retention_NeverTriesToDeleteWhatIsLocked_AndSaysUntilWhen()
     {
         await using var app = await StartAsync();
@@ -207,7 +238,7 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
         (await Should.ThrowAsync<RequestFailedException>(() => client.GetBlobClient("x").SetLegalHoldAsync(true))).Status.ShouldBe(501);
         (await client.GetPropertiesAsync()).Value.HasImmutableStorageWithVersioning.ShouldBeFalse();
         var place = new ReplicaPlaceId(client.Uri, ScriptedAgent.VaultId, new("locked"));
-        (await new AzureImmutability(Store(), null!).KindOfAsync(place, CancellationToken.None)).ShouldBe(LockKind.Emulated);
+        (await new AzureImmutability(Store(), null!, null!).KindOfAsync(place, CancellationToken.None)).ShouldBe(LockKind.Emulated);
     }
 
     private static string Object(string name)
@@ -218,7 +249,7 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
 
     private static string[] Objects(params string[] names) => [.. names.Select(Object)];
 
-    private void Emulate(IServiceCollection services) => services.AddSingleton<IImmutability>(s => new AzureImmutability(Store(), s.GetRequiredService<LockStore>()));
+    private void Emulate(IServiceCollection services) => services.AddSingleton<IImmutability>(s => new AzureImmutability(Store(), s.GetRequiredService<LockStore>(), s.GetRequiredService<PolicyDocument>()));
 
     private Task<TestApp> StartAsync() => TestApp.StartAsync(postgres, policy: PolicyOf(), configure: Emulate);
 

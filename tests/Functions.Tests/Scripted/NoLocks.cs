@@ -13,6 +13,8 @@ internal sealed class NoLocks : IImmutability
     public Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel) =>
         Task.FromResult<IReadOnlyDictionary<string, ObjectLock>>(new Dictionary<string, ObjectLock>());
 
+    public Task RequireContainerAsync(ReplicaPlaceId place, TimeSpan retention, bool isHeld, CancellationToken cancel) => Task.CompletedTask;
+
     public Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) => throw new NotSupportedException();
 
     public Task<int> HoldAsync(ReplicaPlaceId place, IReadOnlyList<string> objects, bool isHeld, CancellationToken cancel) => throw new NotSupportedException();

@@ -17,7 +17,10 @@ internal sealed class ScriptedOffsite : IOffsiteStore
 
     public ConcurrentQueue<ReplicaRights> Granted { get; } = [];
 
-    public Uri AddressOf(TierName tier, string container) => new($"http://127.0.0.1:10000/devstoreaccount1/{container}");
+    /// <summary>Where its containers seem to be.</summary>
+    public Uri BlobEndpoint { get; set; } = new("http://127.0.0.1:10000/devstoreaccount1");
+
+    public Uri AddressOf(TierName tier, string container) => new($"{BlobEndpoint.ToString().TrimEnd('/')}/{container}");
 
     public Task<ReplicaGrant> GrantAsync(TierName tier, string container, ReplicaRights rights, CancellationToken cancel)
     {
