@@ -46,7 +46,7 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
         }
         catch (AgentApiException e)
         {
-            OrderLog.NotAccepted(log, e.Fault);
+            OrderLog.NotAccepted(log, e.Fault, e.Message.Split('\n')[0], e.Hint);
             return e.SealedRefusal is { } refusal ? new OrderReply(200, refusal) : OrderReply.Refused;
         }
 

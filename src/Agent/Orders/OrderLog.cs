@@ -9,8 +9,8 @@ internal static partial class OrderLog
     [LoggerMessage(4000, LogLevel.Information, "Listening for orders as {Agent} at {Endpoint}/{Path}")]
     internal static partial void Listening(ILogger logger, string agent, string endpoint, string path);
 
-    [LoggerMessage(4001, LogLevel.Warning, "A message was not accepted: {Fault}")]
-    internal static partial void NotAccepted(ILogger logger, AgentApiFault fault);
+    [LoggerMessage(4001, LogLevel.Warning, "A message was not accepted: {Fault}. {Text} {Hint}")]
+    internal static partial void NotAccepted(ILogger logger, AgentApiFault fault, string text, string hint);
 
     [LoggerMessage(4002, LogLevel.Information, "Order {OrderId} ({Operation}): {Verdict}")]
     internal static partial void JobOrdered(ILogger logger, string orderId, Operation operation, ReplayVerdict? verdict);

@@ -7,6 +7,7 @@ using Backup.Agent.Settings;
 using Backup.Agent.Wal;
 using Backup.Agent.Work;
 using Backup.AgentApi;
+using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
@@ -188,6 +189,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         BytesStored = s.Statistics.BytesStored,
         FilesTotal = s.ItemsTotal,
         FilesUnreadableTotal = s.ItemsUnreadable,
+        ConsistencyPoint = BackupWork.Translate(Sources.Postgres.ConsistencyPoint.Find(s), s.Tags.GetValueOrDefault(PostgresSource.RestorePointTag)),
         LogUntil = logUntil,
         Tags = s.Tags,
     };

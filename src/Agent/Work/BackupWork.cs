@@ -199,7 +199,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         },
     };
 
-    private static AgentApi.ConsistencyPoint? Translate(Sources.Postgres.ConsistencyPoint? point, string? restorePoint) => point is null ? null : new()
+    internal static AgentApi.ConsistencyPoint? Translate(Sources.Postgres.ConsistencyPoint? point, string? restorePoint) => point is null ? null : new()
     {
         Timeline = point.Timeline,
         StartLsn = point.Start.ToString(),

@@ -33,7 +33,7 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
             });
         }
 
-        var plan = await Pruner.PlanAsync(vault, new PruneRequest { Drop = [.. drop.Select(s => s.Id)] }, cancel).ConfigureAwait(false);    // (3)
+        var plan = await Pruner.PlanAsync(vault, new PruneRequest { Drop = [.. drop.Select(s => s.Id)], DecidedAt = order.OrderedAt }, cancel).ConfigureAwait(false);    // (3)
         if (order.DryRun)
         {
             return Report(drop.Count, plan.CountOf(PackFate.Mark), plan.CountOf(PackFate.Repack), plan.CountOf(PackFate.Delete), plan.BytesFreedNow, plan.BytesFreedLater, WithoutUse(plan.Kept, order));
@@ -55,7 +55,7 @@ internal sealed class PruneWork(VaultShelf vaults, TimeProvider time)
     private List<string> WithoutUse(IReadOnlyList<SnapshotInfo> kept, PruneOrder order) =>
     [
         .. kept.Where(s => s.SourceKind == PostgresSource.Kind).Select(s => s.Asset).Distinct(StringComparer.Ordinal)
-            .SelectMany(asset => WalRetention.Decide(asset, kept, time.GetUtcNow())).Concat(DumpsLeftAlone(kept)).Select(id => id.ToString()).Take(PruneOrder.DropsMax - order.Drops.Count),
+            .SelectMany(asset => WalRetention.Decide(asset, kept, order.OrderedAt ?? time.GetUtcNow())).Concat(DumpsLeftAlone(kept)).Select(id => id.ToString()).Take(PruneOrder.DropsMax - order.Drops.Count),
     ];
 
     /// <summary>Dumps that were ordered together with a base backup that is not kept: both were one recovery point. A dump that a person made has no order, and stays.</summary>

@@ -8,9 +8,9 @@ namespace Backup.Agent.Work;
 
 /// <summary>Removes from a copy on another node what its vault dropped. Decides as the control plane does for containers (<see cref="ReplicaSurplus"/>).</summary>
 /// <remarks>(1) what the copy must hold (2) what the vault's own notes say was pruned (3) decide (4) remove: snapshots, index objects, packs (5) old manifests.</remarks>
-internal sealed class TidyWork(VaultShelf vaults, TimeProvider time)
+internal sealed class TidyWork(VaultShelf vaults)
 {
-    /// <summary>Younger manifests may belong to a replication that is not recorded yet.</summary>
+    /// <summary>Manifests younger than this when the order was given may belong to a replication that is not recorded yet. The agent's clock is not asked.</summary>
     private static readonly TimeSpan ManifestAgeMin = TimeSpan.FromDays(1);
 
     public async Task<JobOutcome> RunAsync(TidyOrder order, CancellationToken cancel)
@@ -38,7 +38,7 @@ internal sealed class TidyWork(VaultShelf vaults, TimeProvider time)
             }
         }
 
-        await copy.RemoveManifestsAsync([order.ManifestName], time.GetUtcNow() - ManifestAgeMin, cancel).ConfigureAwait(false);    // (5)
+        await copy.RemoveManifestsAsync([order.ManifestName], order.OrderedAt - ManifestAgeMin, cancel).ConfigureAwait(false);    // (5)
         return new JobOutcome { State = JobState.Succeeded, Tidy = new TidyResult { ObjectsRemoved = removed, BytesRemoved = bytes } };
     }
 }

@@ -23,6 +23,9 @@ public sealed record PruneOrder : JobOrder
     /// <summary>Only say what would be done.</summary>
     [JsonPropertyName("dryRun")] public bool DryRun { get; init; }
 
+    /// <summary>When it was ordered, by the control plane's clock: ages are judged by it, so that an agent's clock decides nothing. Null: by the agent's.</summary>
+    [JsonPropertyName("orderedAt")] public DateTimeOffset? OrderedAt { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override Operation Operation => Operation.Prune;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -11,6 +12,8 @@ namespace Backup.AgentApi;
 public sealed class OrderOpener
 {
     private readonly IKeyRing _keys;
+    private static readonly long LastMillisecond = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     private readonly TimeProvider _clock;
 
     /// <summary>An agent with one identity that trusts one control plane.</summary>
@@ -92,11 +95,19 @@ public sealed class OrderOpener
         var now = _clock.GetUtcNow().ToUnixTimeMilliseconds();
         var skew = (long)SealingLimits.ClockSkewMax.TotalMilliseconds;
         var life = (Int128)statement.ExpiresAtMs - statement.IssuedAtMs;
-        if (life <= 0 || life > (long)SealingLimits.OrderLifetimeMax.TotalMilliseconds || (Int128)statement.IssuedAtMs - now > skew)
-            throw new AgentApiException(AgentApiFault.NotYetValid, "The order claims a time that cannot be.", "Compare the clocks of the control plane and the agent.");
-        if ((Int128)now - statement.ExpiresAtMs > skew)
-            throw new AgentApiException(AgentApiFault.Expired, "The order's time is over.", "Compare the clocks of the control plane and the agent.");
+        if (life <= 0 || life > (long)SealingLimits.OrderLifetimeMax.TotalMilliseconds)
+            throw new AgentApiException(AgentApiFault.NotYetValid, "The order claims a time that cannot be.", "Bring control plane and agent to the same release.");
+        if ((Int128)statement.IssuedAtMs - now > skew) throw OutOfTime(AgentApiFault.NotYetValid, statement, now);
+        if ((Int128)now - statement.ExpiresAtMs > skew) throw OutOfTime(AgentApiFault.Expired, statement, now);
     }
+
+    /// <summary>Says both times: whoever reads it sees at once whether a clock is years off, or an old order came once more.</summary>
+    private static AgentApiException OutOfTime(AgentApiFault fault, OrderStatement statement, long now) => new(
+        fault,
+        $"The order was issued at {Instant(statement.IssuedAtMs)} by the control plane's clock, and here it is {Instant(now)}; clocks may differ by {SealingLimits.ClockSkewMax.TotalMinutes:0} minutes.",
+        "Set the clock that is wrong; if both are right, somebody sent an old order again, and nothing has to be done.");
+
+    private static string Instant(long milliseconds) => DateTimeOffset.UnixEpoch.AddMilliseconds(Math.Clamp(milliseconds, 0, LastMillisecond)).ToString("u", CultureInfo.InvariantCulture);
 
     private OrderPayload ReadPayload(OrderFacts facts)
     {

@@ -14,7 +14,7 @@ public sealed record NewGroupPoint(GroupPointId Id, GroupName Group, string Requ
 /// <param name="Id">Its name.</param>
 /// <param name="Group">Of which group.</param>
 /// <param name="RecordedAt">When the last member's was made, by the control plane's clock.</param>
-/// <param name="IsHeld">The members' applications were held still meanwhile: it is one moment of all of them. Otherwise the moments lie as far apart as the next two.</param>
+/// <param name="IsHeld">The members' applications were held still meanwhile: it is one moment of all of them. Otherwise, or where that is not known because the catalog was rebuilt, the moments lie as far apart as the next two.</param>
 /// <param name="Oldest">The earliest moment of consistency: nothing later is promised of the whole.</param>
 /// <param name="Newest">The latest one.</param>
 /// <param name="ExpiredAt">When retention gave the first of its members up, and with it the whole; null while it lives.</param>

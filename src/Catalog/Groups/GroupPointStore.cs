@@ -26,39 +26,38 @@ public sealed class GroupPointStore(CatalogDatabase database, AuditTrail audit, 
                 return known;
             }
 
-            var runs = point.Runs.Select(run => run.Value).ToArray();
-            var made = await session.QueryAsync(
-                """
-                select u.run, p.id, p.asset, p.instant, p.is_partial, p.missing_since is null and p.expired_at is null as lives
-                from unnest($1::text[]) with ordinality as u (run, ordinal) left join recovery_point p on p.run_id = u.run order by u.ordinal
-                """,
-                row => (Run: row.Text("run"), Id: row.TextOrNull("id"), Asset: row.TextOrNull("asset"), Instant: row.InstantOrNull("instant"), IsWhole: row.TextOrNull("id") is not null && !row.Flag("is_partial"), Lives: row.Flag("lives")),
-                cancel,
-                (object)runs).ConfigureAwait(false);
-            var lack = made.Select(m => LackOf(m.Run, m.Id, m.IsWhole, m.Lives)).FirstOrDefault(why => why is not null) ?? (made.Count < 2 ? "it has fewer than two members" : null);
-            if (lack is not null)
+            var made = await MadeAsync(session, point, cancel).ConfigureAwait(false);
+            if (LackOf(made) is { } lack)
             {
                 throw NotAllowed(point, lack);
             }
 
-            await session.ExecuteAsync(
-                "insert into group_point (id, group_name, requested_by, recorded_at, is_held, oldest, newest) values ($1, $2, $3, $4, $5, $6, $7)",
-                cancel,
-                point.Id.Value,
-                point.Group.Value,
-                point.RequestedBy,
-                clock.GetUtcNow(),
-                point.IsHeld,
-                made.Min(m => m.Instant),
-                made.Max(m => m.Instant)).ConfigureAwait(false);
-            await session.ExecuteAsync(
-                "insert into group_point_member (group_point_id, ordinal, asset, recovery_point_id) select $1, u.ordinal, u.asset, u.id from unnest($2::text[], $3::text[]) with ordinality as u (asset, id, ordinal)",
-                cancel,
-                point.Id.Value,
-                made.Select(m => m.Asset!).ToArray(),
-                made.Select(m => m.Id!).ToArray()).ConfigureAwait(false);
-            await audit.AppendAsync(session, point.RequestedBy, "group-point.recorded", point.Id.Value, $"group {point.Group}: {string.Join(", ", made.Select(m => $"{m.Asset} {m.Id}"))}", cancel).ConfigureAwait(false);
+            await InsertAsync(session, point, made, "group-point.recorded", cancel).ConfigureAwait(false);
             return (await FindAsync(session, point.Id, cancel).ConfigureAwait(false))!;
+        },
+        cancel);
+
+    /// <summary>
+    /// Takes in a group point that snapshots tell of, once each member's is known, whole and alive. Only where the catalog lost what it knew: of runs of its own it
+    /// knows whether they became a group point.
+    /// </summary>
+    /// <returns>True when this call recorded it.</returns>
+    public Task<bool> AdoptAsync(NewGroupPoint point, CancellationToken cancel) => database.WriteAsync(
+        async session =>
+        {
+            if (await FindAsync(session, point.Id, cancel).ConfigureAwait(false) is not null)
+            {
+                return false;
+            }
+
+            var made = await MadeAsync(session, point, cancel).ConfigureAwait(false);
+            if (LackOf(made) is not null || !made.Exists(m => m.IsRebuilt))
+            {
+                return false;
+            }
+
+            await InsertAsync(session, point, made, "group-point.adopted", cancel).ConfigureAwait(false);
+            return true;
         },
         cancel);
 
@@ -95,14 +94,46 @@ public sealed class GroupPointStore(CatalogDatabase database, AuditTrail audit, 
         expiredBy,
         now);
 
-    /// <summary>Null when a member's point is whole and lives.</summary>
-    private static string? LackOf(string run, string? point, bool isWhole, bool lives) => (point, isWhole, lives) switch
+    /// <summary>What the runs of a group's backup made, in the group's order.</summary>
+    private static Task<List<MadePoint>> MadeAsync(CatalogSession session, NewGroupPoint point, CancellationToken cancel) => session.QueryAsync(
+        """
+        select u.run, p.id, p.asset, p.instant, p.is_partial, p.missing_since is null and p.expired_at is null as lives, coalesce(r.rebuilt, false) as rebuilt
+        from unnest($1::text[]) with ordinality as u (run, ordinal) left join recovery_point p on p.run_id = u.run left join run r on r.id = u.run order by u.ordinal
+        """,
+        row => new MadePoint(
+            row.Text("run"), row.TextOrNull("id"), row.TextOrNull("asset"), row.InstantOrNull("instant"), row.TextOrNull("id") is not null && !row.Flag("is_partial"), row.Flag("lives"), row.Flag("rebuilt")),
+        cancel,
+        (object)point.Runs.Select(run => run.Value).ToArray());
+
+    private async Task InsertAsync(CatalogSession session, NewGroupPoint point, List<MadePoint> made, string deed, CancellationToken cancel)
     {
-        (null, _, _) => $"run {run} made no recovery point",
-        (_, false, _) => $"run {run} could not read everything",
-        (_, _, false) => $"the recovery point of run {run} is gone already",
+        await session.ExecuteAsync(
+            "insert into group_point (id, group_name, requested_by, recorded_at, is_held, oldest, newest) values ($1, $2, $3, $4, $5, $6, $7)",
+            cancel,
+            point.Id.Value,
+            point.Group.Value,
+            point.RequestedBy,
+            clock.GetUtcNow(),
+            point.IsHeld,
+            made.Min(m => m.Instant),
+            made.Max(m => m.Instant)).ConfigureAwait(false);
+        await session.ExecuteAsync(
+            "insert into group_point_member (group_point_id, ordinal, asset, recovery_point_id) select $1, u.ordinal, u.asset, u.id from unnest($2::text[], $3::text[]) with ordinality as u (asset, id, ordinal)",
+            cancel,
+            point.Id.Value,
+            made.Select(m => m.Asset!).ToArray(),
+            made.Select(m => m.Id!).ToArray()).ConfigureAwait(false);
+        await audit.AppendAsync(session, point.RequestedBy, deed, point.Id.Value, $"group {point.Group}: {string.Join(", ", made.Select(m => $"{m.Asset} {m.Id}"))}", cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>Null when every member's point is whole and lives.</summary>
+    private static string? LackOf(List<MadePoint> made) => made.Select(m => (m.Id, m.IsWhole, m.Lives) switch
+    {
+        (null, _, _) => $"run {m.Run} made no recovery point",
+        (_, false, _) => $"run {m.Run} could not read everything",
+        (_, _, false) => $"the recovery point of run {m.Run} is gone already",
         _ => null,
-    };
+    }).FirstOrDefault(why => why is not null) ?? (made.Count < 2 ? "it has fewer than two members" : null);
 
     private static CatalogException NotAllowed(NewGroupPoint point, string why) =>
         new(CatalogFault.NotAllowed, $"There is no point of group {point.Group}: {why}.", "GET /api/runs/{id} says why; the members' own recovery points are there all the same.");
@@ -119,4 +150,7 @@ public sealed class GroupPointStore(CatalogDatabase database, AuditTrail audit, 
         row.Instant("newest"),
         row.InstantOrNull("expired_at"),
         [.. row.GetFieldValue<string[]>(row.GetOrdinal("assets")).Zip(row.GetFieldValue<string[]>(row.GetOrdinal("points")), (asset, point) => new GroupPointMember(new(asset), new(point)))]);
+
+    /// <summary>What a member's run made.</summary>
+    private sealed record MadePoint(string Run, string? Id, string? Asset, DateTimeOffset? Instant, bool IsWhole, bool Lives, bool IsRebuilt);
 }

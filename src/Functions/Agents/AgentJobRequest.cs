@@ -142,6 +142,9 @@ public sealed record PruneTask
 
     /// <summary>Only say what would be done.</summary>
     public bool DryRun { get; init; }
+
+    /// <summary>The control plane's time, by which the agent judges ages.</summary>
+    public DateTimeOffset? OrderedAt { get; init; }
 }
 
 /// <summary>A backup order without its envelope: the policy as it was when the run began.</summary>
@@ -158,6 +161,9 @@ public sealed record BackupTask
 
     /// <summary>The vault in the agent's configuration.</summary>
     public required string Vault { get; init; }
+
+    /// <summary>Further tags of the snapshot.</summary>
+    public Dictionary<string, string> Tags { get; init; } = [];
 
     /// <summary>Files only.</summary>
     public string[] Paths { get; init; } = [];

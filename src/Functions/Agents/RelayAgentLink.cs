@@ -41,7 +41,7 @@ public sealed class RelayAgentLink(PolicyDocument policy, KeyChoice keys, RelayS
                     $"Agent {agent} answered with status {busy.StatusCode}.", "It may be starting or stopping; see its log.", isTransient: true),
                 RelayReply.Answered other => Silent<TAnswer>(
                     $"Agent {agent} could not open the order (status {other.StatusCode}).",
-                    "Compare the identities on both sides and the clocks of both machines.",
+                    "The agent's log says why (\"not accepted\"): a clock that is more than ten minutes off, or identities that do not belong together.",
                     isTransient: false),
                 RelayReply.NotDelivered lost => Silent<TAnswer>(Summary(lost.Failure), lost.Failure.Hint, lost.Failure.IsTransient),
                 RelayReply.OutcomeUnknown unknown => Silent<TAnswer>(Summary(unknown.Failure), unknown.Failure.Hint, isTransient: true),

@@ -13,6 +13,9 @@ public sealed record BackupRequest
 
     /// <summary>The backup of a group that this one belongs to: it runs the hooks, and is told when the snapshot is made; null for a backup of its own.</summary>
     public string? Group { get; init; }
+
+    /// <summary>What the snapshot shall say beside what it is: to which group point it belongs.</summary>
+    public Dictionary<string, string> Tags { get; init; } = [];
 }
 
 /// <summary>Several backups to run. Plain data: the input of an orchestration.</summary>

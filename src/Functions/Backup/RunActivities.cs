@@ -53,6 +53,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             Asset = asset.Name.Value,
             Kind = asset.Kind.ToString().ToLowerInvariant(),
             Vault = asset.Vault.Value,
+            Tags = request.Request.Tags,
             Paths = [.. asset.Paths],
             Excludes = [.. asset.Excludes],
             OneFileSystem = asset.OneFileSystem,

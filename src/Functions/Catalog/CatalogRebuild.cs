@@ -35,6 +35,9 @@ public sealed record VaultRebuilt
     /// <summary>Snapshots of runs that are still open.</summary>
     public int LeftToTheirRuns { get; init; }
 
+    /// <summary>Group points that it lacked: their members may be in several vaults, so each counts where its last one was found.</summary>
+    public int GroupPoints { get; init; }
+
     /// <summary>Recovery points whose snapshots the vault no longer has.</summary>
     public int Missing { get; init; }
 
@@ -70,7 +73,7 @@ public static class CatalogRebuild
                 return total with { Failure = page.Failure };
             }
 
-            total = total with { Adopted = total.Adopted + page.Adopted, Known = total.Known + page.Known, LeftToTheirRuns = total.LeftToTheirRuns + page.LeftToTheirRuns };
+            total = total with { Adopted = total.Adopted + page.Adopted, Known = total.Known + page.Known, LeftToTheirRuns = total.LeftToTheirRuns + page.LeftToTheirRuns, GroupPoints = total.GroupPoints + page.GroupPoints };
             after = page.Next;
             if (after is null)
             {

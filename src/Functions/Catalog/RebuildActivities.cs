@@ -1,8 +1,10 @@
 using Backup.AgentApi;
 using Backup.Catalog;
 using Backup.Catalog.Assets;
+using Backup.Catalog.Groups;
 using Backup.Catalog.RecoveryPoints;
 using Backup.Functions.Agents;
+using Backup.Functions.Groups;
 using Backup.Policy;
 using Microsoft.Azure.Functions.Worker;
 using SourceKind = Backup.Policy.SourceKind;
@@ -23,6 +25,9 @@ public sealed record AdoptedPage
 
     /// <summary>Snapshots of runs that are still open.</summary>
     public int LeftToTheirRuns { get; init; }
+
+    /// <summary>Group points whose last lacking member was adopted.</summary>
+    public int GroupPoints { get; init; }
 
     /// <summary>Where the next page begins; null after the last.</summary>
     public string? Next { get; init; }
@@ -50,7 +55,8 @@ public sealed class AdoptSnapshots(VaultListing vaults)
 /// <param name="link">The way to the agents.</param>
 /// <param name="assets">Where assets that only a vault knows are noted.</param>
 /// <param name="points">Where recovery points are recorded.</param>
-public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPointStore points)
+/// <param name="groups">Where group points are recorded.</param>
+public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPointStore points, GroupPointStore groups)
 {
     /// <summary>The tag of snapshots that an agent made without an order, and why: base backups that its log needs.</summary>
     private const string ReasonTag = "reason";
@@ -88,12 +94,17 @@ public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPoi
         }
 
         var counts = new Dictionary<Adoption, int>();
+        var groupPoints = 0;
         foreach (var snapshot in page.Snapshots.Where(isWanted))
         {
             await assets.NoteAsync(new AssetName(snapshot.Asset), Enum.Parse<SourceKind>(snapshot.SourceKind.ToString()), agent, vault, cancel).ConfigureAwait(false);
             var found = new FoundSnapshot(new AssetName(snapshot.Asset), snapshot.RunId is { } run ? new RunId(run) : null, agent, vault, Facts(snapshot));
             var adoption = await points.AdoptAsync(found, request.RequestedBy, cancel).ConfigureAwait(false);
             counts[adoption] = counts.GetValueOrDefault(adoption) + 1;
+            if (adoption is not Adoption.LeftToItsRun && GroupTags.Find(snapshot.Tags, request.RequestedBy) is { } whole && await groups.AdoptAsync(whole, cancel).ConfigureAwait(false))
+            {
+                groupPoints++;
+            }
         }
 
         return new AdoptedPage
@@ -101,6 +112,7 @@ public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPoi
             Adopted = counts.GetValueOrDefault(Adoption.Adopted),
             Known = counts.GetValueOrDefault(Adoption.Known),
             LeftToTheirRuns = counts.GetValueOrDefault(Adoption.LeftToItsRun),
+            GroupPoints = groupPoints,
             Next = page.Next,
         };
     }
@@ -117,7 +129,7 @@ public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPoi
         s.FilesTotal,
         s.FilesUnreadableTotal,
         [],
-        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal) : null)
+        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint) : null)
     {
         LogUntil = s.LogUntil,
     };

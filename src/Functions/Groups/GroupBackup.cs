@@ -26,7 +26,7 @@ public static class GroupBackup
         if (failure is null)
         {
             var made = plan.Assets.Select(asset => context.WaitForExternalEvent<string>(MadeEvent(asset))).ToArray();
-            copies = [.. plan.Assets.Select(asset => BackUpAsync(context, request, asset))];                                                // (3)
+            copies = [.. plan.Assets.Select(asset => BackUpAsync(context, request, plan, asset))];                                                // (3)
             await Task.WhenAll(made.Zip(copies, (snapshot, run) => Task.WhenAny(snapshot, run)));                                           // (4)
         }
 
@@ -96,13 +96,21 @@ public static class GroupBackup
         }
     }
 
-    private static async Task<RunOutcome> BackUpAsync(TaskOrchestrationContext context, GroupRequest request, string asset)
+    private static async Task<RunOutcome> BackUpAsync(TaskOrchestrationContext context, GroupRequest request, GroupPlan plan, string asset)
     {
         var run = InstanceIds.Backup(asset, request.Slot);
         try
         {
             return await context.CallSubOrchestratorAsync<RunOutcome>(
-                nameof(AssetBackup), new BackupRequest { Asset = asset, RequestedBy = request.RequestedBy, Group = context.InstanceId }, new SubOrchestrationOptions(instanceId: run));
+                nameof(AssetBackup),
+                new BackupRequest
+                {
+                    Asset = asset,
+                    RequestedBy = request.RequestedBy,
+                    Group = context.InstanceId,
+                    Tags = GroupTags.Of(request.Group, context.InstanceId, plan.Assets.Select(member => InstanceIds.Backup(member, request.Slot))),
+                },
+                new SubOrchestrationOptions(instanceId: run));
         }
         catch (TaskFailedException e)
         {

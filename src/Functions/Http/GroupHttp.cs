@@ -78,6 +78,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
                 restores.Add(await ResolveAsync(body, member, slot, cancel).ConfigureAwait(false));
             }
 
+            RefuseArchived(body, restores);
             var id = InstanceIds.GroupRestore(point.Group.Value, slot, [.. restores.Select(r => r.Task.Restore)]);
             var isNew = await client.StartOnceAsync(nameof(GroupRestore), id, new GroupRestoreRequest([.. restores]), cancel).ConfigureAwait(false);
             return HttpAnswer.Accepted($"/api/group-restores/{id}", new StartedGroupView(id, $"/api/group-restores/{id}", isNew, [.. restores.Select(r => r.Task.Restore)]));
@@ -89,6 +90,18 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "group-restores/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
         HttpAnswer.GuardAsync(request, logger, async () => await InstanceAnswers.OfAsync(client, id, cancel).ConfigureAwait(false)
             ?? throw HttpInput.NotFound($"There is no restore \"{id}\" of a group point.", "POST /api/group-restores starts one; what it did to each asset is under /api/restores."));
+
+    /// <summary>All or none: a member in an archive would be the one that fails, after the others were written.</summary>
+    private static void RefuseArchived(GroupRestoreBody body, List<RestoreRequest> restores)
+    {
+        var archived = restores.Where(r => r.Task.From is { } from && ArchiveHttp.IsArchive(from)).Select(r => $"\"{r.Task.Asset}\" (recovery point {r.RecoveryPoint}, to {r.Task.Target})").ToArray();
+        if (archived.Length > 0)
+        {
+            throw HttpInput.Conflict(
+                $"Tier \"{body.From}\" is an archive: the packs of {string.Join(", ", archived)} have to be brought back first, which costs.",
+                $"POST /api/archive-restores for each of them with \"asset\", \"recoveryPoint\", \"target\" as named here and \"from\": \"{body.From}\" plans that; or name a tier that is no archive.");
+        }
+    }
 
     /// <summary>
     /// A database whose log is received is brought to the restore point that its run made while the group was held; without log, to the end of its base backup, which lies right before.

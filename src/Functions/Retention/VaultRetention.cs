@@ -144,7 +144,7 @@ public static class VaultRetention
         {
             Agent = request.Caretaker,
             OrderKey = $"{context.InstanceId}/{request.Slot}/{step}",
-            Task = new AgentTask { Prune = new PruneTask { Vault = request.Vault, Drops = drops, AllowsLast = allowsLast, DryRun = dryRun } },
+            Task = new AgentTask { Prune = new PruneTask { Vault = request.Vault, Drops = drops, AllowsLast = allowsLast, DryRun = dryRun, OrderedAt = context.CurrentUtcDateTime } },
             Patience = request.Patience,
         });
 

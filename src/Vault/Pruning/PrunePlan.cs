@@ -14,6 +14,9 @@ public sealed record PruneRequest
     /// <value><see cref="PruneSafety.GraceDefault"/>. Zero deletes at once and is safe only while nothing writes to the vault; anything below a writer's lifetime needs <see cref="NoWriterIsRunning"/>.</value>
     public TimeSpan Grace { get; init; } = PruneSafety.GraceDefault;
 
+    /// <summary>The time by the clock of whoever decides: marks are dated and judged by it. Null: by the vault's clock, which is that of the machine.</summary>
+    public DateTimeOffset? DecidedAt { get; init; }
+
     /// <summary>The caller vouches that no writer runs now or has an uncommitted backup: permits a short grace.</summary>
     public bool NoWriterIsRunning { get; init; }
 

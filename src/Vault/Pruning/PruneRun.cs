@@ -17,7 +17,7 @@ internal sealed class PruneRun(OpenVault vault, PrunePlan plan, IProgress<VaultP
         foreach (var snapshot in plan.Dropped) await _store.DeleteAsync(snapshot.Id.Name, cancel).ConfigureAwait(false);                   // (1)
         var repack = plan.PacksTo(PackFate.Repack);
         var bytesNew = await new Repacker(vault, plan, progress).RunAsync([.. plan.Decisions.Where(d => d.Fate == PackFate.Repack)], cancel).ConfigureAwait(false);   // (2)
-        var now = vault.Time.GetUtcNow();
+        var now = plan.Request.DecidedAt ?? vault.Time.GetUtcNow();
         List<ObjectName> toMark = [.. plan.PacksTo(PackFate.Mark), .. repack];
         var marks = NextMarks(toMark, now);
         var markObjects = await ReplaceMarksAsync(marks.Values, plan.Marks.Sources, cancel).ConfigureAwait(false);                          // (3)
@@ -33,7 +33,8 @@ internal sealed class PruneRun(OpenVault vault, PrunePlan plan, IProgress<VaultP
             await ReplaceMarksAsync(marks.Values, markObjects, cancel).ConfigureAwait(false);                                               // (7)
         }
 
-        if (_store is FileSystemObjectStore files) files.RemoveTemporaryFiles(now - PruneSafety.WriterLifetimeMax);
+        // Temporary files are dated by this machine's clock, right or wrong.
+        if (_store is FileSystemObjectStore files) files.RemoveTemporaryFiles(vault.Time.GetUtcNow() - PruneSafety.WriterLifetimeMax);
         return new PruneResult(plan.Dropped.Count, plan.CountOf(PackFate.Mark), repack.Count, doomed.Count, bytesDeleted - bytesNew);
     }
 

@@ -39,7 +39,7 @@ public static class Pruner
             if (length != use.StoredBytes) throw Refuse($"{use.Name}, which snapshots need, has {length} bytes instead of {use.StoredBytes}");
         }
 
-        var decisions = PruneDecider.DecideAll(uses, stored, marks, vault.Time.GetUtcNow(), request);
+        var decisions = PruneDecider.DecideAll(uses, stored, marks, request.DecidedAt ?? vault.Time.GetUtcNow(), request);
         return new PrunePlan(request, decisions, kept, [.. snapshots.Where(s => drop.Contains(s.Id))], marks, index, live, [.. uses.Where(u => !stored.ContainsKey(u.Name)).Select(u => u.Name)]);
     }
 

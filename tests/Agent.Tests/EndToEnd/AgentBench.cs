@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backup.Agent.Hosting;
+using Backup.Agent.Logs;
 using Backup.Agent.Orders;
 using Backup.Agent.Settings;
 using Backup.AgentApi;
@@ -105,11 +106,14 @@ internal sealed class AgentBench : IAsyncDisposable
         """);
 
     /// <summary>Runs the agent within this process.</summary>
-    public async Task StartAgentAsync()
+    /// <param name="time">Its clock; null for the machine's.</param>
+    /// <returns>What it logs.</returns>
+    public async Task<RecentLines> StartAgentAsync(TimeProvider? time = null)
     {
-        _host = AgentHost.Build(AgentSettingsFile.Load(ConfigFile), TimeProvider.System);
+        _host = AgentHost.Build(AgentSettingsFile.Load(ConfigFile), time ?? TimeProvider.System);
         await _host.StartAsync(TestContext.Current.CancellationToken);
         await _host.Services.GetServices<IHostedService>().OfType<RelayDoor>().Single().WaitUntilOnlineAsync(TestContext.Current.CancellationToken);
+        return _host.Services.GetRequiredService<RecentLines>();
     }
 
     public Task RestartRelayAsync() => ((RelayProcess)_relay).RestartAsync();

@@ -1,4 +1,5 @@
 using Backup.AgentApi;
+using Backup.Functions.Groups;
 using Backup.Functions.Http;
 using Backup.Functions.Rebuilding;
 using Backup.Functions.Tests.Scripted;
@@ -54,6 +55,36 @@ public sealed class CatalogRebuildTests(PostgresFixture postgres)
         var vault = (await RebuildAsync(app)).Single();
         vault.Failure!.Code.ShouldBe("key-refused");
         (await app.Points.FindAsync(new(outcome.RecoveryPoint!), CancellationToken.None))!.MissingSince.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Rebuild_LostCatalog_KnowsGroupPointsAgain_ButNotThatTheyWereHeld()
+    {
+        string[] runs = ["backup-voids-db-s1", "backup-notes-s1"];
+        var tags = GroupTags.Of("catalogue", "group-catalogue-s1", runs);
+        await using var app = await TestApp.StartAsync(postgres);
+        var first = Summary("first", "voids-db", runs[0]) with { Tags = tags, EndedAt = DateTimeOffset.UnixEpoch.AddMinutes(3) };
+        var half = Summary("half", "config", "backup-config-s2") with { Tags = GroupTags.Of("catalogue", "group-catalogue-s2", ["backup-config-s2", "backup-notes-s2"]) };
+        app.Agent.Pages = [new SnapshotPage { Snapshots = [first, half], Next = "1" }, new SnapshotPage { Snapshots = [Summary("second", "notes", runs[1]) with { Tags = tags }] }];
+        (await RebuildAsync(app)).Single().Failure.ShouldBeNull();
+        (await app.CountAsync("group_point")).ShouldBe(1, "of the other a member is lacking");
+        var shown = await app.CallAsync(r => app.Function<GroupHttp>().GetGroupPoint(r, "group-catalogue-s1", app.Client, CancellationToken.None));
+        shown.Body.GetProperty("members").EnumerateArray().Select(m => m.GetProperty("asset").GetString()).ShouldBe(["voids-db", "notes"]);
+        (shown.Body.GetProperty("isHeld").GetBoolean(), shown.Body.GetProperty("isInVaults").GetBoolean()).ShouldBe((false, true));
+        (await app.CallAsync(r => app.Function<GroupHttp>().PostGroupRestore(r, app.Client, CancellationToken.None), new { groupPoint = "group-catalogue-s1", target = "/restore/all" })).Status.ShouldBe(202);
+    }
+
+    [Fact]
+    public async Task Rebuild_CatalogThatKnowsItsRuns_MakesNoGroupPointThatItRefused()
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var points = new[] { await app.BackUpAsync("config"), await app.BackUpAsync("notes") };
+        var known = (await app.Points.ListAsync(null, null, 10, CancellationToken.None)).Items;
+        var tags = GroupTags.Of("catalogue", "group-catalogue-s1", known.Select(p => p.Run.Value));
+        app.Agent.Pages = [new SnapshotPage { Snapshots = [.. known.Select(p => Summary(p.Snapshot.SnapshotId, p.Asset.Value, p.Run.Value) with { Tags = tags })] }];
+        var vault = (await RebuildAsync(app)).Single();
+        (vault.Known, vault.GroupPoints).ShouldBe((points.Length, 0));
+        (await app.CountAsync("group_point")).ShouldBe(0);
     }
 
     private static async Task<VaultRebuilt[]> RebuildAsync(TestApp app)

@@ -114,6 +114,57 @@ public sealed class GroupTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Http_GroupInAnArchive_IsRefusedBeforeAnythingBegins_NamingMembersAndWhatToDo()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: Policy.Replace("accessTier: Hot", "accessTier: Archive", StringComparison.Ordinal).Replace("replicateTo: []", "replicateTo: [offsite-hot]", StringComparison.Ordinal));
+        await BackUpAsync(app, "s1");
+        var refused = await app.CallAsync(
+            r => app.Function<GroupHttp>().PostGroupRestore(r, app.Client, CancellationToken.None), new { groupPoint = "group-catalogue-s1", target = "/restore/all", from = "offsite-hot" });
+        refused.Status.ShouldBe(409);
+        var text = refused.Body.GetRawText();
+        foreach (var member in (await app.Points.ListAsync(null, null, 10, CancellationToken.None)).Items)
+        {
+            text.ShouldContain(member.Asset.Value);
+            text.ShouldContain(member.Id.Value);
+            text.ShouldContain($"/restore/all/{member.Asset}");
+        }
+
+        text.ShouldContain("POST /api/archive-restores");
+        (await app.CountAsync("restore")).ShouldBe(0);
+        (await app.CallAsync(r => app.Function<GroupHttp>().PostGroupRestore(r, app.Client, CancellationToken.None), new { groupPoint = "group-catalogue-s1", target = "/restore/all" })).Status.ShouldBe(202, "vaults need no archive");
+    }
+
+    [Fact]
+    public async Task Backup_OfAGroup_EverySnapshotSaysOfWhichPointItIs()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: Policy);
+        await BackUpAsync(app, "s1");
+        await app.BackUpAsync("notes");
+        foreach (var order in Jobs(app).OfType<BackupOrder>())
+        {
+            var found = GroupTags.Find(order.Tags, "test");
+            if (order.Asset == "notes")
+            {
+                found.ShouldBeNull();
+            }
+            else
+            {
+                (found!.Id.Value, found.Group.Value).ShouldBe(("group-catalogue-s1", "catalogue"));
+                found.Runs.Select(r => r.Value).ShouldBe(["backup-voids-db-s1", "backup-voids-images-s1"]);
+            }
+        }
+    }
+
+    [Fact]
+    public void Tags_OfManyMembers_FitIntoTagsAndComeBackInOrder()
+    {
+        string[] runs = [.. Enumerable.Range(0, 150).Select(i => InstanceIds.Backup(new string('a', 60) + i, "20260301T1200"))];
+        var tags = GroupTags.Of("catalogue", "group-catalogue-s1", runs);
+        tags.Values.ShouldAllBe(value => value.Length <= Vault.Snapshots.SnapshotDescription.TextBytesMax);
+        GroupTags.Find(tags, "test")!.Runs.Select(r => r.Value).ShouldBe(runs);
+    }
+
+    [Fact]
     public async Task Retention_OneMemberIsWanted_KeepsTheOther_AndGivesTheWholeUpTogether()
     {
         await using var app = await TestApp.StartAsync(postgres, policy: Policy);
