@@ -92,6 +92,8 @@ internal static class Backupctl
             IdentityCommands.Create(context),
             AgentCommands.Create(context),
             ControlPlaneCommands.Create(context),
+            ArchiveCommands.Create(context),
+            LocksCommand.Create(context),
             CompletionCommand.Create(context),
         ])
         {

@@ -94,6 +94,73 @@ public sealed class ControlPlaneCommandTests : IDisposable
         (await _bench.RunAsync("control-plane", "revoke-key", Key)).ShouldEnd(ExitCode.Success).Out.ShouldBe($"a distrusts {Key}.\n");
     }
 
+    [Fact]
+    public async Task ArchiveRestore_IsPlannedShownApprovedStartedAndCancelled()
+    {
+        const string Planned = """
+            {"id":"restore-paper-1","asset":"paper","recoveryPoint":"rp1","from":"deep","state":"planned","requestedBy":"ada","createdAt":"2026-01-01T00:00:00Z","plannedAt":"2026-01-01T00:01:00Z","startBefore":"2026-01-08T00:01:00Z",
+             "plan":{"files":1200,"fileBytes":1048576,"packs":3,"packBytes":50000000,"packsArchived":2,"bytesArchived":33554432,"currency":"EUR",
+              "offers":[{"priority":"standard","hoursMax":15,"cost":12.5,"approvalsNeeded":0},{"priority":"high","hoursMax":1,"cost":120,"approvalsNeeded":2}]},
+             "approvals":[],"packsReady":1,"packsRequested":0,"filesRestored":0}
+            """;
+        _api.Answer("POST /api/archive-restores", 202, """{"id":"restore-paper-1","location":"/api/archive-restores/restore-paper-1","isNew":true}""");
+        _api.Answer("GET /api/archive-restores/restore-paper-1", 200, Planned);
+        _api.Answer("GET /api/archive-restores?limit=200", 200, $$"""{"items":[{{Planned}}],"continuation":"more/"}""");
+        _api.Answer("GET /api/archive-restores?limit=200&continuation=more%2F", 200, $$"""{"items":[{{Planned.Replace("restore-paper-1", "restore-paper-0", StringComparison.Ordinal)}}]}""");
+        _api.Answer("POST /api/archive-restores/restore-paper-1/approve", 200, Planned.Replace("\"approvals\":[]", "\"approvals\":[\"bea\"]", StringComparison.Ordinal));
+        _api.Answer("POST /api/archive-restores/restore-paper-1/start", 202, """{"id":"restore-paper-1","location":"/api/archive-restores/restore-paper-1","isNew":true}""");
+        _api.Answer("POST /api/archive-restores/restore-paper-1/cancel", 202, Planned.Replace("\"planned\"", "\"cancelled\"", StringComparison.Ordinal).Replace("\"filesRestored\":0", "\"filesRestored\":0,\"copiesKeptUntil\":\"2026-02-01T00:00:00Z\"", StringComparison.Ordinal));
+        _bench.Set("BACKUP_ADMINISTRATOR_KEY_FILE", _bench.Write("bea.key", "beas-own-key\n"));
+
+        var made = (await _bench.RunAsync("archive-restore", "plan", "paper", "/restore/paper", "--from", "deep", "-i", "*.fits")).ShouldEnd(ExitCode.Success);
+        made.Out.ShouldBe("restore-paper-1\n");
+        made.Error.ShouldContain("archive-restore show restore-paper-1");
+        (await _bench.RunAsync("archive-restore", "show", "restore-paper-1")).ShouldEnd(ExitCode.Success).Out.ShouldBe("""
+            restore-paper-1: planned
+            recovery point rp1 of paper, from deep, asked for by ada at 2026-01-01 00:00:00Z
+            1,200 files of 1.0 MiB in 3 packs; to be brought back: 2 packs of 32.0 MiB
+            PRIORITY  HOURS AT MOST        COST  APPROVALS NEEDED
+            standard             15   12.50 EUR                 0
+            high                  1  120.00 EUR                 2
+            approved by: nobody; to be started before 2026-01-08 00:01:00Z
+
+            """);
+        (await _bench.RunAsync("archive-restore", "list")).ShouldEnd(ExitCode.Success).Out.ShouldBe("""
+            ID               ASSET  FROM  STATE    PACKS READY  REQUESTED
+            restore-paper-1  paper  deep  planned          1/3  2026-01-01 00:00:00Z
+            restore-paper-0  paper  deep  planned          1/3  2026-01-01 00:00:00Z
+
+            """);
+        (await _bench.RunAsync("archive-restore", "approve", "restore-paper-1")).ShouldEnd(ExitCode.Success).Out.ShouldContain("approved by: bea;");
+        (await _bench.RunAsync("archive-restore", "start", "restore-paper-1", "--priority", "high")).ShouldEnd(ExitCode.Success).Out.ShouldBe("restore-paper-1 runs.\n");
+        (await _bench.RunAsync("archive-restore", "cancel", "restore-paper-1")).ShouldEnd(ExitCode.Success).Out.ShouldContain("kept until 2026-02-01 00:00:00Z");
+        (await _bench.RunAsync("archive-restore", "start", "restore-paper-1", "--priority", "dear")).ShouldEnd(ExitCode.Usage);
+        _api.Requests.ShouldBe([
+            """POST /api/archive-restores the-admin-key/beas-own-key {"asset":"paper","target":"/restore/paper","from":"deep","include":["*.fits"],"overwrite":false}""",
+            "GET /api/archive-restores/restore-paper-1 the-admin-key",
+            "GET /api/archive-restores?limit=200 the-admin-key",
+            "GET /api/archive-restores?limit=200&continuation=more%2F the-admin-key",
+            "POST /api/archive-restores/restore-paper-1/approve the-admin-key/beas-own-key {}",
+            """POST /api/archive-restores/restore-paper-1/start the-admin-key/beas-own-key {"priority":"high"}""",
+            "POST /api/archive-restores/restore-paper-1/cancel the-admin-key/beas-own-key {}",
+        ]);
+    }
+
+    [Fact]
+    public async Task Locks_AreAFindingUntilEverythingIsCovered()
+    {
+        const string Replica = """{"tier":"locked","container":"http://127.0.0.1/c","vaultId":"00112233","kind":"emulated","isEmulated":true,"at":"2026-01-02T00:00:00Z","objects":1200,"covered":1200,"underLegalHold":7,"earliestEnd":"2026-02-01T00:00:00Z","isComplete":true,"note":""}""";
+        _api.Answer("GET /api/immutability", 200, $$"""{"tiers":[{"name":"locked","isImmutable":true,"lockDays":30,"mode":"locked"}],"replicas":[{{Replica}}]}""");
+        (await _bench.RunAsync("locks")).ShouldEnd(ExitCode.Success).Out.ShouldBe("""
+            TIER    VAULT     KEPT BY   OBJECTS  COVERED  LEGAL HOLD  FIRST ENDS            LOOKED AT
+            locked  00112233  emulated    1,200    1,200           7  2026-02-01 00:00:00Z  2026-01-02 00:00:00Z
+
+            """);
+        _api.Answer("GET /api/immutability", 200, $$"""{"tiers":[],"replicas":[{{Replica.Replace("\"isComplete\":true,\"note\":\"\"", "\"isComplete\":false,\"note\":\"Locks are being set.\"", StringComparison.Ordinal)}}]}""");
+        (await _bench.RunAsync("locks")).ShouldEnd(ExitCode.Findings).Out.ShouldEndWith("locked: Locks are being set.\n");
+        (await _bench.RunAsync("locks", "--json")).ShouldEnd(ExitCode.Findings).Out.ShouldContain("\"underLegalHold\":7");
+    }
+
     [Theory]
     [InlineData(400, ExitCode.Usage), InlineData(403, ExitCode.AccessDenied), InlineData(404, ExitCode.NotFound), InlineData(409, ExitCode.Conflict), InlineData(502, ExitCode.Unavailable), InlineData(504, ExitCode.Unavailable)]
     internal async Task Problem_OfTheControlPlane_IsToldWithItsHintAndACodeOfItsKind(int status, ExitCode code)
@@ -196,7 +263,8 @@ public sealed class ControlPlaneCommandTests : IDisposable
 
                 var request = $"{context.Request.HttpMethod} {context.Request.RawUrl}";
                 using var body = new StreamReader(context.Request.InputStream);
-                Requests.Enqueue($"{request} {context.Request.Headers["x-functions-key"]} {await body.ReadToEndAsync()}".TrimEnd());
+                var own = context.Request.Headers["x-administrator-key"] is { } person ? $"/{person}" : "";
+                Requests.Enqueue($"{request} {context.Request.Headers["x-functions-key"]}{own} {await body.ReadToEndAsync()}".TrimEnd());
                 var (status, text) = _answers.GetValueOrDefault(request, (404, ""));
                 context.Response.StatusCode = status;
                 context.Response.ContentType = "application/json";

@@ -3,10 +3,12 @@ using System.CommandLine;
 namespace Backup.Cli.ControlPlane;
 
 /// <summary>Which control plane, and the key that opens its HTTP interface.</summary>
-internal sealed class ApiArguments
+/// <param name="isDecision">The command takes a decision: it can carry the key of the person who takes it, too.</param>
+internal sealed class ApiArguments(bool isDecision = false)
 {
     private const string AddressVariable = "BACKUP_CONTROL_PLANE";
     private const string KeyFileVariable = "BACKUP_API_KEY_FILE";
+    private const string AdministratorKeyFileVariable = "BACKUP_ADMINISTRATOR_KEY_FILE";
 
     private readonly Option<string> _address = new("--control-plane")
     {
@@ -20,7 +22,13 @@ internal sealed class ApiArguments
         HelpName = "FILE",
     };
 
-    public IReadOnlyList<Option> All => [_address, _keyFile];
+    private readonly Option<string> _administratorKeyFile = new("--administrator-key-file")
+    {
+        Description = $"A file with your own key as an administrator. Otherwise {AdministratorKeyFileVariable}, or none.",
+        HelpName = "FILE",
+    };
+
+    public IReadOnlyList<Option> All => isDecision ? [_address, _keyFile, _administratorKeyFile] : [_address, _keyFile];
 
     /// <summary>The address as given, for texts that repeat it.</summary>
     public string Address(Invocation invocation) => Find(invocation, _address, AddressVariable, "Which control plane?");
@@ -39,10 +47,17 @@ internal sealed class ApiArguments
             throw new CliException(CliFault.OptionInvalid, "The control plane's address must be https (or http on this machine), without a query or a name in it.", "Keys are read from --api-key-file.");
         }
 
-        var key = File.ReadAllText(Find(invocation, _keyFile, KeyFileVariable, "No key to the control plane.")).Trim();
+        var key = ReadKey(Find(invocation, _keyFile, KeyFileVariable, "No key to the control plane."), _keyFile);
+        var own = isDecision ? invocation.Get(_administratorKeyFile) ?? invocation.Terminal.Environment(AdministratorKeyFileVariable) : null;
+        return new ApiClient(uri, key, string.IsNullOrEmpty(own) ? null : ReadKey(own, _administratorKeyFile));
+    }
+
+    private static string ReadKey(string file, Option<string> option)
+    {
+        var key = File.ReadAllText(file).Trim();
         return key.Length > 0 && !key.Any(char.IsControl)
-            ? new ApiClient(uri, key)
-            : throw new CliException(CliFault.OptionInvalid, "The file of --api-key-file holds no key.", "It holds one line: the key.");
+            ? key
+            : throw new CliException(CliFault.OptionInvalid, $"The file of {option.Name} holds no key.", "It holds one line: the key.");
     }
 
     private static string Find(Invocation invocation, Option<string> option, string variable, string missing) =>

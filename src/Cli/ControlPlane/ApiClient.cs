@@ -19,10 +19,17 @@ internal sealed class ApiClient : IDisposable
 
     private readonly HttpClient _http;
 
-    public ApiClient(Uri address, string key)
+    /// <param name="address">Where.</param>
+    /// <param name="key">A function or admin key.</param>
+    /// <param name="administratorKey">The key of the person who decides; null for none.</param>
+    public ApiClient(Uri address, string key, string? administratorKey)
     {
         _http = new HttpClient { BaseAddress = new Uri(address.AbsoluteUri.TrimEnd('/') + "/api/"), Timeout = AnswerLimit, MaxResponseContentBufferSize = AnswerBytesMax };
         _http.DefaultRequestHeaders.Add("x-functions-key", key);
+        if (administratorKey is not null)
+        {
+            _http.DefaultRequestHeaders.Add("x-administrator-key", administratorKey);
+        }
     }
 
     public Task<TAnswer> GetAsync<TAnswer>(string path, JsonTypeInfo<TAnswer> type, CancellationToken cancel) =>
