@@ -37,6 +37,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
         """;
     internal const string Copied = "copied-everywhere";
+    internal const string Archived = "archived-tree";
 
     private const int BigFiles = 60;
     internal const int BigFileBytes = 3 << 20;
@@ -81,6 +82,7 @@ public sealed class RunningSystem : IAsyncLifetime
         var small = await NewVaultAsync("vault-small-disk.original");
         RetainedVault = await NewVaultAsync("vault-retained");
         var copied = await NewVaultAsync("vault-copied");
+        var archived = await NewVaultAsync("vault-archived");
         Directory.CreateDirectory(SmallDiskVault);
         var options = new StackOptions
         {
@@ -96,6 +98,7 @@ public sealed class RunningSystem : IAsyncLifetime
                 new(Retained, RetainedTree, IsSample: false) { Vault = "retained", ServiceClass = "brief" },
                 new(Grouped, BigTree, IsSample: false) { More = ", hooks: { before: [hold], after: [resume] }" },
                 new(Copied, CopiedTree, IsSample: false) { Vault = "copied", More = ", replicateTo: [offsite-hot, second-node, second-region]" },
+                new(Archived, BigTree, IsSample: false) { Vault = "archived", More = ", replicateTo: [deep]" },
             ],
             PolicySections = Policy,
             AgentSections = $$"""
@@ -104,7 +107,11 @@ public sealed class RunningSystem : IAsyncLifetime
                   resume: { command: [ /bin/sh, -c, "echo resume $(date +%s.%N) >> '{{HookLog}}'" ] }
 
                 """,
-            FunctionsSettings = Administrators.ToDictionary(name => $"Administrators__{name}", name => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))),
+            FunctionsSettings = new Dictionary<string, string>(Administrators.ToDictionary(name => $"Administrators__{name}", name => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))))
+            {
+                ["Archive__EmulatedSeconds"] = "1",
+                ["Archive__PollSeconds"] = "1",
+            },
             ExtraVaults = new Dictionary<string, VaultPlace>
             {
                 // The folder of the main vault with the keys of another one.
@@ -112,6 +119,7 @@ public sealed class RunningSystem : IAsyncLifetime
                 ["small"] = small with { Folder = SmallDiskVault },
                 ["retained"] = RetainedVault,
                 ["copied"] = copied,
+                ["archived"] = archived,
             },
         };
         var quiet = new Board(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }));
