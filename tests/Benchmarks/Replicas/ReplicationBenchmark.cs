@@ -19,7 +19,9 @@ namespace Backup.Benchmarks.Replicas;
 /// </summary>
 internal static class ReplicationBenchmark
 {
-    private const int PackBytes = 24 << 20, AtOnce = 4;
+    /// <summary>As the writer makes them.</summary>
+    private const int PackBytes = 16 << 20;
+    private const int AtOnce = 4;
 
     internal static async Task<int> RunAsync(string[] args)
     {
@@ -28,7 +30,7 @@ internal static class ReplicationBenchmark
             case ["copy" or "sdk", var folder, var container, var sas]:
                 return await MeasureAsync(args[0], folder, new Uri(container), sas);
             case [var folder, .. var rest]:
-                return await CompareAsync(folder, Number(rest, 0, 40), Number(rest, 1, 3));
+                return await CompareAsync(folder, Number(rest, 0, 100), Number(rest, 1, 3));
             default:
                 await Console.Error.WriteLineAsync("usage: replication DIR [PACKS] [ROUNDS]");
                 return 2;
@@ -39,13 +41,15 @@ internal static class ReplicationBenchmark
     {
         var vault = Path.Combine(folder, "vault");
         await FillAsync(vault, packs);
-        await using var azurite = await AzuriteServer.StartAsync(await LocalPackages.InstallAsync(), new AzuriteOptions(Path.Combine(folder, "azurite")) { InMemory = true });
-        var service = new BlobServiceClient(azurite.ConnectionString);
+        var packages = await LocalPackages.InstallAsync();
         var seconds = new Dictionary<string, List<double>> { ["copy"] = [], ["sdk"] = [] };
         for (var round = 0; round < rounds; round++)
         {
             foreach (var way in round % 2 == 0 ? new[] { "sdk", "copy" } : ["copy", "sdk"])
             {
+                // A fresh one each time: it keeps what was deleted in memory for minutes, and has a limit.
+                await using var azurite = await AzuriteServer.StartAsync(packages, new AzuriteOptions(Path.Combine(folder, "azurite")) { InMemory = true });
+                var service = new BlobServiceClient(azurite.ConnectionString);
                 var container = service.GetBlobContainerClient($"{way}-{round}");
                 await container.CreateAsync();
                 var sas = container.GenerateSasUri(new BlobSasBuilder(
@@ -55,7 +59,6 @@ internal static class ReplicationBenchmark
                     Resource = "c",
                 }).Query.TrimStart('?');
                 seconds[way].Add(await InAProcessOfItsOwnAsync(way, vault, container.Uri, sas));
-                await container.DeleteAsync();
             }
         }
 
