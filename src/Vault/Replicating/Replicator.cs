@@ -11,8 +11,8 @@ public sealed record CopyRequest
     public int Parallelism { get; init; } = 4;
 
     /// <summary>Bytes of objects held in memory at once: of large objects fewer are copied at once, though always one.</summary>
-    /// <value>By default 64 MiB: four packs as the writer makes them.</value>
-    public long BytesInFlightMax { get; init; } = 64L << 20;
+    /// <value>By default 48 MiB: three packs as the writer makes them.</value>
+    public long BytesInFlightMax { get; init; } = 48L << 20;
 
     /// <summary>Whom to ask before bytes are sent; null for nobody.</summary>
     public TransferBudget? Budget { get; init; }

@@ -272,6 +272,8 @@ public sealed class ImmutabilityTests(PostgresFixture postgres, AzuriteFixture a
 
         public Task<IReadOnlyDictionary<string, ObjectLock>> ListAsync(ReplicaPlaceId place, CancellationToken cancel) => Task.FromResult<IReadOnlyDictionary<string, ObjectLock>>(Locks);
 
+        public Task RequireContainerAsync(ReplicaPlaceId place, TimeSpan retention, bool isHeld, CancellationToken cancel) => Task.CompletedTask;
+
         public Task<int> ExtendAsync(ReplicaPlaceId place, IReadOnlyList<LockExtension> extensions, bool isFinal, CancellationToken cancel) =>
             Task.FromResult(extensions.Where(e => objects.Contains(e.Name)).Count(e => (Locks[e.Name] = new ObjectLock(e.Until, false)).Until is not null));
 
