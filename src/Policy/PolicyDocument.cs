@@ -276,6 +276,9 @@ public sealed record Asset(
     /// <summary>Databases: the server takes its time for the checkpoint that begins a backup, instead of writing everything at once.</summary>
     public bool SpreadCheckpoint { get; init; }
 
+    /// <summary>Databases: backups take the processors even while the server's clients are at work.</summary>
+    public bool FullSpeed { get; init; }
+
     /// <summary>What its agent does before and after each backup: names in that agent's own configuration.</summary>
     public HookRule Hooks { get; init; } = HookRule.None;
 

@@ -109,6 +109,7 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
                 Tags = tags,
                 RestorePoint = RestorePointOf(order.RunId),
                 SpreadCheckpoint = order.Postgres.SpreadCheckpoint,
+                FullSpeed = order.Postgres.FullSpeed,
                 RecordMebibytes = order.Postgres.RecordMebibytes ?? PostgresBackupRequest.RecordMebibytesDefault,
             };
             using var turn = await turns.TakeAsync(order.Asset, cancel).ConfigureAwait(false);

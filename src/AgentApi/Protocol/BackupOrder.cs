@@ -45,6 +45,9 @@ public sealed record PostgresSettings
     /// <summary>The server takes its time for the checkpoint that begins the backup, instead of writing everything at once.</summary>
     [JsonPropertyName("spreadCheckpoint"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool SpreadCheckpoint { get; init; }
 
+    /// <summary>Read as fast as can be, even while the server's clients are at work.</summary>
+    [JsonPropertyName("fullSpeed"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool FullSpeed { get; init; }
+
     /// <summary>Also dump databases logically; null: no dump.</summary>
     [JsonPropertyName("dump")] public DumpSettings? Dump { get; init; }
 

@@ -15,6 +15,7 @@ internal static class BackupPostgresCommand
         var connection = ClusterOptions.ConnectionFile(", for example 'Host=/run/postgresql;Username=backup'");
         var tags = BackupCommand.TagOption();
         var spread = new Option<bool>("--spread-checkpoint") { Description = "Let the server take its time for the checkpoint that begins the backup, instead of loading its disk at once." };
+        var fullSpeed = new Option<bool>("--full-speed") { Description = "Do not yield the processors to the server's clients while they are at work." };
         var remote = new Option<bool>("--remote") { Description = "Have the server send its files over the replication protocol, as is done anyway when its host is not this machine." };
         var cache = new Option<string>("--cache-folder") { Description = "Where to remember unchanged files; losing it costs time only.", HelpName = "DIR" };
         var noCache = new Option<bool>("--no-cache") { Description = "Read every file, and remember nothing." };
@@ -24,13 +25,14 @@ internal static class BackupPostgresCommand
             HelpName = "N",
             DefaultValueFactory = _ => PostgresBackupRequest.RecordMebibytesDefault,
         };
-        return context.Leaf("backup-postgres", "Back up a PostgreSQL server, on this machine or another.", [.. vault.All, asset, connection, tags, spread, remote, cache, noCache, record], async (invocation, cancel) =>
+        return context.Leaf("backup-postgres", "Back up a PostgreSQL server, on this machine or another.", [.. vault.All, asset, connection, tags, spread, fullSpeed, remote, cache, noCache, record], async (invocation, cancel) =>
         {
             var request = new PostgresBackupRequest
             {
                 Asset = invocation.Require(asset),
                 ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
                 SpreadCheckpoint = invocation.Get(spread),
+                FullSpeed = invocation.Get(fullSpeed),
                 Streamed = invocation.Get(remote) ? true : null,
                 CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
                 Tags = BackupCommand.ReadTags(invocation, tags),

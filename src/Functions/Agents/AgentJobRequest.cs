@@ -186,6 +186,9 @@ public sealed record BackupTask
     /// <summary>Postgres only: the checkpoint that begins the backup is spread over time.</summary>
     public bool SpreadCheckpoint { get; init; }
 
+    /// <summary>Postgres only: clients of the server are not yielded to.</summary>
+    public bool FullSpeed { get; init; }
+
     /// <summary>Postgres only: how much of each table is recorded for later comparison, in MiB; null for the agent's default.</summary>
     public int? RecordMebibytes { get; init; }
 }

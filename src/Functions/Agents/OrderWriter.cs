@@ -70,7 +70,7 @@ public sealed class OrderWriter(PolicyDocument policy, IOffsiteStore offsite, Ti
         Tags = task.Tags,
         Hooks = task.Hooks,
         Files = task.Connection is null ? new FilesSettings { Paths = task.Paths, Excludes = task.Excludes, OneFileSystem = task.OneFileSystem } : null,
-        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes, SpreadCheckpoint = task.SpreadCheckpoint, Dump = task.Dump },
+        Postgres = task.Connection is null ? null : new PostgresSettings { Connection = task.Connection, RecordMebibytes = task.RecordMebibytes, SpreadCheckpoint = task.SpreadCheckpoint, FullSpeed = task.FullSpeed, Dump = task.Dump },
     };
 
     private async Task<ReplicateOrder> ReplicateAsync(AgentName agent, ReplicateTask task, CancellationToken cancel)

@@ -61,6 +61,7 @@ public sealed class OpenRun(PolicyDocument policy, ControlPlaneSettings settings
             Hooks = request.Request.Group is not null || asset.Hooks is { Before.Count: 0, After.Count: 0 } ? null : new BackupHooks { Before = [.. asset.Hooks.Before], After = [.. asset.Hooks.After] },
             Dump = asset.Dump is { } dump ? new DumpSettings { Databases = [.. dump.Databases] } : null,
             SpreadCheckpoint = asset.SpreadCheckpoint,
+            FullSpeed = asset.FullSpeed,
             RecordMebibytes = asset.Kind is SourceKind.Postgres ? asset.Proof.RecordMebibytes : null,
         },
         Places = [.. policy.TiersOf(asset).Select(tier => ReplicaPlace.Of(tier, asset.Agent, asset.Vault))],

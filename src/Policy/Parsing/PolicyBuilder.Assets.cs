@@ -25,6 +25,7 @@ internal sealed partial class PolicyBuilder
         var hooks = ReadHooks(item);
         var dump = ReadDump(item);
         var spreadCheckpoint = item.Flag("spreadCheckpoint");
+        var fullSpeed = item.Flag("fullSpeed");
         RefuseKeysOfOtherKinds(item, kind);
 
         var tiers = ReadTiers(item);
@@ -55,7 +56,7 @@ internal sealed partial class PolicyBuilder
                     tiers,
                     window,
                     enabled ?? true)
-                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks, Dump = dump, SpreadCheckpoint = spreadCheckpoint ?? false },
+                { LegalHold = legalHold ?? false, Proof = proof, Hooks = hooks, Dump = dump, SpreadCheckpoint = spreadCheckpoint ?? false, FullSpeed = fullSpeed ?? false },
                 item.PlaceOf("name"));
         }
     }
@@ -86,7 +87,7 @@ internal sealed partial class PolicyBuilder
     {
         string[] foreign = kind switch
         {
-            SourceKind.Files => ["connection", "proof", "dump", "spreadCheckpoint"],
+            SourceKind.Files => ["connection", "proof", "dump", "spreadCheckpoint", "fullSpeed"],
             SourceKind.Postgres => ["paths", "excludes", "oneFileSystem"],
             _ => [],
         };

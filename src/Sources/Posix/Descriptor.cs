@@ -7,6 +7,9 @@ namespace Backup.Sources.Posix;
 /// </summary>
 internal sealed unsafe class Descriptor : IDisposable
 {
+    /// <summary>Blocks of no disk in use are longer.</summary>
+    internal const int DirectAlignment = 4096;
+
     private int _number;
 
     private Descriptor(int number) => _number = number;
@@ -85,6 +88,25 @@ internal sealed unsafe class Descriptor : IDisposable
         }
 
         return Errno.None;
+    }
+
+    /// <summary>
+    /// Writes to a file of this directory without the kernel's cache, which takes less than half of the time that writing and flushing do. What is written so is durable when
+    /// <see cref="SyncFileSystem"/> returns, like everything else.
+    /// </summary>
+    /// <returns>False when this cannot be: bytes, offset or length are not aligned to <see cref="DirectAlignment"/>, or the file system or disk would not. Some of it may be written then.</returns>
+    internal bool TryWriteDirect(ReadOnlySpan<byte> name, ReadOnlySpan<byte> content, long offset)
+    {
+        fixed (byte* start = content)
+        {
+            if (((nuint)start | (nuint)offset | (nuint)content.Length) % DirectAlignment != 0)
+                return false;
+        }
+
+        if (Open(Number, name, Libc.WriteOnly | Libc.Direct | Libc.NoFollow | Libc.NonBlocking, 0, out var file).IsError)
+            return false;
+        using (file)
+            return !file!.Write(content, offset).IsError;
     }
 
     /// <summary>

@@ -12,6 +12,7 @@ internal static unsafe partial class Libc
     internal const int AtEmptyPath = 0x1000;
 
     internal const int ReadOnly = 0;
+    internal const int WriteOnly = 1;
     internal const int ReadWrite = 2;
     internal const int Create = 0x40;
     internal const int Exclusive = 0x80;
@@ -27,9 +28,10 @@ internal static unsafe partial class Libc
     internal const int FallocateKeepSize = 1;
     internal const int FallocatePunchHole = 2;
 
-    /// <summary>These two differ between the x86 and the arm kernels.</summary>
+    /// <summary>These differ between the x86 and the arm kernels.</summary>
     internal static readonly int DirectoryOnly = IsArm ? 0x4000 : 0x10000;
     internal static readonly int NoFollow = IsArm ? 0x8000 : 0x20000;
+    internal static readonly int Direct = IsArm ? 0x10000 : 0x4000;
     private static readonly nint GetDirectoryEntriesCall = IsArm ? 61 : 217;
 
     private static bool IsArm => RuntimeInformation.ProcessArchitecture switch
@@ -42,6 +44,9 @@ internal static unsafe partial class Libc
     /// <summary>To a process, or with a negative number to its group.</summary>
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     internal static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime", SetLastError = true)]
+    internal static partial int ClockTime(int clock, TimeSpec* time);
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     internal static partial int OpenAt(int directory, byte* path, int flags, uint mode);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Backup.Sources.Postgres.Proving;
 using Npgsql;
 
 namespace Backup.Sources.Postgres;
@@ -79,6 +80,17 @@ internal sealed class BackupSession : IAsyncDisposable
         command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = !isSpread });
         return Lsn.Parse(await command.ExecuteScalarAsync(cancel) as string);
     });
+
+    /// <summary>How many clients the server works for now, or did a second ago, without our own sessions.</summary>
+    internal Task<long> CountClientsAsync(CancellationToken cancel) => ServerConnection.GuardAsync("count the clients of", () => _connection.AskAsync(
+        """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1
+        AND (state = 'active' OR state_change > clock_timestamp() - interval '1 second')
+        """,
+        row => row.GetInt64(0),
+        cancel,
+        ContentRecorder.SessionName));
 
     /// <summary>Leaves backup mode. Does not wait for archiving: the caller copies the log itself.</summary>
     internal Task<BackupEnd> StopAsync(CancellationToken cancel) => ServerConnection.GuardAsync("stop the backup on", () => _connection.AskAsync(

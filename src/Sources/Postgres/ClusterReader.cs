@@ -10,7 +10,7 @@ namespace Backup.Sources.Postgres;
 
 /// <summary>Reads a cluster's files with several threads, the largest first, and stores the directories' trees.</summary>
 internal sealed class ClusterReader(
-    ServerFacts server, Lsn backupStart, int pageChunkBytes, SnapshotWriter writer, ProblemList problems, TransferCounters counters, TimeProvider clock)
+    ServerFacts server, Lsn backupStart, int pageChunkBytes, SnapshotWriter writer, ProblemList problems, TransferCounters counters, BackupPace pace, TimeProvider clock)
 {
     /// <summary>A file written more recently than this before it is read is read again next time: file systems' clocks are coarse.</summary>
     private static readonly TimeSpan FreshAge = TimeSpan.FromSeconds(3);
@@ -178,7 +178,7 @@ internal sealed class ClusterReader(
 
     private Content ReadPages(ClusterFile clusterFile, Descriptor file, long from, long end, RelationFileName relation, CancellationToken cancel)
     {
-        using var stream = new FilePages(file, from, end, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters);
+        using var stream = new FilePages(file, from, end, relation.Segment * RelationFileName.SegmentBlocks, backupStart, server.HasChecksums, counters, pace);
         try
         {
             var content = writer.AddContent(stream, ContentHints.PagesOfWords(pageChunkBytes, end - from), cancel);

@@ -10,13 +10,15 @@ namespace Backup.Sources.Postgres;
 /// <param name="backupStart">Younger pages come back from the log.</param>
 /// <param name="hasChecksums">Pages carry checksums.</param>
 /// <param name="counters">Told what was read.</param>
-internal sealed class FilePages(Descriptor file, long from, long end, uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters)
+/// <param name="pace">Asked before each reading.</param>
+internal sealed class FilePages(Descriptor file, long from, long end, uint firstBlock, Lsn backupStart, bool hasChecksums, TransferCounters counters, BackupPace pace)
     : PageStream(firstBlock, backupStart, hasChecksums, counters, from)
 {
     internal Errno Error { get; private set; }
 
     protected override int ReadPages(Span<byte> buffer, long offset)
     {
+        pace.Yield();
         var wanted = (int)Math.Clamp(end - offset, 0, buffer.Length);
         Error = file.ReadFully(buffer[..wanted], offset, out var count);
         return Error.IsError ? throw new IOException(Error.ToString()) : count;

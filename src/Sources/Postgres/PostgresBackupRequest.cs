@@ -32,6 +32,12 @@ public sealed record PostgresBackupRequest
     public bool SpreadCheckpoint { get; init; }
 
     /// <summary>
+    /// Read as fast as can be even while the server's clients are at work. Otherwise, and by default, a backup of a server on this machine then leaves them the
+    /// processors: it takes what they leave less a tenth of the machine, but at least a tenth. Where no client is at work this changes nothing.
+    /// </summary>
+    public bool FullSpeed { get; init; }
+
+    /// <summary>
     /// The name of a restore point to make right after the backup, of at most <see cref="RestorePointBytesMax"/> bytes; null for none. With the log behind the
     /// backup it is a goal for recovery. A standby, or a role without the right, makes none, and the outcome has a note.
     /// </summary>

@@ -77,6 +77,7 @@ public sealed class PostgresSource(TimeProvider clock)
         // Before backup mode, so that the server's log is not held up while an index is loaded.
         await using var writer = await vault.BeginSnapshotAsync(options ?? (cache.Before.Root.IsEmpty ? FirstOptions : LaterOptions), cancel);
         var isLogKept = await session.ReserveLogAsync($"backup_{Guid.NewGuid():N}", cancel);                         // (2)
+        await using var pace = new BackupPace(session, request.Workers, clock, cancel);
         var start = await session.StartAsync($"backup of {request.Asset}", request.SpreadCheckpoint, cancel);                                  // (3)
 
         counters.Enter(TransferPhase.Copying);
@@ -86,17 +87,20 @@ public sealed class PostgresSource(TimeProvider clock)
         var files = data.AllFiles().Concat(listing.Tablespaces.SelectMany(tablespace => tablespace.Files.AllFiles())).ToList();
         counters.BytesTotal = files.Sum(file => file.Bytes);
         var pageChunkBytes = PageChunks.BytesFor(files.Where(file => file.Relation is not null).Sum(file => file.Bytes));
-        var reader = new ClusterReader(server, start, pageChunkBytes, writer, problems, counters, clock);
+        var reader = new ClusterReader(server, start, pageChunkBytes, writer, problems, counters, pace, clock);
         var remembered = new ClusterCache(cache);
         remembered.Recall(data, listing.Tablespaces);
         reader.Summary = await SummaryAsync(vault, cache, session, start, cancel);
         await using var recording = new ContentRecording(request, clock, cancel);
         recording.Start();
+        if (!request.FullSpeed)
+            pace.Begin();
         try
         {
             await ReadAsync(reader, wal, files, start, isLogKept, request.Workers, cancel);                          // (4)
             var control = reader.ReadControlFile(data.Directories["global"], cancel);
             await recording.Done;
+            await pace.EndAsync();
             var end = await session.StopAsync(cancel);                                                               // (5)
             var consistentAt = clock.GetUtcNow();
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Restoring;
@@ -24,8 +25,11 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
     /// <summary>Stretches this long are sent to the disk at once, while the next are decoded; what is smaller is better gathered by the kernel.</summary>
     private const int EarlyFlushBytesMin = 128 * 1024;
 
-    /// <summary>Staged chunks are written in stretches of this length at most: longer ones make the kernel look for longer runs of free memory, which took twice the time.</summary>
-    private const int WriteBytesMax = 256 * 1024;
+    /// <summary>Staged chunks are written in stretches of this length at most.</summary>
+    private const int WriteBytesMax = 4 * 1024 * 1024;
+
+    /// <summary>A disk is given two things to do at once.</summary>
+    private const int WritersAtOnce = 2;
 
     private readonly EntryMetadata _metadata = new(settings, problems);
     private readonly List<FileItem> _items = [];
@@ -152,7 +156,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
                 counts.AddFetched(await reader.FetchAsync(_wanted[_slice.Start..from], this, settings.Workers, cancel));
                 await writing;
                 var slice = _slice;
-                writing = slice.HasStaged ? Task.Run(() => WriteStaged(slice), cancel) : Task.CompletedTask;
+                writing = slice.HasStaged ? WriteStagedAsync(slice, cancel) : Task.CompletedTask;
             }
         }
         finally
@@ -161,19 +165,31 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
-    private void WriteStaged(RestoreSlice slice)
+    /// <summary>By threads of its own: they wait for the disk, and would keep the pool's from decoding.</summary>
+    private Task WriteStagedAsync(RestoreSlice slice, CancellationToken cancel)
     {
-        for (var want = slice.Start; want < slice.End;)
-        {
-            if (!slice.IsStaged(want))
+        var stretches = new ConcurrentQueue<(int Want, int Parts, int Length)>(Stretches(slice));
+        return Task.WhenAll(Enumerable.Range(0, WritersAtOnce).Select(_ => Task.Factory.StartNew(
+            () =>
             {
-                want++;
-                continue;
-            }
+                while (stretches.TryDequeue(out var stretch))
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    Write(stretch.Want, stretch.Parts, slice.Staged(stretch.Want, stretch.Length));
+                }
+            },
+            cancel,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
+    }
 
-            var stretch = Stretch(slice, want, slice.End, WriteBytesMax, out var length);
-            Write(want, stretch, slice.Staged(want, length));
-            want += stretch;
+    private IEnumerable<(int Want, int Parts, int Length)> Stretches(RestoreSlice slice)
+    {
+        for (int want = slice.Start, parts; want < slice.End; want += parts)
+        {
+            parts = Stretch(slice, want, slice.End, WriteBytesMax, out var length);
+            if (slice.IsStaged(want))
+                yield return (want, parts, length);
         }
     }
 

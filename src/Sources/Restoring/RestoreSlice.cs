@@ -1,10 +1,12 @@
+using System.Runtime.InteropServices;
+using Backup.Sources.Posix;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Sources.Restoring;
 
 /// <summary>
 /// Some consecutive wants of a batch. Small chunks of a larger file are staged: they come in the order of the packs, and are put together here so that
-/// the file is written in long stretches. One writer per want; the stretches are written when all have come.
+/// the file is written in long stretches. Each begins at the start of a block, as the file's does. One writer per want; the stretches are written when all have come.
 /// </summary>
 internal sealed class RestoreSlice
 {
@@ -22,7 +24,7 @@ internal sealed class RestoreSlice
     private const int NotStaged = -1;
 
     private readonly List<int> _places = [];
-    private byte[] _staged = [];
+    private Memory<byte> _staged;
     private int _stagedBytes;
 
     internal int Start { get; private set; }
@@ -46,6 +48,9 @@ internal sealed class RestoreSlice
                 continue;
             }
 
+            var (item, offset) = places[want];
+            if (want == start || places[want - 1] != (item, offset - wanted[want - 1].Length))
+                _stagedBytes = (_stagedBytes + Descriptor.DirectAlignment - 1) / Descriptor.DirectAlignment * Descriptor.DirectAlignment;
             if (_stagedBytes + length > StagedBytesMax)
                 break;
             _places.Add(_stagedBytes);
@@ -53,17 +58,25 @@ internal sealed class RestoreSlice
         }
 
         if (_staged.Length < _stagedBytes)
-            _staged = GC.AllocateUninitializedArray<byte>(StagedBytesMax);
+            Allocate();
         return End;
     }
 
     internal bool IsStaged(int want) => _places[want - Start] != NotStaged;
 
     /// <summary>Keeps chunks that begin with a staged want and go on with those after it.</summary>
-    internal void Take(int want, ReadOnlySpan<byte> data) => data.CopyTo(_staged.AsSpan(_places[want - Start]));
+    internal void Take(int want, ReadOnlySpan<byte> data) => data.CopyTo(_staged.Span[_places[want - Start]..]);
 
     /// <summary>A want that did not come is not written.</summary>
     internal void Drop(int want) => _places[want - Start] = NotStaged;
 
-    internal ReadOnlySpan<byte> Staged(int want, int length) => _staged.AsSpan(_places[want - Start], length);
+    internal ReadOnlySpan<byte> Staged(int want, int length) => _staged.Span.Slice(_places[want - Start], length);
+
+    /// <summary>At the start of a block, and never moved, so that it can be written to the disk directly.</summary>
+    private void Allocate()
+    {
+        var buffer = GC.AllocateUninitializedArray<byte>(StagedBytesMax + Descriptor.DirectAlignment, pinned: true);
+        var over = (int)(Marshal.UnsafeAddrOfPinnedArrayElement(buffer, 0) % Descriptor.DirectAlignment);
+        _staged = buffer.AsMemory(Descriptor.DirectAlignment - over, StagedBytesMax);
+    }
 }

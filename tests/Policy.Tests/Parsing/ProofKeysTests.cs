@@ -18,6 +18,7 @@ public sealed class ProofKeysTests
             connection: c
             dump: { databases: [voids, sky] }
             spreadCheckpoint: true
+            fullSpeed: true
             proof:
               recordMiB: 64
               timeLimit: 30min
@@ -41,6 +42,7 @@ public sealed class ProofKeysTests
         policy.FindAsset(new("other"))!.Proof.ShouldBe(ProofRule.Standard);
         policy.FindAsset(new("other"))!.Dump.ShouldBeNull();
         (policy.FindAsset(new("db"))!.SpreadCheckpoint, policy.FindAsset(new("other"))!.SpreadCheckpoint).ShouldBe((true, false));
+        (policy.FindAsset(new("db"))!.FullSpeed, policy.FindAsset(new("other"))!.FullSpeed).ShouldBe((true, false));
     }
 
     [Theory]

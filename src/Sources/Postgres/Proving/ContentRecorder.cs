@@ -15,6 +15,9 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
 {
     internal const int SampleMebibytesMax = 1 << 20;
 
+    /// <summary>The application name of its sessions: a backup does not yield to them.</summary>
+    internal const string SessionName = "backup content record";
+
     private const int TablesMax = 10_000;
 
     /// <summary>Each takes a connection of the server's while the record is made.</summary>
@@ -197,7 +200,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
 
     private NpgsqlConnectionStringBuilder Settings(string? database)
     {
-        var settings = ServerConnection.Settings(connectionString, "backup content record");
+        var settings = ServerConnection.Settings(connectionString, SessionName);
         if (database is not null)
             settings.Database = database;
         return settings;
