@@ -21,7 +21,7 @@ internal sealed class BackupPace(BackupSession session, int workers, TimeProvide
     private const double ShareMin = 0.1;
 
     /// <summary>What is left idle, so that a client that wakes finds a processor.</summary>
-    private const double Reserve = 0.1;
+    private const double Reserve = 0.2;
 
     /// <summary>Also the longest pause before what is wanted is looked at again.</summary>
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);

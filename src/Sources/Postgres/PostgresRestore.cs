@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Backup.Sources.Patterns;
@@ -174,6 +175,9 @@ public sealed class PostgresRestore(TimeProvider clock)
     {
         private readonly RestoreCounts _counts = new();
         private readonly ProblemList _problems = new();
+
+        /// <summary>One tree is restored after another, and takes over the buffers.</summary>
+        private readonly ConcurrentBag<RestoreSlice> _slices = [];
         private bool _isUnsure;
 
         internal VaultReader Reader => reader;
@@ -209,7 +213,7 @@ public sealed class PostgresRestore(TimeProvider clock)
                 Workers = request.Workers,
                 Owner = owner is { } account ? _ => account : null,
             };
-            return new TreeRestore(reader, settings, _counts, _problems, counters).RunAsync(tree, place, ByteText.Encode(path), new IncludeRules(include), cancel);
+            return new TreeRestore(reader, settings, _counts, _problems, counters, _slices).RunAsync(tree, place, ByteText.Encode(path), new IncludeRules(include), cancel);
         }
 
         internal void ThrowIfIncomplete()

@@ -10,7 +10,7 @@ namespace Backup.Sources.Restoring;
 /// Some thousand files that are restored together, so that each pack is visited once for all of them. One thread gathers them, with the
 /// directories they need held open; then <see cref="RunAsync"/> works on them with several, while the next batch is being gathered.
 /// </summary>
-internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters) : IChunkSink
+internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, ConcurrentBag<RestoreSlice> slices)
 {
     /// <summary>Bounds what waits in memory: a part takes about 100 bytes. Two batches exist at a time.</summary>
     private const int PartsMax = 16 * 1024;
@@ -28,8 +28,8 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
     /// <summary>Staged chunks are written in stretches of this length at most.</summary>
     private const int WriteBytesMax = 4 * 1024 * 1024;
 
-    /// <summary>A disk is given two things to do at once.</summary>
-    private const int WritersAtOnce = 2;
+    /// <summary>So many slices are fetched at once: while one waits for the last of its frames, the other goes on.</summary>
+    private const int LanesMax = 2;
 
     private readonly EntryMetadata _metadata = new(settings, problems);
     private readonly List<FileItem> _items = [];
@@ -37,9 +37,8 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
     private readonly List<(FileItem Item, long Offset)> _places = [];
     private readonly HashSet<TargetDirectory> _directories = [];
     private int _parts;
-    private RestoreSlice _slice = new();
-    private RestoreSlice _sliceBefore = new();
     private int _openFiles;
+    private int _nextWant;
 
     internal bool IsFull => _parts + _items.Count >= PartsMax || _directories.Count >= DirectoriesMax;
 
@@ -108,19 +107,18 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         _wanted.Clear();
         _places.Clear();
         _directories.Clear();
-        _parts = _openFiles = 0;
+        _parts = _openFiles = _nextWant = 0;
     }
 
-    public void Deliver(int want, int count, ReadOnlySpan<byte> data)
+    private void Deliver(RestoreSlice slice, int want, int count, ReadOnlySpan<byte> data)
     {
         counts.AddVerified(data.Length);
         counters.AddBytes(data.Length);
-        want += _slice.Start;
         for (var end = want + count; want < end;)
         {
-            var stretch = Stretch(_slice, want, end, int.MaxValue, out var length);
-            if (_slice.IsStaged(want))
-                _slice.Take(want, data[..length]);
+            var stretch = Stretch(slice, want, end, int.MaxValue, out var length);
+            if (slice.IsStaged(want))
+                slice.Take(want, data[..length]);
             else
                 Write(want, stretch, data[..length]);
             data = data[length..];
@@ -128,10 +126,9 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
-    public void Fail(int want, VaultException why)
+    private void Fail(RestoreSlice slice, int want, VaultException why)
     {
-        want += _slice.Start;
-        _slice.Drop(want);
+        slice.Drop(want);
         var (item, _) = _places[want];
         lock (item)
         {
@@ -141,55 +138,68 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
+    private async Task FetchAsync(VaultReader reader, CancellationToken cancel)
+    {
+        var first = TakeSlice();
+        if (!TryBegin(first))
+            return;
+        // What fits into one slice is not divided: each pack is visited once for it.
+        var lanes = _nextWant == _wanted.Count ? 1 : Math.Min(settings.Workers, LanesMax);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = lanes, CancellationToken = cancel };
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, lanes), options, async (lane, inner) => await FetchLaneAsync(reader, lane == 0 ? first : null, (settings.Workers + lanes - 1) / lanes, inner));
+    }
+
     /// <summary>
     /// Slice by slice: what a slice has of small chunks is put together in memory and goes to disk in long stretches while the next slice is fetched.
     /// </summary>
-    private async Task FetchAsync(VaultReader reader, CancellationToken cancel)
+    private async Task FetchLaneAsync(VaultReader reader, RestoreSlice? begun, int workers, CancellationToken cancel)
     {
+        var (slice, before) = (begun ?? TakeSlice(), TakeSlice());
         var writing = Task.CompletedTask;
         try
         {
-            for (var from = 0; from < _wanted.Count;)
+            for (var goesOn = begun is not null || TryBegin(slice); goesOn; goesOn = TryBegin(slice))
             {
-                (_slice, _sliceBefore) = (_sliceBefore, _slice);
-                from = _slice.Begin(from, _wanted, _places);
-                counts.AddFetched(await reader.FetchAsync(_wanted[_slice.Start..from], this, settings.Workers, cancel));
+                counts.AddFetched(await reader.FetchAsync(_wanted[slice.Start..slice.End], new SliceSink(this, slice), workers, cancel));
                 await writing;
-                var slice = _slice;
-                writing = slice.HasStaged ? WriteStagedAsync(slice, cancel) : Task.CompletedTask;
+                var fetched = slice;
+                // A thread of its own: it waits for the disk, and would keep one of the pool's from decoding.
+                writing = fetched.HasStaged ? Task.Factory.StartNew(() => WriteStaged(fetched, cancel), cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default) : Task.CompletedTask;
+                (slice, before) = (before, slice);
             }
         }
         finally
         {
             await writing;
         }
+
+        slices.Add(slice);
+        slices.Add(before);
     }
 
-    /// <summary>By threads of its own: they wait for the disk, and would keep the pool's from decoding.</summary>
-    private Task WriteStagedAsync(RestoreSlice slice, CancellationToken cancel)
+    /// <summary>False when there is nothing left to begin with.</summary>
+    private bool TryBegin(RestoreSlice slice)
     {
-        var stretches = new ConcurrentQueue<(int Want, int Parts, int Length)>(Stretches(slice));
-        return Task.WhenAll(Enumerable.Range(0, WritersAtOnce).Select(_ => Task.Factory.StartNew(
-            () =>
-            {
-                while (stretches.TryDequeue(out var stretch))
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    Write(stretch.Want, stretch.Parts, slice.Staged(stretch.Want, stretch.Length));
-                }
-            },
-            cancel,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default)));
-    }
-
-    private IEnumerable<(int Want, int Parts, int Length)> Stretches(RestoreSlice slice)
-    {
-        for (int want = slice.Start, parts; want < slice.End; want += parts)
+        lock (_wanted)
         {
-            parts = Stretch(slice, want, slice.End, WriteBytesMax, out var length);
+            if (_nextWant == _wanted.Count)
+                return false;
+            _nextWant = slice.Begin(_nextWant, _wanted, _places);
+            return true;
+        }
+    }
+
+    private RestoreSlice TakeSlice() => slices.TryTake(out var slice) ? slice : new RestoreSlice();
+
+    private void WriteStaged(RestoreSlice slice, CancellationToken cancel)
+    {
+        for (int want = slice.Start, stretch; want < slice.End; want += stretch)
+        {
+            cancel.ThrowIfCancellationRequested();
+            stretch = Stretch(slice, want, slice.End, WriteBytesMax, out var length);
             if (slice.IsStaged(want))
-                yield return (want, parts, length);
+                Write(want, stretch, slice.Staged(want, length));
         }
     }
 
@@ -282,6 +292,14 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
             if (item.CountChunks(1))
                 Finish(item);
         }
+    }
+
+    /// <summary>Takes what is fetched for one slice, whose wants are counted from its start.</summary>
+    private sealed class SliceSink(FileBatch batch, RestoreSlice slice) : IChunkSink
+    {
+        public void Deliver(int want, int count, ReadOnlySpan<byte> data) => batch.Deliver(slice, slice.Start + want, count, data);
+
+        public void Fail(int want, VaultException why) => batch.Fail(slice, slice.Start + want, why);
     }
 
     /// <summary>Takes what a dry run finds to be in no index.</summary>

@@ -10,8 +10,8 @@ namespace Backup.Sources.Restoring;
 /// </summary>
 internal sealed class RestoreSlice
 {
-    /// <summary>Two slices exist at a time.</summary>
-    private const int StagedBytesMax = 16 * 1024 * 1024;
+    /// <summary>Four slices exist at a time.</summary>
+    private const int StagedBytesMax = 12 * 1024 * 1024;
 
     private const int WantsMax = 16 * 1024;
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
 using Backup.Vault;
@@ -11,7 +12,7 @@ namespace Backup.Sources.Restoring;
 /// gathered before, in batches; (3) hard links; (4) directories' own metadata, deepest first, since everything before touches their times;
 /// (5) make all of it durable.
 /// </summary>
-internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters)
+internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, ConcurrentBag<RestoreSlice> slices)
 {
     /// <summary>Each may open two directories.</summary>
     private const int LinksPerClose = 256;
@@ -24,8 +25,8 @@ internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, 
     private readonly HashSet<HardLinkKey> _waiting = [];
 
     /// <summary>The batch that is being gathered, and the one before it, at which <see cref="_running"/> works.</summary>
-    private FileBatch _batch = new(settings, counts, problems, counters);
-    private FileBatch _batchBefore = new(settings, counts, problems, counters);
+    private FileBatch _batch = new(settings, counts, problems, counters, slices);
+    private FileBatch _batchBefore = new(settings, counts, problems, counters, slices);
     private Task _running = Task.CompletedTask;
 
     /// <summary>Directories for which this is true keep the metadata they have, if they were there before.</summary>

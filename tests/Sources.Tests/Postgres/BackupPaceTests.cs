@@ -10,8 +10,8 @@ public sealed class BackupPaceTests(ClusterFixture cluster)
 {
     [Theory]
     [InlineData(0, 0.9, 1)]
-    [InlineData(1, 0, 0.9)]
-    [InlineData(1, 0.5, 0.4)]
+    [InlineData(1, 0, 0.8)]
+    [InlineData(1, 0.5, 0.3)]
     [InlineData(4, 0.85, 0.1)]
     [InlineData(4, 1, 0.1)]
     public void ShareOf_IsWhatOthersLeaveLessAReserve(long clients, double others, double share) => BackupPace.ShareOf(clients, others).ShouldBe(share, 1e-9);
