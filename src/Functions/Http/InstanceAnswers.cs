@@ -8,11 +8,14 @@ internal static class InstanceAnswers
 {
     private sealed record InstanceView(string Id, string State, DateTimeOffset OpenedAt, JsonElement? Outcome);
 
-    /// <summary>Null when there is no such instance, or none that a caller could have been told of.</summary>
-    public static async Task<HttpAnswer?> OfAsync(DurableTaskClient client, string id, CancellationToken cancel)
+    /// <summary>Null when there is no such instance.</summary>
+    /// <param name="client">Asked.</param>
+    /// <param name="id">Of the instance, as the caller was told.</param>
+    /// <param name="kinds">What ids may begin with: an address tells of its own kinds only, each has a key that opens it.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static async Task<HttpAnswer?> OfAsync(DurableTaskClient client, string id, string[] kinds, CancellationToken cancel)
     {
-        if (!id.StartsWith("backup-", StringComparison.Ordinal) && !id.StartsWith("fleet-", StringComparison.Ordinal)
-            && !id.StartsWith("group-", StringComparison.Ordinal) && !id.StartsWith("restore-", StringComparison.Ordinal) && !id.StartsWith("rebuild-", StringComparison.Ordinal))
+        if (!kinds.Any(kind => id.StartsWith(kind, StringComparison.Ordinal)))
         {
             return null;
         }

@@ -37,7 +37,12 @@ public sealed class HostProcessTests(PostgresFixture postgres, AzuriteFixture az
             (await page.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("items")[0].GetProperty("protection").GetString().ShouldBe("unprotected");
 
             (await SendAsync(http, HttpMethod.Post, "api/backups", Key, new { asset = "nobody" })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            (await SendAsync(http, HttpMethod.Post, "api/catalog/rebuild", AdminKey)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+            var rebuild = await SendAsync(http, HttpMethod.Post, "api/catalog/rebuild", AdminKey);
+            rebuild.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+            var location = rebuild.Headers.Location!.ToString();
+            (await SendAsync(http, HttpMethod.Get, location, AdminKey)).StatusCode.ShouldBe(HttpStatusCode.OK);
+            // What only an administrator may see is not told at another address either.
+            (await SendAsync(http, HttpMethod.Get, $"api/runs/{location.Split('/')[^1]}", Key)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
             var accepted = await SendAsync(http, HttpMethod.Post, "api/backups", Key, new { asset = "config", slot = "x" });
             accepted.StatusCode.ShouldBe(HttpStatusCode.Accepted);
             id = (await accepted.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString()!;
