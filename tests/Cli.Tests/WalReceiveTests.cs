@@ -35,6 +35,9 @@ public sealed class WalReceiveTests
             if (kill % 2 == 1)
                 await AskAsync(session, "SELECT pg_switch_wal()");
             await UntilDurableAsync(receiver, Lsn.Parse(await AskAsync(session, "SELECT pg_current_wal_flush_lsn()::text")));
+            // Everything after the first base backup must be there in the end; on a slow machine none would come to its end before its receiver's.
+            if (kill == 0)
+                await UntilBackedUpAsync(bench);
             // In the middle of storing whatever comes now.
             await AskAsync(session, "INSERT INTO commits SELECT n FROM generate_series(1, 20000) n");
             receiver.Kill(entireProcessTree: true);
@@ -66,6 +69,12 @@ public sealed class WalReceiveTests
         }
 
         throw new InvalidOperationException($"The receiver ended before {end} was durable.");
+    }
+
+    private static async Task UntilBackedUpAsync(CliBench bench)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); (await bench.OnVaultAsync("snapshots", "--asset", "db", "--json")).ShouldEnd(ExitCode.Success).Out.Length == 0;)
+            Stopwatch.GetElapsedTime(begun).ShouldBeLessThan(TimeSpan.FromSeconds(90), "no base backup was taken");
     }
 
     private static async Task<string?> AskAsync(NpgsqlConnection session, string question)
