@@ -49,7 +49,9 @@ public sealed class GroupTests(RunningSystem system) : IDisposable
         system.RewriteBigTree();
         var id = await StartAsync();
         var run = $"backup-{RunningSystem.Grouped}-{id.Split('-')[^1]}";
-        await system.PauseAgentMidBackupAsync(new RunInfo(run, RunningSystem.Grouped, "running", DateTimeOffset.UtcNow, null, null, null));
+        await system.PauseAgentMidBackupAsync(
+            new RunInfo(run, RunningSystem.Grouped, "running", DateTimeOffset.UtcNow, null, null, null),
+            () => File.Exists(system.HookLog) && File.ReadLines(system.HookLog).LastOrDefault()?.StartsWith("hold", StringComparison.Ordinal) == true);
         (await HooksAsync())[^1].Word.ShouldBe("hold");
         await system.Stack.Agent.KillAsync();
         await system.Stack.Agent.StartAsync(RunningSystem.Cancel);
