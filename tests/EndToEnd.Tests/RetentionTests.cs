@@ -127,7 +127,10 @@ public sealed class RetentionTests(RunningSystem system) : IDisposable
         var records = JsonNode.Parse(await File.ReadAllTextAsync(file, RunningSystem.Cancel))!;
         foreach (var blob in records["collections"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == "$BLOBS_COLLECTION$")!["data"]!.AsArray())
         {
-            blob!["properties"]!["accessTierChangeTime"] = DateTimeOffset.Parse(blob["properties"]!["accessTierChangeTime"]!.GetValue<string>(), CultureInfo.InvariantCulture) - by;
+            // What was sent in blocks, or is not yet committed, has no such time: then it is as old as it is.
+            var properties = blob!["properties"]!;
+            var time = properties["accessTierChangeTime"] is null ? "creationTime" : "accessTierChangeTime";
+            properties[time] = DateTimeOffset.Parse(properties[time]!.GetValue<string>(), CultureInfo.InvariantCulture) - by;
         }
 
         await File.WriteAllTextAsync(file, records.ToJsonString(), RunningSystem.Cancel);
