@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Numerics;
 using Backup.Sources.Posix;
 
 namespace Backup.Sources.Postgres.Streaming;
@@ -8,22 +6,17 @@ namespace Backup.Sources.Postgres.Streaming;
 internal sealed class ChecksummedStream(Stream inner) : ForwardStream
 {
     private uint _crc = uint.MaxValue;
+    private long _passed;
 
-    internal ReceivedFile Received => new(Passed, ~_crc);
-
-    private long Passed { get; set; }
+    internal ReceivedFile Received => new(_passed, ~_crc);
 
     public override long Length => inner.Length;
 
     public override int Read(Span<byte> buffer)
     {
         var count = inner.Read(buffer);
-        var rest = buffer[..count];
-        Passed += count;
-        for (; rest.Length >= sizeof(ulong); rest = rest[sizeof(ulong)..])
-            _crc = BitOperations.Crc32C(_crc, BinaryPrimitives.ReadUInt64LittleEndian(rest));
-        foreach (var value in rest)
-            _crc = BitOperations.Crc32C(_crc, value);
+        _passed += count;
+        _crc = Crc32C.Add(_crc, buffer[..count]);
         return count;
     }
 }

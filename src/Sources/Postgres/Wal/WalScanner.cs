@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
 
 namespace Backup.Sources.Postgres.Wal;
 
@@ -224,7 +223,7 @@ internal sealed class WalScanner
         }
 
         var count = (int)Math.Min(_recordBytes - _recordDone, (uint)bytes.Length);
-        _crc = Crc32C(_crc, bytes[..count]);
+        _crc = Crc32C.Add(_crc, bytes[..count]);
         var kept = (int)_recordDone - WalRecord.HeaderBytes;
         if (kept < _content.Length)
             bytes[..Math.Min(count, _content.Length - kept)].CopyTo(_content.AsSpan(kept));
@@ -246,7 +245,7 @@ internal sealed class WalScanner
     private void FinishRecord()
     {
         const int checksumOffset = 20;
-        var crc = ~Crc32C(_crc, _recordHeader.AsSpan(0, checksumOffset));
+        var crc = ~Crc32C.Add(_crc, _recordHeader.AsSpan(0, checksumOffset));
         if (crc != BinaryPrimitives.ReadUInt32LittleEndian(_recordHeader.AsSpan(checksumOffset)))
         {
             Problem = $"the record at {_recordStart} does not fit its checksum";
@@ -269,14 +268,5 @@ internal sealed class WalScanner
         EndOfRecords = record.End;
         Records++;
         _sink?.Invoke(record);
-    }
-
-    private static uint Crc32C(uint crc, ReadOnlySpan<byte> bytes)
-    {
-        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
-            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-        foreach (var single in bytes)
-            crc = BitOperations.Crc32C(crc, single);
-        return crc;
     }
 }
