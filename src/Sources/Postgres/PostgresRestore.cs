@@ -177,7 +177,8 @@ public sealed class PostgresRestore(TimeProvider clock)
         private readonly ProblemList _problems = new();
 
         /// <summary>One tree is restored after another, and takes over the buffers.</summary>
-        private readonly ConcurrentBag<RestoreSlice> _slices = [];
+        // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
+        private readonly ConcurrentStack<RestoreSlice> _slices = [];
         private bool _isUnsure;
 
         internal VaultReader Reader => reader;
