@@ -36,11 +36,13 @@ internal static class ChangedPages
             while (chunk < whole && (chunk + 1L) * chunkBytes <= bytes && changes.LeaveAlone((uint)chunk * pages, pages))
                 chunk++;
             if (chunk - begin >= ReusedChunksMin)
+            {
                 stretches.Add(new Stretch(begin, chunk - begin, IsReused: true));
-            else
-                AddRead(stretches, begin, Math.Min(chunk + 1, total) - begin);
-            if (chunk - begin < ReusedChunksMin)
-                chunk = Math.Min(chunk + 1, total);
+                continue;
+            }
+
+            chunk = Math.Min(chunk + 1, total);
+            AddRead(stretches, begin, chunk - begin);
         }
 
         return stretches.Exists(stretch => stretch.IsReused) ? stretches : null;

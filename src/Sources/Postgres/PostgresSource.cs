@@ -143,13 +143,24 @@ public sealed class PostgresSource(TimeProvider clock)
         // A standby's backup may begin where the last one did, and hold younger pages.
         if (server.IsStandby || server.VersionNumber < LogSummary.VersionMin || cache.Before.Snapshot is not { } snapshot)
             return null;
-        var earlier = (await vault.ListSnapshotsAsync(cancel)).FirstOrDefault(known => known.Id == snapshot);
-        return earlier is not null && ConsistencyPoint.Find(earlier) is { } point
+        return await FindAsync(vault, snapshot, cancel) is { } earlier && ConsistencyPoint.Find(earlier) is { } point
             && point.SystemIdentifier == server.SystemIdentifier && point.Timeline == server.Timeline && point.Stop <= start
             // Turning checksums on or off rewrites pages without log.
             && earlier.Tags.GetValueOrDefault(ChecksumsTag) == ChecksumsText(server.HasChecksums)
             ? await session.SummarizeAsync(point.Start, start, clock, cancel)
             : null;
+    }
+
+    private static async Task<SnapshotInfo?> FindAsync(OpenVault vault, SnapshotId snapshot, CancellationToken cancel)
+    {
+        try
+        {
+            return await vault.ReadSnapshotAsync(snapshot, cancel);
+        }
+        catch (VaultException e) when (e.Fault == VaultFault.NotFound)
+        {
+            return null;
+        }
     }
 
     internal static string ChecksumsText(bool areOn) => areOn ? "on" : "off";
