@@ -79,9 +79,9 @@ internal sealed class JobBook : IDisposable
     /// <summary>Takes on a job order, durably, or answers from what is stored about its id. Null when too many jobs wait already.</summary>
     /// <param name="claim">The order's id and what it asks for.</param>
     /// <param name="payload">The order.</param>
-    /// <param name="taken">Told the verdict before anybody can begin with the job, so that logs tell things in their order.</param>
+    /// <param name="judged">Told the verdict, null for too many, before anybody can begin with the job: logs then tell things in their order.</param>
     /// <exception cref="IOException">The journal cannot be written: nothing was taken on.</exception>
-    public Acceptance? Accept(OrderClaim claim, OrderPayload payload, Action<ReplayVerdict>? taken = null)
+    public Acceptance? Accept(OrderClaim claim, OrderPayload payload, Action<ReplayVerdict?>? judged = null)
     {
         lock (_gate)
         {
@@ -91,6 +91,7 @@ internal sealed class JobBook : IDisposable
             {
                 if (_jobs.Values.Count(j => !j.State.IsFinal()) >= UnfinishedJobsMax)
                 {
+                    judged?.Invoke(null);
                     return null;
                 }
 
@@ -98,19 +99,20 @@ internal sealed class JobBook : IDisposable
                 _journal.Append(JobHistory.Accepted(claim, now, payload));
                 earlier = new Job(claim, now) { Payload = payload };
                 _jobs.Add(claim.OrderId, earlier);
-                taken?.Invoke(verdict);
-                _queue.Add(earlier);
-                return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier.State });
             }
-
-            if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
+            else if (verdict == ReplayVerdict.Repeat && earlier!.State == JobState.Queued && !payload.Equals(earlier.Payload))
             {
                 // The same job with a fresh credential: the old one may expire before the job's turn comes.
                 _journal.Append(_journal.Record(JobRecordKind.Renewed, earlier) with { Payload = JobRecord.Write(payload) });
                 earlier.Payload = payload;
             }
 
-            taken?.Invoke(verdict);
+            judged?.Invoke(verdict);
+            if (verdict == ReplayVerdict.First)
+            {
+                _queue.Add(earlier!);
+            }
+
             return new Acceptance(verdict, new JobTicket { OrderId = claim.OrderId, State = earlier!.State });
         }
     }

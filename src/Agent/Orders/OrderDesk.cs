@@ -61,11 +61,6 @@ internal sealed class OrderDesk(OrderOpener opener, JobBook book, IAgentFacts fa
         try
         {
             var acceptance = book.Accept(order.Claim, order.Payload, verdict => OrderLog.JobOrdered(log, order.OrderId.Value, order.Operation, verdict));
-            if (acceptance is null)
-            {
-                OrderLog.JobOrdered(log, order.OrderId.Value, order.Operation, null);
-            }
-
             return acceptance switch
             {
                 null => Refuse(order, FailureCode.Busy, $"The agent has {JobBook.UnfinishedJobsMax} jobs that have not ended.", "Order again later.", isTransient: true),

@@ -35,9 +35,10 @@ internal sealed class BackupWork(PathGuard guard, VaultShelf vaults, HookRunner 
         var snapshots = await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false);
         var ofOrder = snapshots.Where(s => s.Tags.GetValueOrDefault(OrderTag) == id.Value).ToList();
         var earlier = ofOrder.Find(s => s.SourceKind != PostgresDumpSource.Kind) is { } made ? Result(order, vault.Id, made) : null;    // (3)
-        if (earlier is not null && (order.Postgres?.Dump is null || ofOrder.Exists(s => s.SourceKind == PostgresDumpSource.Kind)))
+        var dump = ofOrder.Find(s => s.SourceKind == PostgresDumpSource.Kind);
+        if (earlier is not null && (order.Postgres?.Dump is null || dump is not null))
         {
-            return Report(WithDump(earlier, ofOrder.Find(s => s.SourceKind == PostgresDumpSource.Kind)), null);
+            return Report(WithDump(earlier, dump), null);
         }
 
         var tags = new Dictionary<string, string>(order.Tags)
