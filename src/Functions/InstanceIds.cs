@@ -10,23 +10,38 @@ namespace Backup.Functions;
 /// </summary>
 public static class InstanceIds
 {
+    /// <summary>What the ids of fleets begin with.</summary>
+    public const string FleetKind = "fleet-";
+
+    /// <summary>What the ids of backups begin with.</summary>
+    public const string BackupKind = "backup-";
+
+    /// <summary>What the ids of groups' backups and restores begin with.</summary>
+    public const string GroupKind = "group-";
+
+    /// <summary>What the ids of restores begin with.</summary>
+    public const string RestoreKind = "restore-";
+
+    /// <summary>What the ids of catalog rebuilds begin with.</summary>
+    public const string RebuildKind = "rebuild-";
+
     /// <summary>The slot of an instant: its minute.</summary>
     public static string SlotOf(DateTimeOffset instant) => instant.UtcDateTime.ToString("yyyyMMdd'T'HHmm", CultureInfo.InvariantCulture);
 
     /// <summary>A scheduled fleet.</summary>
-    public static string Fleet(string slot) => $"fleet-{slot}";
+    public static string Fleet(string slot) => $"{FleetKind}{slot}";
 
     /// <summary>A fleet of every asset, on request.</summary>
-    public static string WholeFleet(string slot) => $"fleet-all-{slot}";
+    public static string WholeFleet(string slot) => $"{FleetKind}all-{slot}";
 
     /// <summary>A backup of one asset; also its run's id.</summary>
-    public static string Backup(string asset, string slot) => $"backup-{asset}-{slot}";
+    public static string Backup(string asset, string slot) => $"{BackupKind}{asset}-{slot}";
 
     /// <summary>A backup of a group; also its group point's id.</summary>
-    public static string Group(string group, string slot) => $"group-{group}-{slot}";
+    public static string Group(string group, string slot) => $"{GroupKind}{group}-{slot}";
 
     /// <summary>A restore of a group point.</summary>
-    public static string GroupRestore(string group, string slot, params ReadOnlySpan<string> parts) => $"group-{Restore(group, slot, parts)}";
+    public static string GroupRestore(string group, string slot, params ReadOnlySpan<string> parts) => $"{GroupKind}{Restore(group, slot, parts)}";
 
     /// <summary>The agent's job of a run: where a cancellation is told.</summary>
     public static string JobOf(string run) => $"job-{run}";
@@ -40,7 +55,7 @@ public static class InstanceIds
             text.Append(CultureInfo.InvariantCulture, $"{part.Length}:{part}");
         }
 
-        return $"restore-{asset}-{slot}-{HashOf(text.ToString())}";
+        return $"{RestoreKind}{asset}-{slot}-{HashOf(text.ToString())}";
     }
 
     /// <summary>The survey of an archive restore.</summary>
@@ -68,7 +83,7 @@ public static class InstanceIds
     public static string RpoEpisode(string asset, string slot) => $"rpo-{asset}-{slot}";
 
     /// <summary>A rebuild of the catalog.</summary>
-    public static string Rebuild(string slot) => $"rebuild-{slot}";
+    public static string Rebuild(string slot) => $"{RebuildKind}{slot}";
 
     private static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));
 }

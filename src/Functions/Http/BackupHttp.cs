@@ -64,7 +64,7 @@ public sealed class BackupHttp(PolicyDocument policy, RunStore runs, TimeProvide
                 return HttpAnswer.Ok(RunView.Of(run));
             }
 
-            return await InstanceAnswers.OfAsync(client, id, ["backup-", "fleet-", "group-"], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no run \"{id}\".", "GET /api/runs lists them.");
+            return await InstanceAnswers.OfAsync(client, id, [InstanceIds.BackupKind, InstanceIds.FleetKind, InstanceIds.GroupKind], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no run \"{id}\".", "GET /api/runs lists them.");
         });
 
     /// <summary>Stops a run whose agent has not made its snapshot yet. The run ends as cancelled, or as done when the agent was faster.</summary>

@@ -80,7 +80,7 @@ public sealed class CatalogHttp(
     public Task<IResult> GetCatalogRebuild(
         [HttpTrigger(AuthorizationLevel.Admin, "get", Route = "catalog/rebuild/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
         HttpAnswer.GuardAsync(request, logger, async () =>
-            await InstanceAnswers.OfAsync(client, id, ["rebuild-"], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no rebuild \"{id}\".", "POST /api/catalog/rebuild starts one."));
+            await InstanceAnswers.OfAsync(client, id, [InstanceIds.RebuildKind], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no rebuild \"{id}\".", "POST /api/catalog/rebuild starts one."));
 
     /// <summary>Whether the app can do its work. For load balancers: no key, and no detail that would help an attacker.</summary>
     [Function(nameof(GetHealth))]

@@ -46,7 +46,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
         {
             if (await groups.FindAsync(new(id), cancel).ConfigureAwait(false) is not { } point)
             {
-                return await InstanceAnswers.OfAsync(client, id, ["group-"], cancel).ConfigureAwait(false) ?? throw NotFound(id);
+                return await InstanceAnswers.OfAsync(client, id, [InstanceIds.GroupKind], cancel).ConfigureAwait(false) ?? throw NotFound(id);
             }
 
             var members = new List<RecoveryPoint>();
@@ -88,7 +88,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
     [Function(nameof(GetGroupRestore))]
     public Task<IResult> GetGroupRestore(
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "group-restores/{id}")] HttpRequest request, string id, [DurableClient] DurableTaskClient client, CancellationToken cancel) =>
-        HttpAnswer.GuardAsync(request, logger, async () => await InstanceAnswers.OfAsync(client, id, ["group-"], cancel).ConfigureAwait(false)
+        HttpAnswer.GuardAsync(request, logger, async () => await InstanceAnswers.OfAsync(client, id, [InstanceIds.GroupKind], cancel).ConfigureAwait(false)
             ?? throw HttpInput.NotFound($"There is no restore \"{id}\" of a group point.", "POST /api/group-restores starts one; what it did to each asset is under /api/restores."));
 
     /// <summary>All or none: a member in an archive would be the one that fails, after the others were written.</summary>

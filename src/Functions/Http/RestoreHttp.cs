@@ -83,7 +83,7 @@ public sealed class RestoreHttp(PolicyDocument policy, RestoreResolution resolut
     private async Task<HttpAnswer> FindAsync(string id, DurableTaskClient client, CancellationToken cancel) =>
         await restores.FindAsync(new(id), cancel).ConfigureAwait(false) is { } restore
             ? HttpAnswer.Ok(View(restore))
-            : await InstanceAnswers.OfAsync(client, id, ["restore-"], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no restore \"{id}\".", "GET /api/restores lists them.");
+            : await InstanceAnswers.OfAsync(client, id, [InstanceIds.RestoreKind], cancel).ConfigureAwait(false) ?? throw HttpInput.NotFound($"There is no restore \"{id}\".", "GET /api/restores lists them.");
 
     private async Task<HttpAnswer> ListAsync(HttpRequest request, bool onlyDrills, CancellationToken cancel)
     {
