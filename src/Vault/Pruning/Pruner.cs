@@ -31,6 +31,7 @@ public static class Pruner
         var missing = await new Reachability(vault.Store, vault.Secrets, index, live).CollectAsync(kept, cancel).ConfigureAwait(false);
         if (missing.Count > 0) throw Refuse($"snapshot {missing[0].Snapshot} needs what is missing: {missing[0].Problem} (at '{missing[0].Path}', {missing.Count} in all)");
 
+        // Listed once more, after the index: what was stored and indexed meanwhile must not look as if it had vanished.
         var uses = index.MeasureUse(live);
         var stored = await StoreReading.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
         foreach (var use in uses.Where(u => u.LiveChunks > 0))

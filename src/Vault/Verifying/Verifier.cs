@@ -48,6 +48,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
 {
     private readonly ConcurrentQueue<ObjectProblem> _problems = new();
     private readonly Dictionary<ObjectName, (uint StoredBytes, ContentHash Directory)> _indexed = [];
+    private Dictionary<ObjectName, long> _packs = [];
     private readonly FrameDirectory _frames = new();
     private readonly ByteWriter _scratch = new();
     private readonly ChunkIndex _index = new();
@@ -58,24 +59,24 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     internal async Task<VerifyReport> RunAsync(CancellationToken cancel)
     {
         request.Check();
-        var packs = await StoreReading.ListPacksAsync(store, cancel).ConfigureAwait(false);                                 // (1)
+        _packs = await StoreReading.ListPacksAsync(store, cancel).ConfigureAwait(false);                              // (1)
         var ledger = await Ledger.LoadAsync(store, id, time.GetUtcNow(), cancel).ConfigureAwait(false);
         foreach (var problem in ledger.Problems) _problems.Enqueue(problem);
-        await ReadSmallObjectsAsync(packs, cancel).ConfigureAwait(false);                                                   // (2)
-        var unindexed = vault is null ? [] : await CompareWithIndexAsync(packs, cancel).ConfigureAwait(false);       // (3)
-        Interlocked.Add(ref _checked, packs.Count);
-        if (request.Depth >= VerifyDepth.Hashes) await ReadPacksAsync(Due(packs, ledger), packs, cancel).ConfigureAwait(false);   // (4)
+        await ReadSmallObjectsAsync(cancel).ConfigureAwait(false);                                                   // (2)
+        var unindexed = vault is null ? [] : await CompareWithIndexAsync(cancel).ConfigureAwait(false);              // (3)
+        Interlocked.Add(ref _checked, _packs.Count);
+        if (request.Depth >= VerifyDepth.Hashes) await ReadPacksAsync(Due(ledger), cancel).ConfigureAwait(false);    // (4)
         var missing = request.Depth == VerifyDepth.Data ? await WalkAsync(cancel).ConfigureAwait(false) : [];        // (5)
         var now = time.GetUtcNow();
-        if (request.WriteLedger && !_verified.IsEmpty) await ledger.WriteAsync(store, id, _verified, packs.Keys.ToHashSet(), request.Depth, now, cancel).ConfigureAwait(false);   // (6)
+        if (request.WriteLedger && !_verified.IsEmpty) await ledger.WriteAsync(store, id, _verified, _packs.Keys.ToHashSet(), request.Depth, now, cancel).ConfigureAwait(false);   // (6)
         else foreach (var pack in _verified) ledger.Note(pack, request.Depth, now);
-        var oldest = packs.Count == 0 ? now : packs.Keys.Min(p => ledger.LastVerified(p, request.Depth));
+        var oldest = _packs.Count == 0 ? now : _packs.Keys.Min(p => ledger.LastVerified(p, request.Depth));
         return new VerifyReport(
-            request.Depth, _checked, _read, _bytes, packs.Count, _verified.Count, oldest <= DateTimeOffset.UnixEpoch ? null : oldest,
+            request.Depth, _checked, _read, _bytes, _packs.Count, _verified.Count, oldest <= DateTimeOffset.UnixEpoch ? null : oldest,
             [.. _problems.DistinctBy(p => (p.Name, p.Kind)).OrderBy(p => p.Name.Kind).ThenBy(p => p.Name.Hash)], missing, unindexed);
     }
 
-    private async Task ReadSmallObjectsAsync(Dictionary<ObjectName, long> packs, CancellationToken cancel)
+    private async Task ReadSmallObjectsAsync(CancellationToken cancel)
     {
         var keyrings = 0;
         foreach (var kind in (ObjectKind[])[ObjectKind.Config, ObjectKind.Keys, ObjectKind.ChunkMap, ObjectKind.Snapshot, ObjectKind.PruneMarks])
@@ -90,7 +91,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
                 Interlocked.Increment(ref _read);
                 try
                 {
-                    Open(item.Name, content, packs);
+                    Open(item.Name, content);
                     if (kind == ObjectKind.Keys) Interlocked.Increment(ref keyrings);
                 }
                 catch (VaultException e) when (e.Fault is VaultFault.Damaged or VaultFault.NewerFormat)
@@ -103,7 +104,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
         if (keyrings == 0) _problems.Enqueue(new ObjectProblem(new ObjectName(ObjectKind.Keys, default), ObjectProblemKind.Missing, "There is no readable keyring: nobody can open this copy."));
     }
 
-    private void Open(ObjectName name, byte[] content, Dictionary<ObjectName, long> packs)
+    private void Open(ObjectName name, byte[] content)
     {
         var what = name.ToString();
         switch (name.Kind)
@@ -112,7 +113,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             case ObjectKind.Keys: KeyringDocument.Parse(content, id, what); break;
             case ObjectKind.PruneMarks: MarkSet.Parse(content, id, what); break;
             case ObjectKind.ChunkMap when vault is not null:
-                NoteIndex(content, packs, what);
+                NoteIndex(content, what);
                 break;
             case ObjectKind.Snapshot when vault is not null: _snapshots.Add(SnapshotDocument.Parse(content, new SnapshotId(name.Hash), vault.Secrets)); break;
             default: ObjectPrefix.Check(content, name.Kind, id, what); break;
@@ -120,7 +121,7 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     }
 
     /// <summary>The chunks are needed for walking the snapshots only; of what a pack's directory must say, a digest is kept.</summary>
-    private void NoteIndex(ReadOnlySpan<byte> content, Dictionary<ObjectName, long> stored, string what)
+    private void NoteIndex(ReadOnlySpan<byte> content, string what)
     {
         var plain = new byte[Envelope.PlainBytes(content.Length)];
         IndexDocument.Open(content, vault!.Secrets, what, plain);
@@ -131,40 +132,40 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
             {
                 var pack = packs.Current;
                 _indexed[pack.Name] = (pack.StoredBytes, request.Depth == VerifyDepth.Data ? pack.Frames.Digest(_scratch) : default);
-                if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isAbsent: !pack.IsIn(stored));
+                if (request.Depth == VerifyDepth.Data) _index.AddPack(pack, isAbsent: !pack.IsIn(_packs));
             }
         }
     }
 
-    private async Task<List<ObjectName>> CompareWithIndexAsync(Dictionary<ObjectName, long> packs, CancellationToken cancel)
+    private async Task<List<ObjectName>> CompareWithIndexAsync(CancellationToken cancel)
     {
         foreach (var (name, pack) in _indexed)
         {
             // Packs were listed before the index was read: what somebody stored in between is there all the same.
-            if (!packs.TryGetValue(name, out var length) && await store.FindLengthAsync(name, cancel).ConfigureAwait(false) is { } late) packs[name] = length = late;
-            if (!packs.ContainsKey(name)) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
+            if (!_packs.ContainsKey(name) && await store.FindLengthAsync(name, cancel).ConfigureAwait(false) is { } late) _packs[name] = late;
+            if (!_packs.TryGetValue(name, out var length)) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.Missing, "The index lists it; the store does not have it."));
             else if (length != pack.StoredBytes) _problems.Enqueue(new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes; the index says {pack.StoredBytes}."));
         }
 
-        return [.. packs.Keys.Where(p => !_indexed.ContainsKey(p))];
+        return [.. _packs.Keys.Where(p => !_indexed.ContainsKey(p))];
     }
 
     /// <summary>The packs this run reads: those verified longest ago, until the sample is full.</summary>
-    private List<ObjectName> Due(Dictionary<ObjectName, long> packs, Ledger ledger)
+    private List<ObjectName> Due(Ledger ledger)
     {
-        var count = (int)Math.Ceiling(packs.Count * request.SamplePercent / 100);
-        return [.. packs.Keys.OrderBy(p => ledger.LastVerified(p, request.Depth)).ThenBy(p => p.Hash).Take(count)];
+        var count = (int)Math.Ceiling(_packs.Count * request.SamplePercent / 100);
+        return [.. _packs.Keys.OrderBy(p => ledger.LastVerified(p, request.Depth)).ThenBy(p => p.Hash).Take(count)];
     }
 
-    private async Task ReadPacksAsync(List<ObjectName> due, Dictionary<ObjectName, long> lengths, CancellationToken cancel)
+    private async Task ReadPacksAsync(List<ObjectName> due, CancellationToken cancel)
     {
-        var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => lengths[p]));
+        var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => _packs[p]));
         using var checkers = request.Depth == VerifyDepth.Data ? new FrameCheckers(store, new PackDecryptor(vault!.Secrets), request.Parallelism) : null;
         var idle = new ConcurrentStack<PackCheck>();
         await Parallel.ForEachAsync(due, Options(cancel), async (name, inner) =>
         {
             if (!idle.TryPop(out var pack)) pack = new PackCheck(store, checkers);
-            var length = lengths[name];
+            var length = _packs[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")
                 : await pack.CheckAsync(name, (int)length, _indexed.TryGetValue(name, out var indexed) ? indexed.Directory : null, inner).ConfigureAwait(false);
