@@ -66,7 +66,7 @@ public sealed class OpenVault
         return new SnapshotWriter(Store, Secrets, index, marks, options, Time);
     }
 
-    /// <summary>Opens a reader over everything committed so far.</summary>
+    /// <summary>Opens a reader over everything committed so far. Snapshots that are listed later may need what it does not know: list first.</summary>
     /// <exception cref="VaultException">KeyRole with a backup key; or the store failed.</exception>
     public async Task<VaultReader> OpenReaderAsync(CancellationToken cancel)
     {

@@ -1,6 +1,6 @@
 using Backup.Sources.Postgres.Wal;
-using Backup.Vault;
 using Backup.Vault.Restoring;
+using Backup.Vault.Snapshots;
 
 namespace Backup.Sources.Postgres.Proving;
 
@@ -16,16 +16,16 @@ internal sealed class ChangedRelations
         _lastChange.TryGetValue(new RelationFile(database, fileNode), out var last) && last > since;
 
     /// <summary>Reads the log behind a base backup.</summary>
-    /// <param name="vault">Opened with a restore key.</param>
-    /// <param name="reader">Of that vault.</param>
+    /// <param name="reader">Opened after <paramref name="snapshots"/> were listed.</param>
+    /// <param name="snapshots">What the vault has.</param>
     /// <param name="backup">The base backup.</param>
     /// <param name="timeline">The timeline along which all log that the vault has may be replayed; null when only what is in the base backup itself is.</param>
     /// <param name="cancel">Gives up.</param>
-    internal static async Task<ChangedRelations> ReadAsync(OpenVault vault, VaultReader reader, BaseBackup backup, uint? timeline, CancellationToken cancel)
+    internal static async Task<ChangedRelations> ReadAsync(VaultReader reader, IReadOnlyList<SnapshotInfo> snapshots, BaseBackup backup, uint? timeline, CancellationToken cancel)
     {
         var changed = new ChangedRelations();
         var asset = backup.Snapshot.Asset;
-        var source = new WalSource(reader, WalHoldings.Of(asset, timeline is not null ? await vault.ListSnapshotsAsync(cancel) : []));
+        var source = new WalSource(reader, WalHoldings.Of(asset, timeline is not null ? snapshots : []));
         var segmentBytes = await source.AddBackupAsync(backup, cancel);
         var path = timeline is { } followed && followed != backup.Timeline && await source.FindHistoryAsync(followed, cancel) is { } history
             ? history

@@ -141,6 +141,8 @@ public sealed class PostgresProof(TimeProvider clock)
         var info = await vault.ReadSnapshotAsync(snapshot, cancel);
         var backup = BaseBackup.Of(info.Asset, [info]) is [var only] ? only : throw new SourcesException(
             SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot} is no base backup.", "List them with 'backupctl snapshots'.");
+        // Before the reader, which knows what was stored when it was opened: log that is received meanwhile would be in no index.
+        var snapshots = timeline is null ? [] : await vault.ListSnapshotsAsync(cancel);
         using var reader = await vault.OpenReaderAsync(cancel);
         var parts = await reader.ReadTreeAsync(info.Root!.Value, cancel);
         var facts = new Facts(await ReadAsync(PostgresSource.FactsName) is { } about ? JsonSerializer.Deserialize(about, FactsJson.Default.FactsDocument)?.Superuser : null);
@@ -150,7 +152,7 @@ public sealed class PostgresProof(TimeProvider clock)
         facts = facts with { Superuser = facts.Superuser ?? record.Superuser };
         if (record.Hash != TableContent.Method)
             return facts with { RecordMissing = $"the base backup's hashes are made by another method: {record.Hash}" };
-        return facts with { Record = record, Changes = await ChangedRelations.ReadAsync(vault, reader, backup, timeline, cancel) };
+        return facts with { Record = record, Changes = await ChangedRelations.ReadAsync(reader, snapshots, backup, timeline, cancel) };
 
         async Task<byte[]?> ReadAsync(string name)
         {

@@ -58,7 +58,7 @@ internal sealed class WalBench : IAsyncDisposable
     /// <summary>The vault as an agent has it: it can add, and read nothing.</summary>
     internal Task<OpenVault> OpenForBackupAsync(IObjectStore? through = null, TimeProvider? clock = null) => OpenVault.OpenAsync(through ?? Store, _keys.BackupKey, clock ?? TimeProvider.System, Cancel);
 
-    internal Task<OpenVault> OpenAsync() => OpenVault.OpenAsync(Store, _keys.RestoreKey, TimeProvider.System, Cancel);
+    internal Task<OpenVault> OpenAsync(IObjectStore? through = null) => OpenVault.OpenAsync(through ?? Store, _keys.RestoreKey, TimeProvider.System, Cancel);
 
     internal async Task<BackupOutcome> BackUpAsync(bool streamed = false, string? restorePoint = null, TimeProvider? clock = null) =>
         await new PostgresSource(clock ?? TimeProvider.System).BackupAsync(await OpenForBackupAsync(null, clock), new PostgresBackupRequest { Asset = Asset, ConnectionString = Database, Streamed = streamed, RestorePoint = restorePoint }, new(), null, Cancel);

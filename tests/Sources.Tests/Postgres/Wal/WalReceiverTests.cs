@@ -1,4 +1,6 @@
+using Backup.LocalStack.Services;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Proving;
 using Backup.Sources.Postgres.Recovery;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
@@ -42,6 +44,30 @@ public sealed class WalReceiverTests
         await using var restored = await bench.RecoverAsync(RecoveryTarget.Latest);
         (await bench.CountAsync(restored.ConnectionString())).ShouldBe(expected);
         await restored.StopAsync();
+    }
+
+    [Fact]
+    public async Task Prove_WhileLogIsReceived_KnowsWhatItReads()
+    {
+        await using var bench = await WalBench.StartAsync();
+        await using var receiving = await bench.ReceiveAsync();
+        await bench.CommitAsync();
+        await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        var backup = await bench.BackUpAsync();
+        var store = new BusyStore(bench.Store, ObjectKind.ChunkMap, async () =>
+        {
+            await bench.CommitAsync();
+            await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        });
+        // What the backup recorded and the log are read before the server is started, for which this folder is not enough.
+        var folder = bench.NewFolder();
+        await File.WriteAllTextAsync(Path.Combine(folder, "PG_VERSION"), "18", Cancel);
+        var request = new ProofRequest { DataDirectory = folder, Programs = (await LocalPackages.InstallAsync(cancel: Cancel)).PostgresPrograms, Timeline = 1 };
+
+        var report = await new PostgresProof(TimeProvider.System).RunAsync(await bench.OpenAsync(store), backup.SnapshotId, request, null, Cancel);
+
+        store.HasWritten.ShouldBeTrue();
+        report.Findings.ShouldHaveSingleItem().Text.ShouldContain("did not start");
     }
 
     [Fact]
