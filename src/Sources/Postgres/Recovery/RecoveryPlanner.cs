@@ -24,13 +24,20 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
         }
 
         var reasons = new List<string>();
+        RecoveryPlan? partial = null;
         foreach (var backup in candidates)
         {
             var (plan, reason) = await TryAsync(backup, cancel);
-            if (plan is not null)
-                return plan;
-            reasons.Add($"From the base backup of {Text(backup.Snapshot.ConsistentAt)}: {reason}.");
+            if (plan is null)
+                reasons.Add($"From the base backup of {Text(backup.Snapshot.ConsistentAt)}: {reason}.");
+            else if (backup.Snapshot.ItemsUnreadable == 0 && (partial is null || ReachesAsFar(plan, partial)))
+                return partial is null ? plan : plan with { Note = Joined(plan.Note, $"The base backup of {Text(partial.BaseBackupAt)} is younger but partial, and was passed over.") };
+            else if (backup.Snapshot.ItemsUnreadable > 0)
+                partial ??= plan with { Note = Joined(plan.Note, $"That base backup is partial: {backup.Snapshot.ItemsUnreadable} of its files could not be read or have damaged pages.") };
         }
+
+        if (partial is not null)
+            return partial;
 
         // The youngest tells most; the others usually say the same.
         throw new SourcesException(
@@ -38,6 +45,16 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
             $"'{request.Asset}' cannot be restored to {request.Goal}. {string.Join(' ', reasons.Distinct().Take(3))}",
             "See what can be restored with 'backupctl wal check'.");
     }
+
+    /// <summary>Whether log leads from the older base backup to the same state: a page that was damaged on the server's disk only is whole again then.</summary>
+    private bool ReachesAsFar(RecoveryPlan older, RecoveryPlan younger) => request.Goal.Kind switch
+    {
+        RecoveryTargetKind.Immediate => false,
+        RecoveryTargetKind.Latest => older.Timeline == younger.Timeline && older.ReplayTo >= younger.ReplayTo,
+        _ => true,
+    };
+
+    private static string Joined(string? note, string more) => note is null ? more : $"{note} {more}";
 
     private async Task<(RecoveryPlan? Plan, string Reason)> TryAsync(BaseBackup backup, CancellationToken cancel)
     {

@@ -14,7 +14,7 @@ public sealed record RecoveryRequest
     /// <summary>Along which timeline.</summary>
     public TimelineChoice Timeline { get; init; }
 
-    /// <summary>Start from this base backup; null for the youngest from which the goal can be reached.</summary>
+    /// <summary>Start from this base backup; null for the youngest from which the goal can be reached. A partial one is taken only where no complete one leads there.</summary>
     public SnapshotId? BaseBackup { get; init; }
 
     /// <summary>Where to and how the files get there.</summary>

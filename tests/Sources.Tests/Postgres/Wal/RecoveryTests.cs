@@ -126,6 +126,42 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public async Task Recover_YoungestBaseBackupHasADamagedPage_BeginsWithTheWholeOneBeforeIt()
+    {
+        await using var bench = await WalBench.StartAsync();
+        await using var receiving = await bench.ReceiveAsync();
+        await receiving.UntilAlertAsync(WalAlertKind.BaseBackupNeeded);
+        await ClusterFixture.ExecuteAsync(
+            bench.Database, "CREATE TABLE victim WITH (autovacuum_enabled = false) AS SELECT n FROM generate_series(1, 5000) n", "VACUUM (FREEZE) victim", "CHECKPOINT");
+        var whole = await bench.BackUpAsync();
+        whole.IsPartial.ShouldBeFalse();
+        var path = Path.Combine(bench.Server.DataFolder, await ClusterFixture.AskAsync<string>(bench.Database, "SELECT pg_relation_filepath('victim')"));
+        await using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Position = (3 * 8192) + 5000;
+            file.Write([0xAA, 0x55]);
+        }
+
+        var partial = await bench.BackUpAsync();
+        partial.IsPartial.ShouldBeTrue();
+        await receiving.UntilDurableAsync(await bench.EndOfLogAsync());
+        await receiving.StopAsync();
+        await bench.LoseServerAsync();
+
+        var plan = await bench.PlanAsync(RecoveryTarget.Latest);
+        plan.BaseBackup.ShouldBe(whole.SnapshotId);
+        plan.Note.ShouldNotBeNull().ShouldContain("was passed over");
+        var asked = await new PostgresRecovery(TimeProvider.System).PlanAsync(
+            await bench.OpenAsync(), bench.Recovery(RecoveryTarget.Latest, "/nowhere/data", "false") with { BaseBackup = partial.SnapshotId }, measure: false, Cancel);
+        asked.BaseBackup.ShouldBe(partial.SnapshotId);
+        asked.Note.ShouldNotBeNull().ShouldContain("is partial");
+        (await bench.PlanAsync(RecoveryTarget.Immediate)).BaseBackup.ShouldBe(partial.SnapshotId, "the state right behind the older one is another state");
+        await using var restored = await bench.RecoverAsync(RecoveryTarget.Latest);
+        (await ClusterFixture.AskAsync<long>(restored.ConnectionString(), "SELECT count(*) FROM victim")).ShouldBe(5000);
+        await restored.StopAsync();
+    }
+
+    [Fact]
     public async Task Check_SnapshotOfLogDeleted_NamesTheFirstGapAndRecoveryRefusesBeyondIt()
     {
         await using var bench = await WalBench.StartAsync();
