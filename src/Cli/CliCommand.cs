@@ -81,6 +81,9 @@ internal sealed class Invocation(CliContext context, ParseResult parsed)
 
     public T? Get<T>(Argument<T> argument) => parsed.GetValue(argument);
 
+    /// <summary>Whether somebody wrote the option, instead of its default being taken.</summary>
+    public bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+
     public T Require<T>(Option<T> option) => parsed.GetRequiredValue(option);
 
     public T Require<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);

@@ -30,6 +30,9 @@ public sealed class WalCommandTests
         await ExecuteAsync(server, "INSERT INTO kept VALUES (2)", "SELECT pg_create_restore_point('two')", "INSERT INTO kept VALUES (3)");
         var last = await AskAsync<string>(server, "SELECT pg_walfile_name(pg_switch_wal())");
         await UntilArchivedAsync(server, last);
+        // Younger than the goals below: never theirs to begin with or to be compared with.
+        var younger = JsonDocument.Parse((await bench.AsAgentAsync("backup-postgres", "--asset", "db", "--connection-file", connection, "--json")).ShouldEnd(ExitCode.Success).Out).RootElement;
+        OpenToServers(bench, server);
         await server.KillAsync();
         Directory.Delete(server.DataFolder, recursive: true);
 
@@ -53,14 +56,14 @@ public sealed class WalCommandTests
         Directory.Exists(Path.Combine(target, "pg_wal", ".backup-prefetch")).ShouldBeFalse();
         await restored.StopAsync();
 
-        await ProveAsync(bench, server, scratch.Combine("third"));
+        await ProveAsync(bench, server, scratch.Combine("third"), younger.GetProperty("snapshotId").GetString()!);
         (await bench.OnVaultAsync("wal", "check", "--asset", "db")).ShouldEnd(ExitCode.Success).Out.ShouldContain("restore point \"two\"");
         (await bench.OnVaultAsync("wal", "prune", "--asset", "db", "--dry-run")).ShouldEnd(ExitCode.Success).Out.ShouldContain("Would drop 0");
         await PushAndGetAsync(bench, scratch, last);
     }
 
     /// <summary>Recovered by the written restore_command, in isolation, and checked; once more by hand; and with a check that fails.</summary>
-    private static async Task ProveAsync(CliBench bench, PostgresServer server, string folder)
+    private static async Task ProveAsync(CliBench bench, PostgresServer server, string folder, string younger)
     {
         Directory.CreateDirectory(folder);
         server.Account?.TakeOwnership(folder);
@@ -82,6 +85,7 @@ public sealed class WalCommandTests
             "prove-postgres", "--asset", "db", "--target", target, "--log", "1", "--postgres-bin", programs, "--check", "postgres=SELECT count(*) = 3 FROM kept")).ShouldEnd(ExitCode.Findings).Out;
         failed.ShouldStartWith("NOT proven");
         failed.ShouldContain("check FAILED");
+        (await bench.OnVaultAsync("prove-postgres", "--snapshot", younger, "--target", target, "--postgres-bin", programs)).ShouldEnd(ExitCode.Failed).Error.ShouldContain("was restored from a base backup that began at");
     }
 
     [Fact]

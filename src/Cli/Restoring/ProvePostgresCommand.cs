@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Backup.Cli.Snapshots;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Proving;
 
 namespace Backup.Cli.Restoring;
 
@@ -16,9 +17,12 @@ internal static class ProvePostgresCommand
         return context.Leaf("prove-postgres", "Start a restored cluster in isolation and check it.", [.. arguments.All, target, timeline, .. proof.All], async (invocation, cancel) =>
         {
             var vault = await arguments.Vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
-            var snapshot = await SnapshotArguments.FindAsync(vault, invocation.Require(arguments.Snapshot), invocation.Get(arguments.Asset), cancel).ConfigureAwait(false);
+            var directory = Path.GetFullPath(invocation.Require(target));
+            var asset = invocation.Get(arguments.Asset);
+            var snapshot = invocation.IsGiven(arguments.Snapshot) ? null : PostgresProof.FindBaseBackup(directory, asset, await vault.ListSnapshotsAsync(cancel).ConfigureAwait(false));
+            snapshot ??= await SnapshotArguments.FindAsync(vault, invocation.Require(arguments.Snapshot), asset, cancel).ConfigureAwait(false);
             return snapshot.SourceKind == PostgresSource.Kind
-                ? await proof.RunAsync(invocation, vault, snapshot.Id, Path.GetFullPath(invocation.Require(target)), invocation.Get(timeline), cancel).ConfigureAwait(false)
+                ? await proof.RunAsync(invocation, vault, snapshot.Id, directory, invocation.Get(timeline), cancel).ConfigureAwait(false)
                 : throw new CliException(CliFault.OptionInvalid, $"Snapshot {snapshot.Id} is no base backup.", "Name the base backup that was restored with --snapshot, or its asset with --asset.");
         });
     }

@@ -5,6 +5,7 @@ using Backup.Sources.Postgres.Format;
 using Backup.Sources.Postgres.Recovery;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
+using Backup.Vault.Snapshots;
 using Npgsql;
 
 namespace Backup.Sources.Postgres.Proving;
@@ -43,7 +44,7 @@ public sealed class PostgresProof(TimeProvider clock)
         var session = new ProofSession(clock, step, majorVersion);
         using var limit = new CancellationTokenSource(request.TimeLimit, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
-        var facts = await ReadFactsAsync(vault, snapshot, request.Timeline, stop.Token);
+        var facts = await ReadFactsAsync(vault, snapshot, directory, request.Timeline, stop.Token);
         try
         {
             var hasChecksums = await CheckRunningAsync(session, request, directory, programs, facts, stop.Token);
@@ -136,11 +137,36 @@ public sealed class PostgresProof(TimeProvider clock)
             : throw new SourcesException(SourcesFault.PathMissing, $"{directory} holds no PostgreSQL cluster.", "Name a restored data directory.");
     }
 
-    private static async Task<Facts> ReadFactsAsync(OpenVault vault, SnapshotId snapshot, uint? timeline, CancellationToken cancel)
+    /// <summary>The base backup that a restored data directory came from, as it says itself; null when it does not say, or when none of them is it.</summary>
+    /// <param name="directory">The restored data directory.</param>
+    /// <param name="asset">The cluster's asset name; null for any.</param>
+    /// <param name="snapshots">All snapshots of the vault, listed with a restore key.</param>
+    public static SnapshotInfo? FindBaseBackup(string directory, string? asset, IReadOnlyList<SnapshotInfo> snapshots)
+    {
+        ArgumentNullException.ThrowIfNull(snapshots);
+        return RestoredLabel.StartOf(directory) is { } start
+            ? snapshots.Where(snapshot => asset is null || snapshot.Asset == asset)
+                .Select(snapshot => snapshot.Asset)
+                .Distinct()
+                .SelectMany(name => BaseBackup.Of(name, snapshots))
+                .LastOrDefault(backup => backup.Start == start)?.Snapshot
+            : null;
+    }
+
+    private static async Task<Facts> ReadFactsAsync(OpenVault vault, SnapshotId snapshot, string directory, uint? timeline, CancellationToken cancel)
     {
         var info = await vault.ReadSnapshotAsync(snapshot, cancel);
         var backup = BaseBackup.Of(info.Asset, [info]) is [var only] ? only : throw new SourcesException(
             SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot} is no base backup.", "List them with 'backupctl snapshots'.");
+        // Another base backup's record would be held against tables that were never meant to be like it.
+        if (RestoredLabel.StartOf(directory) is { } start && start != backup.Start)
+        {
+            throw new SourcesException(
+                SourcesFault.SnapshotUnsuitable,
+                $"{directory} was restored from a base backup that began at {start}, and snapshot {snapshot} began at {backup.Start}.",
+                "Name the base backup that was restored; 'backupctl snapshots' lists them.");
+        }
+
         // Before the reader, which knows what was stored when it was opened: log that is received meanwhile would be in no index.
         var snapshots = timeline is null ? [] : await vault.ListSnapshotsAsync(cancel);
         using var reader = await vault.OpenReaderAsync(cancel);
