@@ -50,7 +50,7 @@ internal static class RestoreMark
             throw new SourcesException(
                 SourcesFault.TargetNotEmpty,
                 $"The target {path} is not empty.",
-                "Choose an empty folder, or allow overwriting (--overwrite): then what differs is brought to the snapshot's state.");
+                "Choose an empty folder, or allow overwriting ('backupctl restore --overwrite', 'restore-postgres --delta'): then what differs is brought to the snapshot's state.");
         }
 
         // With overwriting, files may have the right times without ever having been restored.
