@@ -146,6 +146,26 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
             notAfter).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
+    /// <summary>
+    /// As <see cref="FindNewestAsync"/>, for a recovery that replays log: a partial point (a damaged page) is passed over where log leads past it from an older one that is whole,
+    /// since what was damaged on the server's disk only, the log makes whole.
+    /// </summary>
+    public Task<RecoveryPoint?> FindNewestToReplayFromAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => database.ReadAsync(
+        async session => (await session.QueryAsync(
+            $"""
+            select {Columns} from recovery_point p
+            where asset = $1 and missing_since is null and expired_at is null and ($2::timestamptz is null or instant <= $2) and not (is_partial and exists (
+                select from recovery_point w where w.asset = p.asset and not w.is_partial and w.missing_since is null and w.expired_at is null
+                    and w.instant <= p.instant and w.log_until >= p.instant and w.seen_at > $3))
+            order by instant desc, id desc limit 1
+            """,
+            Read,
+            cancel,
+            asset.Value,
+            notAfter,
+            clock.GetUtcNow() - LogUntilCounts).ConfigureAwait(false)).FirstOrDefault(),
+        cancel);
+
     /// <summary>What a vault's listing said about log counts for this long: what may be wrong by now must not cost a point.</summary>
     public static readonly TimeSpan LogUntilCounts = TimeSpan.FromDays(2);
 

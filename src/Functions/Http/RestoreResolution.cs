@@ -143,7 +143,8 @@ public sealed class RestoreResolution(PolicyDocument policy, ControlPlaneSetting
         }
 
         var until = goal?.Time ?? body.At?.ToUniversalTime();
-        return await points.FindNewestAsync(asset, until, cancel).ConfigureAwait(false)
+        var found = goal is null ? points.FindNewestAsync(asset, until, cancel) : points.FindNewestToReplayFromAsync(asset, until, cancel);
+        return await found.ConfigureAwait(false)
             ?? throw HttpInput.Conflict(
                 until is null ? $"Asset \"{asset}\" has no recovery point." : $"Asset \"{asset}\" has no recovery point from before that instant.",
                 "Back it up first, or rebuild the catalog (POST /api/catalog/rebuild) if its vault holds snapshots.");

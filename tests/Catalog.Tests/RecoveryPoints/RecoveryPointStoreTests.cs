@@ -156,6 +156,31 @@ public sealed class RecoveryPointStoreTests(PostgresFixture postgres)
         (await catalog.Points.ListAsync(TestCatalog.Files, null, 1, CancellationToken.None)).Next.ShouldNotBeNull();
     }
 
+    [Fact]
+    public async Task FindNewestToReplayFrom_NewestIsPartial_IsTheWholeOneWhoseLogLeadsPastIt()
+    {
+        await using var catalog = await TestCatalog.CreateAsync(postgres);
+        var whole = Found(catalog, "s1", null);
+        await catalog.Points.AdoptAsync(whole, "admin", CancellationToken.None);
+        catalog.Clock.Advance(TimeSpan.FromHours(1));
+        var second = Found(catalog, "s2", null);
+        await catalog.Points.AdoptAsync(second with { Snapshot = second.Snapshot with { FilesUnreadableTotal = 1 } }, "admin", CancellationToken.None);
+        var between = second.Snapshot.Instant.AddMinutes(-1);
+        (await FindAsync(null)).ShouldBe("s2", "nothing is known of log");
+
+        await catalog.Points.AdoptAsync(whole with { Snapshot = whole.Snapshot with { LogUntil = between } }, "admin", CancellationToken.None);
+        (await FindAsync(null)).ShouldBe("s2", "the log ends before it");
+        await catalog.Points.AdoptAsync(whole with { Snapshot = whole.Snapshot with { LogUntil = second.Snapshot.Instant } }, "admin", CancellationToken.None);
+        (await FindAsync(null)).ShouldBe("s1");
+        (await FindAsync(between)).ShouldBe("s1");
+        catalog.Clock.Advance(RecoveryPointStore.LogUntilCounts + TimeSpan.FromMinutes(1));
+        (await FindAsync(null)).ShouldBe("s2", "what was heard of log is too old");
+        (await catalog.Points.FindNewestAsync(TestCatalog.Files, null, CancellationToken.None))!.Snapshot.SnapshotId.ShouldBe("s2");
+
+        async Task<string> FindAsync(DateTimeOffset? notAfter) =>
+            (await catalog.Points.FindNewestToReplayFromAsync(TestCatalog.Files, notAfter, CancellationToken.None)).ShouldNotBeNull().Snapshot.SnapshotId;
+    }
+
     private static FoundSnapshot Found(TestCatalog catalog, string snapshot, string? run) =>
         new(TestCatalog.Files, run is null ? null : new RunId(run), TestCatalog.Agent, TestCatalog.Vault, catalog.Snapshot(snapshot));
 
