@@ -8,7 +8,7 @@ internal static partial class Durations
 {
     public const string Form = "a duration such as 15min, 1h, 1h30min or 7d (units: s, min, h, d, w; largest first)";
 
-    /// <summary>False for anything else, for zero, and for more than <see cref="PolicyLimits.DurationMax"/>.</summary>
+    /// <summary>False for anything else and for zero.</summary>
     public static bool TryParse(string text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;
@@ -26,13 +26,8 @@ internal static partial class Durations
             seconds += digits.Length == 0 ? 0 : long.Parse(digits, CultureInfo.InvariantCulture) * unitSeconds;
         }
 
-        if (seconds == 0 || seconds > (long)PolicyLimits.DurationMax.TotalSeconds)
-        {
-            return false;
-        }
-
         duration = TimeSpan.FromSeconds(seconds);
-        return true;
+        return seconds > 0;
     }
 
     /// <summary>The shortest text that parses to the same duration; whole seconds only.</summary>

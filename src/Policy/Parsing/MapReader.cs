@@ -62,7 +62,8 @@ internal sealed partial class MapReader(YamlMap map, string what, ProblemList pr
         return null;
     }
 
-    public TimeSpan? Duration(string key, TimeSpan min, bool required)
+    /// <summary>A duration within both limits; at most <see cref="PolicyLimits.DurationMax"/> unless told otherwise.</summary>
+    public TimeSpan? Duration(string key, bool required, TimeSpan min, TimeSpan? max = null)
     {
         var text = Text(key, required);
         if (text is null)
@@ -79,6 +80,13 @@ internal sealed partial class MapReader(YamlMap map, string what, ProblemList pr
         if (duration < min)
         {
             problems.Add(PlaceOf(key), $"\"{key}\" is {text}; it has to be at least {Durations.Format(min)}");
+            return null;
+        }
+
+        var most = max ?? PolicyLimits.DurationMax;
+        if (duration > most)
+        {
+            problems.Add(PlaceOf(key), $"\"{key}\" is {text}; it has to be at most {Durations.Format(most)}");
             return null;
         }
 

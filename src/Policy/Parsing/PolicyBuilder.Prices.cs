@@ -35,7 +35,7 @@ internal sealed partial class PolicyBuilder
         var rules = new ArchiveRules
         {
             ApprovalAboveCost = group.Has("approvalAboveCost") ? ReadPrice(group, "approvalAboveCost") : null,
-            KeepCopies = group.Duration("keepCopies", TimeSpan.FromHours(1), required: false) ?? ArchiveRules.Standard.KeepCopies,
+            KeepCopies = group.Duration("keepCopies", required: false, TimeSpan.FromHours(1)) ?? ArchiveRules.Standard.KeepCopies,
         };
         group.RefuseUnknownKeys();
         return rules;

@@ -59,14 +59,5 @@ internal sealed partial class PolicyBuilder
         return checks;
     }
 
-    private TimeSpan? ReadProofTime(MapReader item)
-    {
-        var limit = item.Duration("timeLimit", TimeSpan.FromSeconds(1), required: false);
-        if (limit > PolicyLimits.ProofTimeMax)
-        {
-            _problems.Add(item.PlaceOf("timeLimit"), $"\"timeLimit\" is at most {Durations.Format(PolicyLimits.ProofTimeMax)}");
-        }
-
-        return limit;
-    }
+    private static TimeSpan? ReadProofTime(MapReader item) => item.Duration("timeLimit", required: false, TimeSpan.FromSeconds(1), PolicyLimits.ProofTimeMax);
 }

@@ -13,7 +13,7 @@ internal sealed partial class PolicyBuilder
         }
 
         int Count(string key) => group.Number(key, min: 0, max: PolicyLimits.KeepCountMax) ?? 0;
-        TimeSpan Time(string key) => group.Duration(key, TimeSpan.FromHours(1), required: false) ?? TimeSpan.Zero;
+        TimeSpan Time(string key) => group.Duration(key, required: false, TimeSpan.FromHours(1)) ?? TimeSpan.Zero;
         var rule = new RetentionRule
         {
             // Zero is refused: a rule never takes an asset's last point.
@@ -38,7 +38,7 @@ internal sealed partial class PolicyBuilder
             return null;
         }
 
-        var lockFor = group.Duration("lockFor", PolicyLimits.LockMin, required: true);
+        var lockFor = group.Duration("lockFor", required: true, PolicyLimits.LockMin);
         var isFinal = group.OneOf("mode", required: false, ("locked", true), ("unlocked", false));
         var scope = group.OneOf("scope", required: false, ("version", LockScope.Version), ("container", LockScope.Container));
         group.RefuseUnknownKeys();

@@ -149,12 +149,7 @@ internal sealed partial class PolicyBuilder
     private void AddGroup(MapReader item)
     {
         var name = item.Name("name");
-        var limit = item.Duration("holdLimit", PolicyLimits.HoldMin, required: false) ?? PolicyDefaults.HoldLimit;
-        if (limit > PolicyLimits.HoldMax)
-        {
-            _problems.Add(item.PlaceOf("holdLimit"), $"\"holdLimit\" is at most {Durations.Format(PolicyLimits.HoldMax)}");
-        }
-
+        var limit = item.Duration("holdLimit", required: false, PolicyLimits.HoldMin, PolicyLimits.HoldMax) ?? PolicyDefaults.HoldLimit;
         var members = new List<AssetName>();
         foreach (var text in item.Texts("assets") ?? [])
         {

@@ -138,8 +138,8 @@ internal sealed partial class PolicyBuilder
     {
         var name = item.Name("name");
         var standard = PolicyDefaults.ServiceClasses.FirstOrDefault(c => c.Name.Value == name);
-        var rto = item.Duration("rto", PolicyLimits.ObjectiveMin, required: standard is null);
-        var rpo = item.Duration("rpo", PolicyLimits.ObjectiveMin, required: standard is null);
+        var rto = item.Duration("rto", required: standard is null, PolicyLimits.ObjectiveMin);
+        var rpo = item.Duration("rpo", required: standard is null, PolicyLimits.ObjectiveMin);
         var priority = item.Number("priority", min: 1, max: PolicyLimits.PriorityMax);
         var ignoresBlackout = item.Flag("ignoresBlackout");
         var copies = item.Number("copies", min: 1, max: PolicyLimits.CopiesMax);

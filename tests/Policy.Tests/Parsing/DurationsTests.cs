@@ -31,6 +31,12 @@ public sealed class DurationsTests
         problem.At.ShouldBe(new PolicyPosition(2, 40));
     }
 
+    [Theory]
+    [InlineData("3661d")]
+    [InlineData("999999w999999d999999h999999min999999999s")]
+    public void Rpo_TooLongDuration_IsToldTheLimit(string text) =>
+        Should.Throw<PolicyException>(() => Parse(text)).Problems.Single().Message.ShouldBe($"\"rpo\" is {text}; it has to be at most 3660d");
+
     [Fact]
     public void Rpo_AnyWholeSeconds_ReadsBack() => Gen.Long[120, 3660L * 86_400].Sample(seconds =>
     {
