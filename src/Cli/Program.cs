@@ -1,4 +1,6 @@
 using Backup.Cli;
 using Backup.Cli.Output;
 
+// For the whole process and not in the terminal alone: the drawing library knows a person's terminal by it.
+Console.SetError(new ErrorOutput(Console.Error));
 return await Backupctl.RunAsync(args, Terminal.OfProcess(), CancellationToken.None).ConfigureAwait(false);
