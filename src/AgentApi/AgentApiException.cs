@@ -38,6 +38,9 @@ public enum AgentApiFault
 
     /// <summary>The recipient has no key yet: it was never enrolled.</summary>
     NotEnrolled,
+
+    /// <summary>An identity is never overwritten, and the file exists already.</summary>
+    IdentityExists,
 }
 
 /// <summary>The only exception this project throws for what others sent or stored. Texts never hold secrets or message content.</summary>

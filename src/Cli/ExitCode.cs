@@ -114,6 +114,9 @@ internal static class ExitCodes
     {
         VaultException e => Of(e.Fault),
         SourcesException e => Of(e.Fault),
+        AgentApiException { Fault: AgentApiFault.IdentityExists } => ExitCode.Conflict,
+        // A file that could not be written is a matter of the file and not of the key.
+        AgentApiException { InnerException: { } cause and (IOException or UnauthorizedAccessException) } => Of(cause),
         AgentApiException => ExitCode.WrongKey,
         CliException e => Of(e.Fault),
         OperationCanceledException => ExitCode.Interrupted,

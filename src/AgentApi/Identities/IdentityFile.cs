@@ -53,7 +53,9 @@ internal static class IdentityFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new AgentApiException(AgentApiFault.IdentityUnusable, $"The identity '{path}' cannot be written: {e.Message}", "Identities are never overwritten: choose a new file name in a folder you may write.", e);
+            throw File.Exists(path)
+                ? new AgentApiException(AgentApiFault.IdentityExists, $"The identity '{path}' exists already.", "Identities are never overwritten: choose a new file name.", e)
+                : new AgentApiException(AgentApiFault.IdentityUnusable, $"The identity '{path}' cannot be written: {e.Message}", "Choose a file name in a folder that you may write.", e);
         }
     }
 }

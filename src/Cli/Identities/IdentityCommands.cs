@@ -12,7 +12,7 @@ internal static class IdentityCommands
 {
     public static Command Create(CliContext context)
     {
-        var name = new Option<string>("--name") { Description = "Whose identity: the agent's name in the policy, or the control plane's.", HelpName = "NAME", Required = true };
+        var name = NameOption.Required("--name", "Whose identity: the agent's name in the policy, or the control plane's.");
         var secret = new Option<string>("--private") { Description = "Where to save the private identity. It never leaves its machine.", HelpName = "FILE", Required = true };
         var open = new Option<string>("--public") { Description = "Where to save the public identity, for the other side.", HelpName = "FILE", Required = true };
         return CliContext.Group("identity", "Identities of agents and the control plane.", context.Leaf(
@@ -34,9 +34,18 @@ internal static class IdentityCommands
 
         using (identity)
         {
-            // Private first: a public identity whose private part was never saved would only mislead.
+            // Private first: a public identity whose private part was never saved would only mislead. Nor is a private part alone of use.
             identity.Save(privateFile);
-            identity.Public.Save(publicFile);
+            try
+            {
+                identity.Public.Save(publicFile);
+            }
+            catch (AgentApiException)
+            {
+                File.Delete(privateFile);
+                throw;
+            }
+
             if (invocation.IsJson)
             {
                 invocation.Out.WriteJson(new IdentityMade(name, identity.Public.KeyId.ToString(), privateFile, publicFile), CliJson.Default.IdentityMade);

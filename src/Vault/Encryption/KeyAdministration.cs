@@ -74,17 +74,18 @@ public sealed class KeyAdministration
         CheckPassphrase(passphrase);
         return ChangeAsync((keyring, root) =>
         {
-            var old = keyring.Slots.FirstOrDefault(s => s.Number == slot && s.Kind == SlotKind.Passphrase) ?? throw NoSlot(slot);
+            var old = keyring.Slots.FirstOrDefault(s => s.Number == slot) ?? throw NoSlot(slot);
+            if (old.Kind != SlotKind.Passphrase) throw new VaultException(VaultFault.NotFound, $"Key slot {slot} is opened by a key file and has no passphrase.", "List the slots with 'vault key list'.");
             return keyring with { Slots = [.. keyring.Slots.Select(s => s == old ? NewPassphraseSlot(keyring, slot, old.Label, passphrase, cost, root) : s)] };
         }, cancel);
     }
 
     /// <summary>Removes a slot: its key opens this keyring no longer. Someone who kept a copy of the old keyring can still use it on that; rotate to shut them out of what is written from now on.</summary>
-    /// <exception cref="VaultException">NotFound; Inconsistent for the last slot; Conflict.</exception>
+    /// <exception cref="VaultException">NotFound; Conflict, also for the last slot.</exception>
     public Task RemoveSlotAsync(uint slot, CancellationToken cancel) => ChangeAsync((keyring, _) =>
     {
         if (keyring.Slots.All(s => s.Number != slot)) throw NoSlot(slot);
-        if (keyring.Slots.Count == 1) throw new VaultException(VaultFault.Inconsistent, "The last key slot cannot be removed: nobody could read the vault.", "Add another slot first.");
+        if (keyring.Slots.Count == 1) throw new VaultException(VaultFault.Conflict, "The last key slot cannot be removed: nobody could read the vault.", "Add another slot first.");
         return keyring with { Slots = [.. keyring.Slots.Where(s => s.Number != slot)] };
     }, cancel);
 

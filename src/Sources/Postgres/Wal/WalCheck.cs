@@ -22,7 +22,7 @@ public static class WalCheck
         var snapshots = await vault.ListSnapshotsAsync(cancel);
         var backups = BaseBackup.Of(asset, snapshots).Where(backup => baseBackup is null || backup.Snapshot.Id == baseBackup).ToList();
         if (backups.Count == 0)
-            throw new SourcesException(SourcesFault.SnapshotUnsuitable, $"The vault holds no base backup of '{asset}'.", "Take one with 'backupctl backup-postgres': log alone restores nothing.");
+            throw new SourcesException(SourcesFault.TargetUnreachable, $"The vault holds no base backup of '{asset}'.", "Take one with 'backupctl backup-postgres': log alone restores nothing.");
         using var reader = await vault.OpenReaderAsync(cancel);
         var source = new WalSource(reader, WalHoldings.Of(asset, snapshots));
         var ranges = new List<RestorableRange>();
