@@ -27,22 +27,23 @@ internal static class Backupctl
         if (arguments is ["--version"])
         {
             await terminal.Out.WriteLineAsync(Version).ConfigureAwait(false);
-            return Finish(terminal, (int)ExitCode.Success);
+            return Finish(terminal, (int)ExitCode.Success, asJson: false);
         }
 
         var context = new CliContext(terminal);
         var parsed = CreateRoot(context).Parse(arguments);
-        if (parsed.Action is ParseErrorAction)
+        var asJson = parsed.GetResult(context.Json) is { Implicit: false };
+        if (MistakesOf(parsed) is { Count: > 0 } mistakes)
         {
-            return TellMistakes(parsed, terminal);
+            return TellMistakes(parsed, mistakes, terminal, asJson);
         }
 
         var configuration = new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error, EnableDefaultExceptionHandler = false };
-        return Finish(terminal, await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false));
+        return Finish(terminal, await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false), asJson);
     }
 
     // What was printed counts only when it arrived: a full disk or a closed output must not look like success.
-    private static int Finish(Terminal terminal, int code)
+    private static int Finish(Terminal terminal, int code, bool asJson)
     {
         try
         {
@@ -57,7 +58,7 @@ internal static class Backupctl
             }
 
             var told = ExitCodes.Of(e);
-            ErrorText.Write(terminal, e, told, asJson: false);
+            ErrorText.Write(terminal, e, told, asJson);
             return (int)told;
         }
     }
@@ -103,32 +104,43 @@ internal static class Backupctl
         return root;
     }
 
-    private static int TellMistakes(ParseResult parsed, Terminal terminal)
+    /// <summary>What is wrong with the command line, ahead of running it.</summary>
+    private static List<string> MistakesOf(ParseResult parsed)
     {
-        // "Required command" beside a more telling message would only be noise.
-        var messages = parsed.Errors.Select(e => e.Message).Distinct().ToList();
-        foreach (var message in messages.Where(m => messages.Count == 1 || !m.StartsWith("Required command", StringComparison.Ordinal)))
+        if (parsed.Action is ParseErrorAction)
         {
-            terminal.Error.WriteLine($"backupctl: {message}");
+            var messages = parsed.Errors.Select(e => InWords(e.Message)).Distinct().ToList();
+            // "Required command" beside a more telling message would only be noise.
+            return messages.Count == 1 ? messages : [.. messages.Where(m => !m.StartsWith("Required command", StringComparison.Ordinal))];
         }
 
-        var path = string.Join(' ', parsed.CommandResult.Path());
-        terminal.Error.WriteLine($"Try '{path} --help'.");
-        // A recovering server would take an ordinary code for the end of its log.
-        return (int)(path.EndsWith(" wal get", StringComparison.Ordinal) ? ExitCode.RecoveryMustStop : ExitCode.Usage);
+        // Help and completion take any text.
+        return parsed.Action != parsed.CommandResult.Command.Action
+            ? []
+            : [.. parsed.CommandResult.Children.Where(given => given.Tokens.Any(token => token.Value.Length == 0)).Select(given => $"{Name(given)} was given an empty text; a variable in a script may be unset.")];
     }
 
-    private static Stack<string> Path(this CommandResult command)
+    private static string Name(SymbolResult given) => given switch
     {
-        var names = new Stack<string>();
-        for (SymbolResult? at = command; at is not null; at = at.Parent)
-        {
-            if (at is CommandResult { Command: var known })
-            {
-                names.Push(known is RootCommand ? "backupctl" : known.Name);
-            }
-        }
+        OptionResult option => $"Option '{option.Option.Name}'",
+        ArgumentResult argument => $"Argument '{argument.Argument.Name}'",
+        _ => "The command",
+    };
 
-        return names;
+    /// <summary>The parser's message without names of types, which mean nothing to whoever types commands.</summary>
+    private static string InWords(string message) => message
+        .Replace("as expected type 'System.Double'", "as a number", StringComparison.Ordinal)
+        .Replace("as expected type 'System.Int32'", "as a whole number", StringComparison.Ordinal)
+        .Replace("as expected type 'System.Int64'", "as a whole number", StringComparison.Ordinal)
+        .Replace("as expected type 'System.UInt32'", "as a whole number from 0", StringComparison.Ordinal)
+        .Replace("as expected type 'System.Nullable`1[System.UInt32]'", "as a whole number from 0", StringComparison.Ordinal);
+
+    private static int TellMistakes(ParseResult parsed, IReadOnlyList<string> mistakes, Terminal terminal, bool asJson)
+    {
+        var line = parsed.CommandResult.Line();
+        // A recovering server would take an ordinary code for the end of its log.
+        var code = line.EndsWith(" wal get", StringComparison.Ordinal) ? ExitCode.RecoveryMustStop : ExitCode.Usage;
+        ErrorText.Write(terminal, mistakes, $"Try '{line} --help'.", code, asJson);
+        return (int)code;
     }
 }

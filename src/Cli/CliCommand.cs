@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
 using Backup.Cli.Output;
 
 namespace Backup.Cli;
@@ -65,6 +68,25 @@ internal sealed class CliContext(Terminal terminal)
     }
 }
 
+/// <summary>How messages name a command.</summary>
+internal static class CommandLineText
+{
+    /// <summary>What to type for it, for example <c>backupctl vault verify</c>.</summary>
+    public static string Line(this CommandResult command)
+    {
+        var names = new Stack<string>();
+        for (SymbolResult? at = command; at is not null; at = at.Parent)
+        {
+            if (at is CommandResult { Command: var known })
+            {
+                names.Push(known is RootCommand ? "backupctl" : known.Name);
+            }
+        }
+
+        return string.Join(' ', names);
+    }
+}
+
 /// <summary>One parsed command line.</summary>
 internal sealed class Invocation(CliContext context, ParseResult parsed)
 {
@@ -88,11 +110,30 @@ internal sealed class Invocation(CliContext context, ParseResult parsed)
 
     public T Require<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);
 
-    /// <summary>A remark for a person, never in the way of results.</summary>
+    /// <summary>A number within its limits; "not a number" is within none.</summary>
+    public T Within<T>(Option<T> option, T min, T max)
+        where T : INumber<T> =>
+        Require(option) is var value && value >= min && value <= max
+            ? value
+            : throw new CliException(CliFault.OptionInvalid, string.Create(CultureInfo.InvariantCulture, $"{option.Name} takes {min} to {max}."), $"See '{parsed.CommandResult.Line()} --help'.");
+
+    /// <summary>Options of which only one can be heeded: with both, somebody would get something else than what was asked for.</summary>
+    public void RefuseBoth(Option one, Option other)
+    {
+        if (IsGiven(one) && IsGiven(other))
+        {
+            throw new CliException(CliFault.OptionInvalid, $"{one.Name} and {other.Name} exclude each other.", $"See '{parsed.CommandResult.Line()} --help'.");
+        }
+    }
+
+    private bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+
+    /// <summary>A remark for a person, never in the way of results; after the results so far, where both go to one terminal.</summary>
     public void Note(string text)
     {
         if (!IsJson)
         {
+            Out.Flush();
             Terminal.Error.WriteLine(text);
         }
     }

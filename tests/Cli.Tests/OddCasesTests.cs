@@ -61,7 +61,9 @@ public sealed class OddCasesTests : IAsyncLifetime
     public async Task Restore_PatternOrFolderThatIsNotThere_IsNotFound()
     {
         await _bench.BackUpAsync();
-        (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["a"], "--include", "*.fitz")).ShouldEnd(ExitCode.NotFound).Error.ShouldContain("'*.fitz'");
+        var none = (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["a"], "--include", "*.fitz")).ShouldEnd(ExitCode.NotFound);
+        none.Error.ShouldContain("'*.fitz'");
+        none.Out.ShouldBeEmpty("nothing was restored");
         (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["b"], "--subtree", "/no/such")).ShouldEnd(ExitCode.NotFound);
         (await _bench.OnVaultAsync("restore", "--asset", "docs", "--target", _bench["c"], "--include", "docs/*.txt")).ShouldEnd(ExitCode.Success);
         Directory.GetFiles(_bench["c"], "*", SearchOption.AllDirectories).ShouldHaveSingleItem().ShouldEndWith("/data/docs/letter.txt");
@@ -70,8 +72,91 @@ public sealed class OddCasesTests : IAsyncLifetime
     [Theory]
     [InlineData("backup", "", "--asset", "docs")]
     [InlineData("backup", "/tmp", "--asset", "")]
-    public async Task Backup_EmptyText_IsAUsageError(params string[] arguments) =>
-        (await _bench.OnVaultAsync(arguments)).ShouldEnd(ExitCode.Usage).Error.ShouldNotContain("Parameter");
+    [InlineData("backup-postgres", "--asset", "", "--connection-file", "/dev/null")]
+    [InlineData("find", "")]
+    [InlineData("restore", "--target", "")]
+    [InlineData("snapshots", "--asset", "")]
+    public async Task EmptyText_WhereverOneIsGiven_IsAUsageError(params string[] arguments) =>
+        (await _bench.OnVaultAsync(arguments)).ShouldEnd(ExitCode.Usage).Error.ShouldContain("was given an empty text");
+
+    [Fact]
+    public async Task VaultVariable_ThatIsEmpty_NamesNoVault()
+    {
+        _bench.Set("BACKUP_VAULT", "");
+        (await _bench.RunAsync("snapshots")).ShouldEnd(ExitCode.Usage).Error.ShouldContain("No vault is named.");
+    }
+
+    [Theory]
+    [InlineData("vault", "init", "--json")]
+    [InlineData("vault", "verify", "--sample", "much", "--json")]
+    [InlineData("--json", "frobnicate")]
+    public async Task Mistake_ForMachines_IsJson(params string[] arguments)
+    {
+        var told = JsonDocument.Parse((await _bench.RunAsync(arguments)).ShouldEnd(ExitCode.Usage).Error).RootElement;
+        (told.GetProperty("error").GetString(), told.GetProperty("exitCode").GetInt32()).ShouldBe(("usage", 2));
+        told.GetProperty("message").GetString().ShouldNotBeNull().ShouldNotContain("System.");
+        told.GetProperty("hint").GetString().ShouldNotBeNull().ShouldContain("--help");
+    }
+
+    [Fact]
+    public async Task WalGet_ThatFails_TellsMachinesTheCodeItEndsWith()
+    {
+        var told = (await _bench.RunAsync("wal", "get", "000000010000000000000001", _bench["out"], "--asset", "db", "--vault", _bench["nowhere"], "--key-file", _bench["restore.key"], "--json")).ShouldEnd(ExitCode.RecoveryMustStop).Error;
+        JsonDocument.Parse(told).RootElement.GetProperty("exitCode").GetInt32().ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData("vault", "prune", "--grace-days", "1e300")]
+    [InlineData("vault", "prune", "--grace-days=-1")]
+    [InlineData("vault", "prune", "--max-waste", "NaN")]
+    [InlineData("wal", "receive", "--asset", "a", "--connection-file", "/dev/null", "--durable-within", "0")]
+    [InlineData("wal", "receive", "--asset", "a", "--connection-file", "/dev/null", "--slot-max-mib", "17592186044516")] // in bytes it came out as 100 MiB
+    [InlineData("backup-postgres", "--asset", "a", "--connection-file", "/dev/null", "--record-mib=-1")]
+    public async Task Number_OutsideItsLimits_IsToldThem(params string[] arguments) =>
+        (await _bench.OnVaultAsync(arguments)).ShouldEnd(ExitCode.Usage).Error.ShouldMatch("^backupctl: --[a-z-]+ takes [0-9.]+ to [0-9.]+\\.\nHint: See 'backupctl [a-z -]+ --help'\\.\n$");
+
+    [Theory]
+    [InlineData("find", "*.txt", "--all-snapshots", "--snapshot", "latest")]
+    [InlineData("snapshots", "--passphrase-file", "/dev/null")]
+    [InlineData("backup", "/tmp", "--asset", "a", "--no-cache", "--cache-folder", "/tmp")]
+    public async Task Options_OfWhichOneWouldNotBeHeeded_AreRefusedTogether(params string[] arguments) =>
+        (await _bench.OnVaultAsync(arguments)).ShouldEnd(ExitCode.Usage).Error.ShouldContain(" exclude each other.");
+
+    [Fact]
+    public async Task Copy_OntoTheVaultItself_IsRefused() =>
+        (await _bench.OnVaultAsync("vault", "copy", "--to", _bench["vault"] + "/../vault")).ShouldEnd(ExitCode.Usage).Error.ShouldContain("is the vault itself");
+
+    [Fact]
+    public async Task Key_ThatIsTheLast_StaysInPlace()
+    {
+        (await _bench.OnVaultAsync("vault", "key", "remove", "2")).ShouldEnd(ExitCode.Success);
+        (await _bench.OnVaultAsync("vault", "key", "remove", "1")).ShouldEnd(ExitCode.Conflict);
+    }
+
+    [Fact]
+    public async Task Names_ThatAreKept_HoldNoControlCharacters()
+    {
+        (await _bench.OnVaultAsync("vault", "key", "add", "--label", "red\u001b[31m", "--new-key-file", _bench["red.key"])).ShouldEnd(ExitCode.Usage).Error.ShouldNotContain("\u001b");
+        (await _bench.AsAgentAsync("backup", _bench["data"], "--asset", "two\nlines")).ShouldEnd(ExitCode.Usage);
+
+        // Older vaults may hold such names.
+        var lines = new StringWriter();
+        var table = new TextTable("NAME");
+        table.Add("red\u001b[31m");
+        table.WriteTo(lines);
+        lines.ToString().ShouldNotContain("\u001b");
+    }
+
+    [Fact]
+    public async Task Identity_WhoseFilesAreTaken_IsAConflictAndLeavesNothing()
+    {
+        _bench.Write("taken", "mine");
+        (await _bench.RunAsync("identity", "new", "--name", "lab", "--private", _bench["private"], "--public", _bench["taken"])).ShouldEnd(ExitCode.Conflict);
+        File.Exists(_bench["private"]).ShouldBeFalse();
+        (await _bench.RunAsync("identity", "new", "--name", "lab", "--private", _bench["taken"], "--public", _bench["public"])).ShouldEnd(ExitCode.Conflict);
+        (await _bench.RunAsync("identity", "new", "--name", "lab", "--private", _bench["no/folder"], "--public", _bench["public"])).ShouldEnd(ExitCode.NotFound);
+        File.ReadAllText(_bench["taken"]).ShouldBe("mine");
+    }
 
     [Fact]
     public async Task Names_ThatAreNoTextOrHoldControlCharacters_AreShownUnmistakablyAndFoundAgain()
@@ -91,6 +176,8 @@ public sealed class OddCasesTests : IAsyncLifetime
         var lines = (await _bench.OnVaultAsync("find", "bad*", "--all-snapshots", "--json")).ShouldEnd(ExitCode.Success).Out.Trim().Split('\n').Select(line => JsonDocument.Parse(line).RootElement).ToList();
         lines.ShouldAllBe(line => line.GetProperty("snapshotId").GetString() == id);
         lines.Select(line => Convert.FromBase64String(line.GetProperty("pathBase64").GetString()!)[^1]).ShouldBe([(byte)0xFE, (byte)0xFF]);
+        (await _bench.OnVaultAsync("find", "bad\\xff")).ShouldEnd(ExitCode.Success).Out.Trim().ShouldEndWith("/bad\\xff");
+        (await _bench.OnVaultAsync("find", "*/back\\x5c*")).ShouldEnd(ExitCode.Success).Out.Trim().ShouldEndWith("/back\\x5cslash");
 
         Process.Start("bash", ["-c", """cd "$1" && rm $'bad\xff'""", "-", _bench["data"]]).WaitForExit();
         await _bench.BackUpAsync();
@@ -118,6 +205,16 @@ public sealed class OddCasesTests : IAsyncLifetime
         };
         (await Backupctl.RunAsync(["completion", "bash"], terminal, TestContext.Current.CancellationToken)).ShouldBe(expected);
         errors.ToString().ReplaceLineEndings("\n").ShouldBe(told);
+    }
+
+    [Theory]
+    [InlineData("2>/dev/full")]
+    [InlineData("2>&-")]
+    public async Task Errors_ThatCannotBeWritten_ChangeNoExitCode(string redirection)
+    {
+        using var shell = Process.Start("sh", ["-c", $"\"$@\" {redirection}", "-", .. ProgramUnderTest.CommandLine, "frobnicate"]);
+        await shell.WaitForExitAsync(TestContext.Current.CancellationToken);
+        shell.ExitCode.ShouldBe((int)ExitCode.Usage);
     }
 
     private sealed class FailingStream(int error) : MemoryStream

@@ -67,11 +67,12 @@ public sealed class VaultCommandTests : IAsyncLifetime
         (await _bench.OnVaultAsync("ls", "-r", _bench["data"])).Out.ShouldContain("/data/sub/table.csv");
         (await _bench.OnVaultAsync("find", "*.csv")).ShouldEnd(ExitCode.Success).Out.Trim().ShouldEndWith("/data/sub/table.csv");
         (await _bench.OnVaultAsync("find", "*.csv", "--all-snapshots")).Out.Trim().Split('\n').Length.ShouldBe(2);
-        (await _bench.OnVaultAsync("find", "*.none")).ShouldEnd(ExitCode.NotFound);
+        (await _bench.OnVaultAsync("find", "*.none")).ShouldEnd(ExitCode.NotFound).Error.ShouldContain("Nothing fits '*.none'.");
         _bench.Neutral((await _bench.OnVaultAsync("diff", first, "latest")).ShouldEnd(ExitCode.Success).Out)
             .ShouldBe("+ <root>/data/extra.txt\nM <root>/data/letter.txt\n- <root>/data/sub/link\n");
         (await _bench.OnVaultAsync("cat", _bench["data/letter.txt"], "--snapshot", first)).ShouldEnd(ExitCode.Success).Raw.ShouldBe("dear reader\n"u8.ToArray());
         (await _bench.OnVaultAsync("cat", _bench["data"])).ShouldEnd(ExitCode.Usage);
+        (await _bench.OnVaultAsync("cat", "/")).ShouldEnd(ExitCode.Usage);
         (await _bench.OnVaultAsync("cat", "/none")).ShouldEnd(ExitCode.NotFound);
     }
 

@@ -20,7 +20,7 @@ internal static class BackupCommand
     {
         var vault = new VaultArguments();
         var paths = new Argument<string[]>("path") { Description = "Files and folders to back up.", Arity = ArgumentArity.OneOrMore };
-        var asset = new Option<string>("--asset") { Description = "The name of what is backed up; snapshots of one asset belong together.", HelpName = "NAME", Required = true };
+        var asset = NameOption.Required("--asset", "The name of what is backed up; snapshots of one asset belong together.");
         var excludes = new Option<string[]>("--exclude", "-e") { Description = "What to leave out, as in gitignore: '*.tmp', '/data/scratch', 'build/output'.", HelpName = "PATTERN" };
         var oneFileSystem = new Option<bool>("--one-file-system", "-x") { Description = "Do not enter other file systems." };
         var keepCaches = new Option<bool>("--keep-cache-directories") { Description = "Also back up folders marked with CACHEDIR.TAG." };
@@ -33,12 +33,12 @@ internal static class BackupCommand
             {
                 var request = new FilesBackupRequest
                 {
-                    Asset = RequireText(invocation.Require(asset), "--asset NAME"),
-                    Paths = [.. invocation.Require(paths).Select(path => Path.GetFullPath(RequireText(path, "the paths to back up")))],
+                    Asset = invocation.Require(asset),
+                    Paths = [.. invocation.Require(paths).Select(Path.GetFullPath)],
                     Excludes = invocation.Get(excludes) ?? [],
                     OneFileSystem = invocation.Get(oneFileSystem),
                     SkipCacheDirectories = !invocation.Get(keepCaches),
-                    CacheFolder = invocation.Get(noCache) ? null : CacheFolder(invocation, invocation.Get(cache)),
+                    CacheFolder = CacheFolder(invocation, cache, noCache),
                     Tags = ReadTags(invocation, tags),
                     EstimateTotal = invocation.Terminal.ShowsProgress && !invocation.IsQuiet,
                 };
@@ -88,22 +88,25 @@ internal static class BackupCommand
         }
     }
 
-    /// <summary>Where caches are kept, as the XDG base directory specification has it; null where there is no home.</summary>
-    public static string? CacheFolder(Invocation invocation, string? named)
+    /// <summary>Where caches are kept: where the user says, or else as the XDG base directory specification has it; null for none, and where there is no home.</summary>
+    public static string? CacheFolder(Invocation invocation, Option<string> folder, Option<bool> none)
     {
-        var environment = invocation.Terminal.Environment;
-        if (named is not null)
+        invocation.RefuseBoth(folder, none);
+        if (invocation.Get(none))
+        {
+            return null;
+        }
+
+        if (invocation.Get(folder) is { } named)
         {
             return Path.GetFullPath(named);
         }
 
+        var environment = invocation.Terminal.Environment;
         return environment("XDG_CACHE_HOME") is { Length: > 0 } caches ? Path.Combine(caches, "backupctl")
             : environment("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache", "backupctl")
             : null;
     }
-
-    private static string RequireText(string text, string what) =>
-        text.Length > 0 ? text : throw new CliException(CliFault.OptionInvalid, $"An empty text was given for {what}.", "A variable in a script may be unset.");
 
     public static Option<string[]> TagOption() => new("--tag") { Description = "A tag for the snapshot.", HelpName = "NAME=VALUE" };
 

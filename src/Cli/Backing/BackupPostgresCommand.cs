@@ -34,9 +34,9 @@ internal static class BackupPostgresCommand
                 SpreadCheckpoint = invocation.Get(spread),
                 FullSpeed = invocation.Get(fullSpeed),
                 Streamed = invocation.Get(remote) ? true : null,
-                CacheFolder = invocation.Get(noCache) ? null : BackupCommand.CacheFolder(invocation, invocation.Get(cache)),
+                CacheFolder = BackupCommand.CacheFolder(invocation, cache, noCache),
                 Tags = BackupCommand.ReadTags(invocation, tags),
-                RecordMebibytes = invocation.Get(record),
+                RecordMebibytes = invocation.Within(record, 0, PostgresBackupRequest.RecordMebibytesMax),
             };
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var outcome = await ProgressView.RunAsync(

@@ -31,7 +31,7 @@ internal sealed class ApiArguments(bool isDecision = false)
     public IReadOnlyList<Option> All => isDecision ? [_address, _keyFile, _administratorKeyFile] : [_address, _keyFile];
 
     /// <summary>The address as given, for texts that repeat it.</summary>
-    public string Address(Invocation invocation) => Find(invocation, _address, AddressVariable, "Which control plane?");
+    public string Address(Invocation invocation) => Find(invocation, _address, AddressVariable, "No control plane is named.");
 
     /// <summary>A client for it.</summary>
     /// <exception cref="CliException">Address or key file are missing or of no use.</exception>
@@ -47,7 +47,7 @@ internal sealed class ApiArguments(bool isDecision = false)
             throw new CliException(CliFault.OptionInvalid, "The control plane's address must be https (or http on this machine), without a query or a name in it.", "Keys are read from --api-key-file.");
         }
 
-        var key = ReadKey(Find(invocation, _keyFile, KeyFileVariable, "No key to the control plane."), _keyFile);
+        var key = ReadKey(Find(invocation, _keyFile, KeyFileVariable, "No key to the control plane is named."), _keyFile);
         var own = isDecision ? invocation.Get(_administratorKeyFile) ?? invocation.Terminal.Environment(AdministratorKeyFileVariable) : null;
         return new ApiClient(uri, key, string.IsNullOrEmpty(own) ? null : ReadKey(own, _administratorKeyFile));
     }

@@ -66,12 +66,7 @@ internal static class WalCommands
             {
                 var (wanted, path) = (invocation.Require(name), Path.GetFullPath(invocation.Require(target)));
                 var waiting = Path.Combine(Path.GetDirectoryName(path)!, PrefetchFolder);
-                var count = invocation.Get(prefetch);
-                if (count is < 0 or > 64)
-                {
-                    throw new CliException(CliFault.OptionInvalid, "--prefetch takes 0 to 64.", "See 'backupctl wal get --help'.");
-                }
-
+                var count = invocation.Within(prefetch, 0, 64);
                 if (!WalFetcher.TryTakePrefetched(wanted, path, waiting))
                 {
                     var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
@@ -83,7 +78,7 @@ internal static class WalCommands
             catch (Exception failure) when (failure is not SourcesException { Fault: SourcesFault.WalNotHeld } and not OperationCanceledException)
             {
                 // An ordinary code would tell the server that this was the end of the log, and it would go on without the rest.
-                ErrorText.Write(invocation.Terminal, failure, ExitCodes.Of(failure), invocation.IsJson);
+                ErrorText.Write(invocation.Terminal, failure, ExitCode.RecoveryMustStop, invocation.IsJson);
                 return ExitCode.RecoveryMustStop;
             }
         });

@@ -16,6 +16,9 @@ internal sealed record WalReceiveLine(
 /// <summary><c>wal receive</c>: streams a server's log into the vault until it is stopped. A backup key is enough.</summary>
 internal static class WalReceiveCommand
 {
+    // The upper limit is an exbibyte: nobody has more, and in bytes it is a number still.
+    private const long SlotMebibytesMin = 64, SlotMebibytesMax = 1L << 40;
+
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
@@ -29,30 +32,21 @@ internal static class WalReceiveCommand
         var backUp = new Option<bool>("--base-backup") { Description = "Take a base backup by itself whenever one is needed: at the start, and after a gap." };
         return context.Leaf("receive", "Stream a server's log into the vault until stopped.", [.. vault.All, asset, connection, slot, within, slotMax, behind, backUp], async (invocation, cancel) =>
         {
-            WalReceiverRequest request;
-            try
+            var request = new WalReceiverRequest
             {
-                request = new WalReceiverRequest
+                Asset = invocation.Require(asset),
+                ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
+                Slot = invocation.Get(slot),
+                DurableWithin = TimeSpan.FromSeconds(invocation.Within(within, 1, 3600)),
+                SlotBytesMax = invocation.Within(slotMax, SlotMebibytesMin, SlotMebibytesMax) << 20,
+                WhenSlotBehind = invocation.Get(behind) switch
                 {
-                    Asset = invocation.Require(asset),
-                    ConnectionString = await ClusterOptions.ReadConnectionAsync(invocation, connection, cancel).ConfigureAwait(false),
-                    Slot = invocation.Get(slot),
-                    DurableWithin = TimeSpan.FromSeconds(invocation.Get(within)),
-                    SlotBytesMax = checked(invocation.Get(slotMax) << 20),
-                    WhenSlotBehind = invocation.Get(behind) switch
-                    {
-                        "stop" => SlotPolicy.Stop,
-                        "drop-slot" => SlotPolicy.DropSlot,
-                        _ => SlotPolicy.AlertOnly,
-                    },
-                };
-                request.Check();
-            }
-            catch (Exception e) when (e is ArgumentException or OverflowException)
-            {
-                throw new CliException(CliFault.OptionInvalid, e.Message, "See 'backupctl wal receive --help'.", e);
-            }
-
+                    "stop" => SlotPolicy.Stop,
+                    "drop-slot" => SlotPolicy.DropSlot,
+                    _ => SlotPolicy.AlertOnly,
+                },
+            };
+            request.Check();
             var opened = await vault.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var view = new View(invocation);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);

@@ -12,10 +12,20 @@ internal static class ErrorText
             return;
         }
 
+        try
+        {
+            // What was found before belongs ahead of what went wrong then.
+            terminal.Out.Flush();
+        }
+        catch (IOException)
+        {
+            // The command fails anyway, for the reason at hand.
+        }
+
         var (message, hint) = Split(failure);
         if (asJson)
         {
-            terminal.Error.WriteJson(new ErrorLine(NameOf(code), (int)code, message, hint), CliJson.Default.ErrorLine);
+            WriteJson(terminal, message, hint, code);
             return;
         }
 
@@ -25,6 +35,26 @@ internal static class ErrorText
             terminal.Error.WriteLine($"Hint: {hint}");
         }
     }
+
+    /// <summary>Tells what is wrong with a command line, which may be several things at once.</summary>
+    public static void Write(Terminal terminal, IReadOnlyList<string> mistakes, string advice, ExitCode code, bool asJson)
+    {
+        if (asJson)
+        {
+            WriteJson(terminal, string.Join(' ', mistakes), advice, code);
+            return;
+        }
+
+        foreach (var mistake in mistakes)
+        {
+            terminal.Error.WriteLine($"backupctl: {mistake}");
+        }
+
+        terminal.Error.WriteLine(advice);
+    }
+
+    private static void WriteJson(Terminal terminal, string message, string hint, ExitCode code) =>
+        terminal.Error.WriteJson(new ErrorLine(NameOf(code), (int)code, message, hint), CliJson.Default.ErrorLine);
 
     /// <summary>The code's name as scripts see it, for example <c>wrong-key</c>.</summary>
     public static string NameOf(ExitCode code) => Kebab(code.ToString());

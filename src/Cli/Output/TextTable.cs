@@ -1,3 +1,5 @@
+using Backup.Cli.Snapshots;
+
 namespace Backup.Cli.Output;
 
 /// <summary>Columns aligned by spaces: the same on a terminal and in a pipe. The last column is not padded.</summary>
@@ -13,7 +15,7 @@ internal sealed class TextTable(params string[] heads)
         return this;
     }
 
-    public void Add(params string[] cells) => _rows.Add(cells);
+    public void Add(params string[] cells) => _rows.Add([.. cells.Select(EntryText.Printable)]);
 
     public void WriteTo(TextWriter writer)
     {

@@ -20,6 +20,8 @@ internal sealed record ProofLine(
 /// <summary>How a restored cluster is proven: the same for every command that does.</summary>
 internal sealed class ProofArguments
 {
+    private const int MinutesMax = 7 * 24 * 60;
+
     private readonly Option<string> _programs = new("--postgres-bin") { Description = "The folder with the fitting server's programs, where packages do not put them.", HelpName = "DIR" };
     private readonly Option<string> _superuser = new("--superuser") { Description = "The role to check as, for base backups that do not name one.", HelpName = "ROLE" };
 
@@ -50,7 +52,7 @@ internal sealed class ProofArguments
             Programs = invocation.Get(_programs),
             Superuser = invocation.Get(_superuser),
             Checks = ReadChecks(invocation),
-            TimeLimit = TimeSpan.FromMinutes(invocation.Get(_minutes) is > 0 and var minutes and <= 7 * 24 * 60 ? minutes : throw Wrong("--minutes takes 1 to 10080.")),
+            TimeLimit = TimeSpan.FromMinutes(invocation.Within(_minutes, 1, MinutesMax)),
         };
         var report = await new PostgresProof(invocation.Terminal.Time).RunAsync(vault, snapshot, request, new StepNote(invocation), cancel).ConfigureAwait(false);
         if (invocation.IsJson)

@@ -50,6 +50,14 @@ internal static class RestoreCommand
         var outcome = await ProgressView.RunAsync(
             invocation.Terminal, "Restoring", invocation.IsQuiet,
             view => RestoreAsync(vault, snapshot, request, time, view.ForTransfer(), cancel)).ConfigureAwait(false);
+        // A pattern with a typing error must not look like a restore.
+        if (outcome.ItemsMatched == 0 && request.Include.Count > 0)
+        {
+            throw new CliException(
+                CliFault.SnapshotMissing, $"Nothing in the snapshot fits {string.Join(" or ", request.Include.Select(pattern => $"'{pattern}'"))}.",
+                "'backupctl find' shows where things are; patterns are written as in .gitignore.");
+        }
+
         if (invocation.IsJson)
         {
             invocation.Out.WriteJson(
@@ -61,14 +69,6 @@ internal static class RestoreCommand
         else
         {
             Tell(invocation, snapshot, outcome, request.DryRun, time.GetElapsedTime(started));
-        }
-
-        // A pattern with a typing error must not look like a restore.
-        if (outcome.ItemsMatched == 0 && request.Include.Count > 0)
-        {
-            throw new CliException(
-                CliFault.SnapshotMissing, $"Nothing in the snapshot fits {string.Join(" or ", request.Include.Select(pattern => $"'{pattern}'"))}.",
-                "'backupctl find' shows where things are; patterns are written as in .gitignore.");
         }
 
         return outcome.IsComplete ? ExitCode.Success : ExitCode.Partial;
@@ -97,9 +97,9 @@ internal static class RestoreCommand
         ProblemText.Write(invocation, outcome.Problems);
         var id = snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown];
         invocation.Out.WriteLine(isDryRun
-            ? $"Would restore {id} of '{snapshot.Asset}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
+            ? $"Would restore {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
                 + $" {Figures.Count(outcome.FilesUnchanged)} are right already, {Figures.Bytes(outcome.BytesWritten)} to write, {Figures.Bytes(outcome.BytesFetched)} to fetch from the vault."
-            : $"Restored {id} of '{snapshot.Asset}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
+            : $"Restored {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
                 + $" fetched {Figures.Bytes(outcome.BytesFetched)}, wrote {Figures.Bytes(outcome.BytesWritten)}, verified {Figures.Bytes(outcome.BytesVerified)} in {Figures.Duration(took)}.");
         if (!outcome.IsComplete)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.IO.Enumeration;
 using System.Text;
 using Backup.Cli.Output;
+using Backup.Sources.Posix;
 using Backup.Vault.Snapshots;
 
 namespace Backup.Cli.Snapshots;
@@ -33,6 +34,7 @@ internal static class BrowseCommands
         var everywhere = new Option<bool>("--all-snapshots") { Description = "Search every snapshot (of the asset, if one is given), oldest first." };
         return context.Leaf("find", "Find files in a snapshot by name.", [pattern, .. snapshot.All, everywhere], async (invocation, cancel) =>
         {
+            invocation.RefuseBoth(everywhere, snapshot.Snapshot);
             var found = 0;
             await foreach (var open in OpenAllAsync(invocation, snapshot, invocation.Get(everywhere), cancel).ConfigureAwait(false))
             {
@@ -46,7 +48,9 @@ internal static class BrowseCommands
                 }
             }
 
-            return found > 0 ? ExitCode.Success : ExitCode.NotFound;
+            return found > 0
+                ? ExitCode.Success
+                : throw new CliException(CliFault.NotFound, $"Nothing fits '{invocation.Require(pattern)}'.", "A pattern with a slash is about whole paths, one without about names; 'backupctl ls -r' lists all there is.");
         });
     }
 
@@ -58,10 +62,15 @@ internal static class BrowseCommands
         {
             using var open = await snapshot.OpenAsync(invocation, cancel).ConfigureAwait(false);
             var wanted = invocation.Require(path);
+            if (wanted.Trim('/').Length == 0)
+            {
+                throw NoContent(wanted, EntryType.Directory);
+            }
+
             var (_, entry) = await TreeWalk.FindAsync(open.Reader, open.Root, wanted, cancel).ConfigureAwait(false) ?? throw TreeWalk.NoSuchPath(wanted, open.Info);
             if (entry.Content is not { } content)
             {
-                throw new CliException(CliFault.OptionInvalid, $"{wanted} is a {EntryText.TypeOf(entry.Type)} without readable content.", "Give the path of a file.");
+                throw NoContent(wanted, entry.Type);
             }
 
             var source = await open.Reader.OpenContentAsync(content, cancel).ConfigureAwait(false);
@@ -122,9 +131,16 @@ internal static class BrowseCommands
         }
     }
 
-    // A pattern with a slash is about the whole path, one without about the name, as people expect from gitignore.
-    private static bool Fits(string pattern, PathEntry at) =>
-        FileSystemName.MatchesSimpleExpression(pattern, Encoding.UTF8.GetString(pattern.Contains('/', StringComparison.Ordinal) ? at.Path : at.Entry.Name.Span), ignoreCase: false);
+    private static CliException NoContent(string path, EntryType type) =>
+        new(CliFault.OptionInvalid, $"{path} is a {EntryText.TypeOf(type)} without readable content.", "Give the path of a file.");
+
+    // A pattern with a slash is about the whole path, one without about the name, as people expect from gitignore. Either is meant as it is, or as listings show it.
+    private static bool Fits(string pattern, PathEntry at)
+    {
+        var name = pattern.Contains('/', StringComparison.Ordinal) ? at.Path : at.Entry.Name.Span;
+        return FileSystemName.MatchesSimpleExpression(pattern, Encoding.UTF8.GetString(name), ignoreCase: false)
+            || FileSystemName.MatchesSimpleExpression(pattern.Replace("\\", "\\\\", StringComparison.Ordinal), ByteText.Display(name), ignoreCase: false);
+    }
 
     private static void Tell(Invocation invocation, SnapshotInfo snapshot, PathEntry at, string before = "")
     {

@@ -23,12 +23,17 @@ internal static class CopyCommand
             "copy", "Copy the vault to another store, or bring a copy up to date. Needs no key.", [vault.Vault, .. vault.Store.All, to, .. target.All, stale, unread],
             async (invocation, cancel) =>
             {
-                var store = target.Open(invocation, invocation.Require(to));
+                var (from, store) = (vault.OpenStore(invocation), target.Open(invocation, invocation.Require(to)));
+                if (from.Description == store.Description)
+                {
+                    throw new CliException(CliFault.OptionInvalid, $"{store.Description} is the vault itself, and no copy of it.", "Give --to another folder or container, on another disk or in another place.");
+                }
+
                 await StoreArguments.PrepareAsync(store, cancel).ConfigureAwait(false);
                 var request = new CopyRequest { RemoveStaleKeyrings = invocation.Get(stale) };
                 var report = await ProgressView.RunAsync(
                     invocation.Terminal, "Copying", invocation.IsQuiet,
-                    view => Replicator.CopyAsync(vault.OpenStore(invocation), store, request, view.ForVault(), cancel)).ConfigureAwait(false);
+                    view => Replicator.CopyAsync(from, store, request, view.ForVault(), cancel)).ConfigureAwait(false);
                 Tell(invocation, report, store.Description);
                 return report.IsComplete ? ExitCode.Success : ExitCode.Findings;
             });

@@ -48,7 +48,7 @@ internal static class KeyCommands
     private static Command Add(CliContext context)
     {
         var vault = new VaultArguments();
-        var label = new Option<string>("--label") { Description = "Who or what the key is for.", HelpName = "TEXT", Required = true };
+        var label = NameOption.Required("--label", "Who or what the key is for.", "TEXT");
         var keyFile = new Option<string>("--new-key-file") { Description = "Make a restore key and save it here.", HelpName = "FILE" };
         var kit = new Option<string>("--recovery-kit") { Description = "Make a restore key and save it here as a page to print.", HelpName = "FILE" };
         var passphrase = new Option<string>("--new-passphrase-file") { Description = "Add the passphrase on the first line of this file.", HelpName = "FILE" };

@@ -14,6 +14,8 @@ internal sealed record PruneLine(
 /// <summary><c>vault prune</c>: drops snapshots and frees what no snapshot needs. Shows its plan first; nothing is deleted before its grace period.</summary>
 internal static class PruneCommand
 {
+    private const double GraceDaysMax = 3660;
+
     public static Command Create(CliContext context)
     {
         var vault = new VaultArguments();
@@ -36,7 +38,7 @@ internal static class PruneCommand
                 dropped.Add((await SnapshotArguments.FindAsync(opened, text, null, cancel).ConfigureAwait(false)).Id);
             }
 
-            var plan = await PlanAsync(opened, dropped, invocation.Require(grace), invocation.Get(noWriters), invocation.Require(waste), cancel).ConfigureAwait(false);
+            var plan = await PlanAsync(opened, dropped, invocation.Within(grace, 0, GraceDaysMax), invocation.Get(noWriters), invocation.Within(waste, 0, 1), cancel).ConfigureAwait(false);
             return await RunAsync(invocation, opened, plan, invocation.Get(dryRun), cancel).ConfigureAwait(false);
         });
     }
@@ -88,7 +90,7 @@ internal static class PruneCommand
         invocation.Out.WriteLine("Plan:");
         foreach (var snapshot in plan.Dropped)
         {
-            invocation.Out.WriteLine($"  drop snapshot {snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown]} of '{snapshot.Asset}', {Figures.Instant(snapshot.ConsistentAt)}");
+            invocation.Out.WriteLine($"  drop snapshot {snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown]} of '{EntryText.Printable(snapshot.Asset)}', {Figures.Instant(snapshot.ConsistentAt)}");
         }
 
         var table = new TextTable("  FATE", "PACKS", "BYTES").Right(1, 2);

@@ -36,8 +36,9 @@ internal sealed class VaultArguments
     public IEnumerable<Symbol> All => [Vault, KeyFile, PassphraseFile, .. Store.All];
 
     public string PlaceOf(Invocation invocation) =>
-        invocation.Get(Vault) ?? invocation.Terminal.Environment(VaultVariable)
-        ?? throw new CliException(CliFault.OptionInvalid, "No vault is named.", $"Give --vault DIR|URL, or set {VaultVariable}.");
+        invocation.Get(Vault) is { } given ? given
+        : invocation.Terminal.Environment(VaultVariable) is { Length: > 0 } set ? set
+        : throw new CliException(CliFault.OptionInvalid, "No vault is named.", $"Give --vault DIR|URL, or set {VaultVariable}.");
 
     public IObjectStore OpenStore(Invocation invocation) => Store.Open(invocation, PlaceOf(invocation));
 
@@ -45,15 +46,18 @@ internal sealed class VaultArguments
         OpenVault.OpenAsync(OpenStore(invocation), LoadKey(invocation), invocation.Terminal.Time, cancel);
 
     /// <summary>Whether any key is named, by option or environment.</summary>
-    public bool NamesKey(Invocation invocation) => FindKey(invocation) is { File.Length: > 0 };
+    public bool NamesKey(Invocation invocation) => FindKey(invocation) is not null;
 
     /// <summary>The file of the key that is named, by option or environment, and the option that names it or would; null when none is.</summary>
-    public (Option<string> Option, string File)? FindKey(Invocation invocation) =>
-        invocation.Get(KeyFile) is { } keyFile ? (KeyFile, keyFile)
-        : invocation.Get(PassphraseFile) is { } passphraseFile ? (PassphraseFile, passphraseFile)
-        : invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } key ? (KeyFile, key)
-        : invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase ? (PassphraseFile, passphrase)
-        : null;
+    public (Option<string> Option, string File)? FindKey(Invocation invocation)
+    {
+        invocation.RefuseBoth(KeyFile, PassphraseFile);
+        return invocation.Get(KeyFile) is { } keyFile ? (KeyFile, keyFile)
+            : invocation.Get(PassphraseFile) is { } passphraseFile ? (PassphraseFile, passphraseFile)
+            : invocation.Terminal.Environment(KeyVariable) is { Length: > 0 } key ? (KeyFile, key)
+            : invocation.Terminal.Environment(PassphraseVariable) is { Length: > 0 } passphrase ? (PassphraseFile, passphrase)
+            : null;
+    }
 
     public VaultKey LoadKey(Invocation invocation)
     {

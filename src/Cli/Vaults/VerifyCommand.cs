@@ -83,7 +83,7 @@ internal static class VerifyCommand
         invocation.Out.WriteLine(
             $"{(report.IsSound ? "Sound" : $"{findings.Count} problems")}: checked {Figures.Count(report.ObjectsChecked)} objects,"
             + $" read {Figures.Count(report.PacksRead)} of {Figures.Count(report.PacksTotal)} packs ({Figures.Bytes(report.BytesRead)}).{coverage}");
-        if (samplePercent < 100)
+        if (samplePercent < 100 && report.Depth != VerifyDepth.Listing)
         {
             invocation.Out.WriteLine($"Run daily with --sample {samplePercent.ToString(CultureInfo.InvariantCulture)}, this reads every pack within {Math.Ceiling(100 / samplePercent):0} days.");
         }

@@ -56,6 +56,9 @@ public sealed record PostgresBackupRequest
     /// <summary>The default of <see cref="RecordMebibytes"/>.</summary>
     public const int RecordMebibytesDefault = 16;
 
+    /// <summary>The most of <see cref="RecordMebibytes"/>: 1 TiB.</summary>
+    public const int RecordMebibytesMax = Proving.ContentRecorder.SampleMebibytesMax;
+
     /// <summary>Threads that read, chunk and compress: 1 to 64. Default: one per core, at least 2.</summary>
     public int Workers { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 64);
 
