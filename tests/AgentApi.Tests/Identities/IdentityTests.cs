@@ -39,7 +39,7 @@ public sealed class IdentityTests : IDisposable
         made.Save(path);
         var before = File.ReadAllText(path);
         using var other = PrivateIdentity.Create("a");
-        Should.Throw<AgentApiException>(() => other.Save(path)).Fault.ShouldBe(AgentApiFault.IdentityUnusable);
+        Should.Throw<AgentApiException>(() => other.Save(path)).Fault.ShouldBe(AgentApiFault.IdentityExists);
         File.ReadAllText(path).ShouldBe(before);
         Directory.GetFiles(_folder).ShouldBe([path]);
     }

@@ -116,7 +116,7 @@ public sealed class KeyTests
         var vault = await TestVault.CreateAsync(_store);
         var keys = new KeyAdministration(await vault.OpenAsync());
         await keys.RemoveSlotAsync(2, Cancel);
-        (await Should.ThrowAsync<VaultException>(() => keys.RemoveSlotAsync(1, Cancel))).Fault.ShouldBe(VaultFault.Inconsistent);
+        (await Should.ThrowAsync<VaultException>(() => keys.RemoveSlotAsync(1, Cancel))).Fault.ShouldBe(VaultFault.Conflict);
     }
 
     [Fact]
