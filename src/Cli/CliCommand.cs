@@ -126,8 +126,6 @@ internal sealed class Invocation(CliContext context, ParseResult parsed)
         }
     }
 
-    private bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
-
     /// <summary>A remark for a person, never in the way of results; after the results so far, where both go to one terminal.</summary>
     public void Note(string text)
     {
