@@ -27,20 +27,28 @@ public sealed record LocalPackages(string Modules)
     /// <param name="progress">Told when an installation starts.</param>
     /// <param name="cancel">Ends the wait; a half-done installation is done again next time.</param>
     /// <exception cref="LocalStackException">npm is missing or failed; the message ends with what it printed.</exception>
-    public static async Task<LocalPackages> InstallAsync(IProgress<string>? progress = null, CancellationToken cancel = default)
+    public static Task<LocalPackages> InstallAsync(IProgress<string>? progress = null, CancellationToken cancel = default) =>
+        InstallFromAsync(Checkout.LocalInfrastructure, progress, cancel);
+
+    /// <summary>As <see cref="InstallAsync"/>, what another manifest names: the tests have older servers.</summary>
+    /// <param name="manifests">The folder that holds it and its lock file.</param>
+    /// <param name="progress">Told when an installation starts.</param>
+    /// <param name="cancel">Ends the wait; a half-done installation is done again next time.</param>
+    /// <exception cref="LocalStackException">npm is missing or failed; the message ends with what it printed.</exception>
+    public static async Task<LocalPackages> InstallFromAsync(string manifests, IProgress<string>? progress = null, CancellationToken cancel = default)
     {
-        var wanted = HashOfManifests(Checkout.LocalInfrastructure);
-        if (IsInstalled(Checkout.LocalInfrastructure, wanted))
+        var wanted = HashOfManifests(manifests);
+        if (IsInstalled(manifests, wanted))
         {
-            return In(Checkout.LocalInfrastructure);
+            return In(manifests);
         }
 
-        var folder = IsWritable(Checkout.LocalInfrastructure) ? Checkout.LocalInfrastructure : CacheFolder(wanted);
+        var folder = IsWritable(manifests) ? manifests : CacheFolder(wanted);
         using var held = await FolderLock.TakeAsync(Path.Combine(folder, LockFile), cancel).ConfigureAwait(false);
         if (!IsInstalled(folder, wanted))
         {
             progress?.Report("Fetching PostgreSQL and Azurite from npm (once)");
-            await InstallIntoAsync(folder, cancel).ConfigureAwait(false);
+            await InstallIntoAsync(manifests, folder, cancel).ConfigureAwait(false);
             // The stamp comes last: an installation cut short is never taken for a finished one.
             await File.WriteAllTextAsync(StampFile(folder), wanted, cancel).ConfigureAwait(false);
         }
@@ -48,13 +56,13 @@ public sealed record LocalPackages(string Modules)
         return In(folder);
     }
 
-    private static async Task InstallIntoAsync(string folder, CancellationToken cancel)
+    private static async Task InstallIntoAsync(string manifests, string folder, CancellationToken cancel)
     {
-        if (folder != Checkout.LocalInfrastructure)
+        if (folder != manifests)
         {
             foreach (var manifest in Manifests)
             {
-                File.Copy(Path.Combine(Checkout.LocalInfrastructure, manifest), Path.Combine(folder, manifest), overwrite: true);
+                File.Copy(Path.Combine(manifests, manifest), Path.Combine(folder, manifest), overwrite: true);
             }
         }
 

@@ -77,7 +77,7 @@ public sealed class PostgresProof(TimeProvider clock)
             session.IndexesChecked = await session.RunAsync(ProofStep.Indexes, tell => CheckIndexesAsync(server, databases.Names, tell, cancel));                // (3)
             session.Checks = await session.RunAsync(ProofStep.Checks, async tell =>                                                                             // (4)
             {
-                var results = await new CheckRunner(server, session.MajorVersion, clock).RunAsync(request.Checks, cancel);
+                var results = await new CheckRunner(server, session.MajorVersion, databases.Names, clock).RunAsync(request.Checks, cancel);
                 foreach (var failed in results.Where(result => !result.Passed))
                     tell($"{failed.Name}: {failed.Answer}");
                 return results;

@@ -33,27 +33,55 @@ public sealed record ProofCheck
 public sealed record ProofCheckResult(string Name, bool Passed, string Answer, TimeSpan Duration);
 
 /// <summary>Asks checks. Their text comes from elsewhere, so they run as a role that may read all tables and nothing more, in a transaction that may not write.</summary>
-internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeProvider clock)
+internal sealed class CheckRunner(IsolatedServer server, int majorVersion, IReadOnlyList<string> databases, TimeProvider clock)
 {
     private const string Role = "backup_prover";
     private const int AnswerCharsMax = 200;
 
     /// <summary>The first version with a role that may read everything.</summary>
-    private const int VersionMin = 14;
+    private const int ReadAllVersion = 14;
+
+    /// <summary>What such a role would be given, in the database that it is run in.</summary>
+    private const string GrantAll = $"""
+        DO $do$ DECLARE space name; BEGIN
+            FOR space IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+                EXECUTE format('GRANT USAGE ON SCHEMA %1$I TO {Role}; GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO {Role}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA %1$I TO {Role}', space);
+            END LOOP;
+        END $do$
+        """;
+
+    /// <summary>A role cannot go while it has rights; one that a killed proof left has them still.</summary>
+    private const string TakeAll = $"DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{Role}') THEN DROP OWNED BY {Role}; END IF; END $do$";
 
     internal async Task<IReadOnlyList<ProofCheckResult>> RunAsync(IReadOnlyList<ProofCheck> checks, CancellationToken cancel)
     {
         if (checks.Count == 0)
             return [];
-        if (majorVersion < VersionMin)
-            return [.. checks.Select(check => new ProofCheckResult(check.Name, Passed: false, $"checks need PostgreSQL {VersionMin} or newer", TimeSpan.Zero))];
         await using var connection = await server.OpenAsync(PostgresProof.AnyDatabase, cancel);
-        await connection.ExecuteAsync($"DROP ROLE IF EXISTS {Role}; CREATE ROLE {Role} LOGIN NOSUPERUSER IN ROLE pg_read_all_data", cancel);
+        await DropRoleAsync(connection, cancel);
+        await connection.ExecuteAsync($"CREATE ROLE {Role} LOGIN NOSUPERUSER{(majorVersion < ReadAllVersion ? "" : " IN ROLE pg_read_all_data")}", cancel);
         var results = new List<ProofCheckResult>();
         foreach (var check in checks)
             results.Add(await AskAsync(check, cancel));
-        await connection.ExecuteAsync($"DROP ROLE {Role}", cancel);
+        await DropRoleAsync(connection, cancel);
         return results;
+    }
+
+    private async Task DropRoleAsync(NpgsqlConnection connection, CancellationToken cancel)
+    {
+        if (majorVersion < ReadAllVersion)
+        {
+            foreach (var database in databases)
+                await AsSuperuserAsync(database, TakeAll, cancel);
+        }
+
+        await connection.ExecuteAsync($"DROP ROLE IF EXISTS {Role}", cancel);
+    }
+
+    private async Task AsSuperuserAsync(string database, string sql, CancellationToken cancel)
+    {
+        await using var connection = await server.OpenAsync(database, cancel);
+        await connection.ExecuteAsync(sql, cancel);
     }
 
     private async Task<ProofCheckResult> AskAsync(ProofCheck check, CancellationToken cancel)
@@ -63,6 +91,8 @@ internal sealed class CheckRunner(IsolatedServer server, int majorVersion, TimeP
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
         try
         {
+            if (majorVersion < ReadAllVersion)
+                await AsSuperuserAsync(check.Database, GrantAll, stop.Token);
             await using var connection = await server.OpenAsync(check.Database, stop.Token, Role);
             await connection.ExecuteAsync("SET default_transaction_read_only = on; BEGIN TRANSACTION READ ONLY", stop.Token);
             // A batch's command is sent as it is: more than one statement is an error.

@@ -31,6 +31,9 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
     /// <summary>Some 150 bytes for each file.</summary>
     private const int ManifestBytesMax = 1 << 30;
 
+    /// <summary>Two empty blocks end a tar archive. Servers before 15 leave them out: what they send is meant to be put together.</summary>
+    private static readonly byte[] ArchiveEnd = new byte[2 * 512];
+
     private readonly List<SentTablespace> _tablespaces = [];
     private ArrayBufferWriter<byte>? _manifest;
     private Pipe? _pipe;
@@ -91,6 +94,8 @@ internal sealed class BaseBackupStream(ReplicationSession session, int serverVer
                         await TakeDataAsync(answer.Body, take, cancel);
                         break;
                     case ReplicationAnswerKind.CopyEnds:
+                        if (serverVersion < OneCopyVersion)
+                            await PassOnAsync(ArchiveEnd, cancel);
                         await EndArchiveAsync(null);
                         break;
                 }

@@ -16,7 +16,7 @@ public sealed class DumpTests
     [Fact]
     public async Task Dump_RestoredAsFiles_GoesBackByPgRestore_AndTheNextOneStoresWhatChanged()
     {
-        await using var bench = await WalBench.StartAsync(WalBench.OldestPrograms);
+        await using var bench = await WalBench.StartAsync(WalBench.DebianPrograms);
         await ClusterFixture.ExecuteAsync(bench.Database, "CREATE ROLE astronomer", "CREATE DATABASE \"odd =näme\"");
         var odd = new NpgsqlConnectionStringBuilder(bench.Database) { Database = "odd =näme" }.ConnectionString;
         await ClusterFixture.ExecuteAsync(odd, "CREATE TABLE stars AS SELECT n, md5(n::text) AS name FROM generate_series(1, 300000) n");
@@ -44,7 +44,7 @@ public sealed class DumpTests
     [Fact]
     public async Task Dump_DatabaseThatIsNotThere_IsPartialAndNamed()
     {
-        await using var bench = await WalBench.StartAsync(WalBench.OldestPrograms);
+        await using var bench = await WalBench.StartAsync(WalBench.DebianPrograms);
         var dump = await DumpAsync(bench, "postgres", "nowhere");
         dump.IsPartial.ShouldBeTrue();
         var problem = dump.Problems.ShouldHaveSingleItem();
@@ -53,7 +53,7 @@ public sealed class DumpTests
     }
 
     [Theory]
-    [InlineData(WalBench.OldestPrograms, "an older program cannot dump a newer server")]
+    [InlineData(WalBench.DebianPrograms, "an older program cannot dump a newer server")]
     [InlineData("/nowhere", "no program pg_dump of PostgreSQL 18")]
     [InlineData(null, "no program pg_dump of PostgreSQL 18")]
     public async Task Dump_WithoutFittingPrograms_SaysWhichAreNeeded(string? programs, string why)
@@ -71,7 +71,7 @@ public sealed class DumpTests
     public async Task Programs_AreToldThePassword_ByAPrivateFileThatGoes()
     {
         string file;
-        using (var programs = await DumpPrograms.FindAsync(15, WalBench.OldestPrograms, new NpgsqlConnectionStringBuilder("Host=db;Username=u;Password=se:cr\\et"), Cancel))
+        using (var programs = await DumpPrograms.FindAsync(15, WalBench.DebianPrograms, new NpgsqlConnectionStringBuilder("Host=db;Username=u;Password=se:cr\\et"), Cancel))
         {
             var command = programs.Command("pg_dump", "--no-password");
             command.ArgumentList.ShouldBe(["--no-password"]);
@@ -90,7 +90,7 @@ public sealed class DumpTests
 
     private static async Task PgRestoreAsync(NpgsqlConnectionStringBuilder to, string file)
     {
-        using var programs = await DumpPrograms.FindAsync(15, WalBench.OldestPrograms, to, Cancel);
+        using var programs = await DumpPrograms.FindAsync(15, WalBench.DebianPrograms, to, Cancel);
         using var process = Process.Start(programs.Command("pg_restore", "--no-password", "--exit-on-error", "--dbname", to.Database!, file))!;
         var said = await process.StandardError.ReadToEndAsync(Cancel);
         await process.WaitForExitAsync(Cancel);

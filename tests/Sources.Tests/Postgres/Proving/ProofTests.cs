@@ -1,4 +1,5 @@
 using Backup.LocalStack.Services;
+using Backup.Services.Testing;
 using Backup.Sources.Postgres;
 using Backup.Sources.Postgres.Format;
 using Backup.Sources.Postgres.Proving;
@@ -139,6 +140,42 @@ public sealed class ProofTests(ClusterFixture cluster)
         (await ProveAsync(backup.SnapshotId, data)).Findings.ShouldBeEmpty();
     }
 
+    /// <summary>It has no role that may read everything: one is given what it takes, and everything is taken away again.</summary>
+    [Fact]
+    public async Task Run_ChecksOnTheOldestVersion_MayReadEverythingAndNothingElse()
+    {
+        await using var bench = await Wal.WalBench.StartAsync(Wal.WalBench.OldestPrograms);
+        await ClusterFixture.ExecuteAsync(
+            bench.Database, "CREATE SCHEMA \"odd %I one\"", "CREATE TABLE \"odd %I one\".stars AS SELECT n FROM generate_series(1, 500) n", "REVOKE ALL ON \"odd %I one\".stars FROM PUBLIC", "CREATE SEQUENCE counter");
+        var data = Path.Combine(await bench.RestoreAsync((await bench.BackUpAsync()).SnapshotId), "data");
+        var programs = await OldestPostgres.InstallAsync(Cancel);
+        ProofCheck Check(string name, string sql, string? expect = null) => new() { Name = name, Database = new NpgsqlConnectionStringBuilder(bench.Database).Database!, Sql = sql, Expect = expect };
+
+        foreach (var round in (int[])[1, 2])
+        {
+            var snapshot = (await (await bench.OpenAsync()).ListSnapshotsAsync(Cancel)).ShouldHaveSingleItem().Id;
+            var report = await new PostgresProof(TimeProvider.System).RunAsync(await bench.OpenAsync(), snapshot, new ProofRequest
+            {
+                DataDirectory = data,
+                Programs = programs,
+                Checks =
+                [
+                    Check("stars", "SELECT count(*) FROM \"odd %I one\".stars", "500"),
+                    Check("sequence", "SELECT last_value FROM counter", "1"),
+                    Check("writes", "DELETE FROM \"odd %I one\".stars RETURNING 1"),
+                    Check("file", "SELECT pg_read_file('PG_VERSION')"),
+                    Check("nowhere", "SELECT 1") with { Database = "nowhere" },
+                ],
+            }, null, Cancel);
+            report.Checks.Where(check => check.Passed).Select(check => check.Name).ShouldBe(["stars", "sequence"], $"round {round}");
+            report.Content.TablesEqual.ShouldBe(2);
+        }
+
+        await using var server = await bench.StartRestoredAsync(Path.GetDirectoryName(data)!);
+        (await ClusterFixture.AskAsync<long>(server.ConnectionString(), "SELECT (SELECT count(*) FROM pg_class WHERE relacl::text LIKE '%backup_prover%') + (SELECT count(*) FROM pg_roles WHERE rolname = 'backup_prover')")).ShouldBe(0);
+        await server.StopAsync();
+    }
+
     [Fact]
     public async Task Run_ChecksThatHangFailWriteOrEscape_AreFindings()
     {
@@ -206,10 +243,10 @@ public sealed class ProofTests(ClusterFixture cluster)
         (await Should.ThrowAsync<SourcesException>(() => ProveAsync(backup.SnapshotId, Path.GetDirectoryName(data)!))).Fault.ShouldBe(SourcesFault.PathMissing);
         (await Should.ThrowAsync<SourcesException>(() => new PostgresProof(TimeProvider.System).RunAsync(cluster.Vault, backup.SnapshotId, new ProofRequest { DataDirectory = data, Programs = "/nowhere" }, null, Cancel)))
             .Fault.ShouldBe(SourcesFault.ServerUnsuitable);
-        if (Directory.Exists(Wal.WalBench.OldestPrograms))
+        if (Directory.Exists(Wal.WalBench.DebianPrograms))
         {
             // Another version's server refuses the directory itself, and says why.
-            var other = await new PostgresProof(TimeProvider.System).RunAsync(cluster.Vault, backup.SnapshotId, new ProofRequest { DataDirectory = data, Programs = Wal.WalBench.OldestPrograms }, null, Cancel);
+            var other = await new PostgresProof(TimeProvider.System).RunAsync(cluster.Vault, backup.SnapshotId, new ProofRequest { DataDirectory = data, Programs = Wal.WalBench.DebianPrograms }, null, Cancel);
             other.IsProven.ShouldBeFalse();
             other.Findings.ShouldHaveSingleItem().Text.ShouldContain("did not start");
         }

@@ -15,6 +15,7 @@ public sealed class StreamedBackupTests
 {
     [Theory]
     [InlineData(null)]
+    [InlineData(WalBench.DebianPrograms)]
     [InlineData(WalBench.OldestPrograms)]
     public async Task Backup_AfterOneThatReadTheFiles_StoresOnlyWhatChangedAndStarts(string? programs)
     {

@@ -16,7 +16,7 @@ public sealed class RecoveryTests
 
     [Theory]
     [InlineData(null)]
-    [InlineData(WalBench.OldestPrograms)]
+    [InlineData(WalBench.DebianPrograms)]
     public async Task Recover_ToEachKindOfGoal_GivesExactlyWhatWasThere(string? programs)
     {
         await using var bench = await WalBench.StartAsync(programs);

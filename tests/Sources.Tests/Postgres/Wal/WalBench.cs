@@ -18,8 +18,11 @@ internal sealed class WalBench : IAsyncDisposable
 {
     internal const string Asset = "voids";
 
-    /// <summary>Debian's, where it is installed.</summary>
-    internal const string OldestPrograms = "/usr/lib/postgresql/15/bin";
+    /// <summary>PostgreSQL 15 as Debian packages it, where it is installed.</summary>
+    internal const string DebianPrograms = "/usr/lib/postgresql/15/bin";
+
+    /// <summary>Stands for the programs of the oldest version that is supported, which are fetched.</summary>
+    internal const string OldestPrograms = "postgres-13";
 
     private readonly ScratchFolder _scratch = new("wal");
     private readonly string? _programs;
@@ -45,7 +48,9 @@ internal sealed class WalBench : IAsyncDisposable
 
     internal static async Task<WalBench> StartAsync(string? programs = null, IReadOnlyDictionary<string, string>? settings = null)
     {
-        if (programs is not null && !Directory.Exists(programs))
+        if (programs == OldestPrograms)
+            programs = await OldestPostgres.InstallAsync(Cancel);
+        else if (programs is not null && !Directory.Exists(programs))
             Assert.Skip($"There are no PostgreSQL programs in {programs}: apt-get install postgresql-15.");
         var store = new MemoryObjectStore();
         var keys = await VaultCreation.CreateAsync(store, TimeProvider.System, Cancel);
