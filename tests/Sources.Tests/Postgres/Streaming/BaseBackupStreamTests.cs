@@ -13,14 +13,14 @@ namespace Backup.Sources.Tests.Postgres.Streaming;
 public sealed class BaseBackupStreamTests
 {
     /// <summary>Servers before 15 leave the end of an archive to whoever receives it.</summary>
-    private static readonly string _archiveEnd = new('\0', 1024);
+    private static readonly string ArchiveEnd = new('\0', 1024);
 
     [Fact]
     public async Task Run_AServerOfBefore15_SendsOneCopyPerArchive()
     {
         var (command, sent, archives) = await PlayAsync(130000, [.. Opening(), .. Copy("tablespace"), .. Copy("da", "ta"), .. Closing()]);
         command.ShouldBe("BASE_BACKUP LABEL 'it''s one' PROGRESS FAST WAL NOWAIT TABLESPACE_MAP");
-        archives.ShouldBe([(16400u, "tablespace" + _archiveEnd), (null, "data" + _archiveEnd)]);
+        archives.ShouldBe([(16400u, "tablespace" + ArchiveEnd), (null, "data" + ArchiveEnd)]);
         sent.Start.ShouldBe(new SentPosition(Lsn.Parse("0/2000028"), 1));
         sent.End.ShouldBe(new SentPosition(Lsn.Parse("0/2000100"), 1));
         sent.Tablespaces.Select(tablespace => tablespace.Bytes).ShouldBe([4096, 8192]);
@@ -42,7 +42,7 @@ public sealed class BaseBackupStreamTests
     public async Task Run_StartThatTakesItsTime_TakesNoArchiveBefore(int version)
     {
         byte[] archives = version < 150000 ? [.. Copy("tablespace"), .. Copy("data")] : Copy("n16400.tar\0/x\0", "dtablespace", "nbase.tar\0\0", "ddata");
-        var end = version < 150000 ? _archiveEnd : "";
+        var end = version < 150000 ? ArchiveEnd : "";
         (await PlayAsync(version, [.. Opening(), .. archives, .. Closing()], async () => await Task.Yield())).Archives.ShouldBe([(16400u, "tablespace" + end), (null, "data" + end)]);
     }
 
