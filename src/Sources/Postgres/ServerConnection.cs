@@ -41,13 +41,23 @@ internal static class ServerConnection
         PostgresException refused => new SourcesException(
             refused.IsTransient || refused.SqlState.StartsWith("57P", StringComparison.Ordinal) ? SourcesFault.ServerUnavailable : SourcesFault.ServerUnsuitable,
             $"Cannot {doing} the database server: {refused.MessageText} ({refused.SqlState}).",
-            refused.Hint ?? "See the server's log.",
+            HintFor(refused.SqlState) ?? refused.Hint ?? "See the server's log.",
             refused),
         NpgsqlException or SocketException or TimeoutException or IOException => new SourcesException(
             SourcesFault.ServerUnavailable,
             $"Cannot {doing} the database server: {error.Message}",
             "Check that the server runs and that host, port and password are right, then run the backup again.",
             error),
+        _ => null,
+    };
+
+    /// <summary>What to do about a refusal that somebody's configuration explains; null for any other.</summary>
+    /// <param name="state">Five characters, as PostgreSQL's documentation lists them.</param>
+    internal static string? HintFor(string state) => state switch
+    {
+        PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification => "Check the role and its password, and that pg_hba.conf lets it in from here.",
+        PostgresErrorCodes.InvalidCatalogName => "Name a database that is there: Database=postgres usually is.",
+        PostgresErrorCodes.TooManyConnections => "Raise max_connections, or max_wal_senders (a receiver of log takes one, a backup that the server sends takes two), and restart the server; or wait until others have gone.",
         _ => null,
     };
 

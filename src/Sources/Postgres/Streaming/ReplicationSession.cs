@@ -212,7 +212,7 @@ internal sealed class ReplicationSession : IAsyncDisposable
     private static SourcesException Refused(ReplicationError error) => new(
         error.State.StartsWith("28", StringComparison.Ordinal) || error.State == PostgresErrorCodes.InsufficientPrivilege ? SourcesFault.ServerUnsuitable : SourcesFault.ServerUnavailable,
         $"Cannot connect to the database server: {error.Message} ({error.State}).",
-        "The role needs REPLICATION, and pg_hba.conf a line for it whose database is replication.",
+        error.State == PostgresErrorCodes.TooManyConnections ? ServerConnection.HintFor(error.State)! : "The role needs REPLICATION, and pg_hba.conf a line for it whose database is replication.",
         error);
 
     private static byte[] BigEndian(int value)
