@@ -39,13 +39,27 @@ public static class PolicyLimits
     /// <summary>The most a tier may be said to hold, in units of 10^9 bytes.</summary>
     public const int TierGigabytesMax = 100_000_000;
 
-    /// <summary>Hooks before, and hooks after, a backup.</summary>
+    /// <summary>Characters of a relay path: what Azure takes for the name of a hybrid connection.</summary>
+    public const int RelayPathLengthMax = 260;
+
+    /// <summary>Hooks before, and hooks after, a backup; also of all assets together that a group has at one agent, since one order holds them.</summary>
     public const int HooksMax = 16;
+
+    /// <summary>Characters of a path or a pattern: what Linux takes.</summary>
+    public const int PathCharsMax = 4096;
+
+    /// <summary>
+    /// Bytes of an asset's paths, patterns and databases, and again of its checks, as they are written in an order: one may have 256 KiB, in which there is more than these.
+    /// </summary>
+    public const int AssetBytesMax = 192 * 1024;
+
+    /// <summary>Bytes of a database's name: what PostgreSQL takes.</summary>
+    public const int DatabaseBytesMax = 63;
 
     /// <summary>The most of a table that is read to record its rows, in MiB: 1 TiB.</summary>
     public const int RecordMebibytesMax = 1 << 20;
 
-    /// <summary>Characters of a check's statement: what an order carries.</summary>
+    /// <summary>Characters of a check's statement, and of the answer that it expects: what an order carries.</summary>
     public const int SqlCharsMax = 4096;
 
     /// <summary>The longest that a proof or a check may take.</summary>

@@ -34,7 +34,7 @@ public static class PolicyParser
     public static PolicyDocument Parse(string text, string origin)
     {
         var problems = new ProblemList();
-        var root = YamlTree.Read(text, problems);
+        var root = YamlTree.Read(text.TrimStart('\uFEFF'), problems);
         var policy = root is null ? null : PolicyBuilder.Build(root, problems);
         if (policy is not null && problems.Count == 0)
         {

@@ -44,7 +44,7 @@ internal sealed partial class MapReader(YamlMap map, string what, ProblemList pr
                 problems.Add(map.At, $"{what} needs the key \"{key}\"");
                 return null;
             case var node:
-                problems.Add(node.At, $"\"{key}\" is a text; this is {node.Describe}");
+                problems.Add(node.At, $"\"{key}\" is one value; this is {node.Describe}");
                 return null;
         }
     }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Backup.Policy.Parsing;
 
 /// <summary>Assets, and the checks that need several groups at once.</summary>
@@ -19,7 +21,7 @@ internal sealed partial class PolicyBuilder
 
         var connection = item.Name("connection", required: kind is SourceKind.Postgres);
         var paths = ReadPaths(item, required: kind is SourceKind.Files);
-        var excludes = item.Texts("excludes")?.Select(t => t.Value).ToArray() ?? [];
+        var excludes = ReadExcludes(item);
         var oneFileSystem = item.Flag("oneFileSystem");
         var proof = ReadProof(item);
         var hooks = ReadHooks(item);
@@ -37,6 +39,8 @@ internal sealed partial class PolicyBuilder
 
         var enabled = item.Flag("enabled");
         var legalHold = item.Flag("legalHold");
+        CheckSize(item, "paths, patterns and databases", [.. paths, .. excludes, .. dump?.Databases ?? []]);
+        CheckSize(item, "checks", proof.Checks.SelectMany(check => (string[])[check.Name, check.Database, check.Sql, check.Expect ?? ""]));
         if (name is not null)
         {
             _assetPlaces.TryAdd(new(name), item.PlaceOf("name"));
@@ -77,10 +81,40 @@ internal sealed partial class PolicyBuilder
                 _problems.Add(text.At, $"\"{text.Value}\" is not an absolute path without \"..\"");
             }
 
+            CheckPath(text);
             paths.Add(text.Value);
         }
 
         return paths;
+    }
+
+    private string[] ReadExcludes(MapReader item)
+    {
+        var texts = item.Texts("excludes") ?? [];
+        foreach (var text in texts)
+        {
+            CheckPath(text);
+        }
+
+        return [.. texts.Select(text => text.Value)];
+    }
+
+    private void CheckPath(YamlText text)
+    {
+        if (text.Value.Length > PolicyLimits.PathCharsMax || text.Value.Contains('\0', StringComparison.Ordinal))
+        {
+            _problems.Add(text.At, $"a path or pattern has at most {PolicyLimits.PathCharsMax} characters, none of them zero");
+        }
+    }
+
+    /// <summary>What no order can carry would fail at every backup, and not here where somebody looks.</summary>
+    private void CheckSize(MapReader item, string what, IEnumerable<string> texts)
+    {
+        var bytes = texts.Sum(text => JsonEncodedText.Encode(text).EncodedUtf8Bytes.Length + 3);
+        if (bytes > PolicyLimits.AssetBytesMax)
+        {
+            _problems.Add(item.PlaceOf("name"), $"the {what} of this asset take {bytes} bytes; the limit is {PolicyLimits.AssetBytesMax}: make several assets of it");
+        }
     }
 
     private void RefuseKeysOfOtherKinds(MapReader item, SourceKind? kind)

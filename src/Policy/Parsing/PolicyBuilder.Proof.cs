@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Backup.Policy.Parsing;
 
 /// <summary>How restores of databases are proven, and what is dumped beside them.</summary>
@@ -22,16 +24,35 @@ internal sealed partial class PolicyBuilder
         return rule;
     }
 
-    private static DumpRule? ReadDump(MapReader item)
+    private DumpRule? ReadDump(MapReader item)
     {
         if (item.Group("dump") is not { } group)
         {
             return null;
         }
 
-        var rule = new DumpRule([.. group.Texts("databases")?.Select(name => name.Value) ?? []]);
+        var databases = new List<string>();
+        foreach (var name in group.Texts("databases") ?? [])
+        {
+            CheckDatabase(name.Value, name.At);
+            if (databases.Contains(name.Value))
+            {
+                _problems.Add(name.At, $"database \"{name.Value}\" stands twice in this list");
+            }
+
+            databases.Add(name.Value);
+        }
+
         group.RefuseUnknownKeys();
-        return rule;
+        return new DumpRule(databases);
+    }
+
+    private void CheckDatabase(string name, PolicyPosition at)
+    {
+        if (Encoding.UTF8.GetByteCount(name) > PolicyLimits.DatabaseBytesMax || name.Any(char.IsControl))
+        {
+            _problems.Add(at, $"this is not the name of a database: at most {PolicyLimits.DatabaseBytesMax} bytes, without control characters");
+        }
     }
 
     private List<ProofQuestion> ReadChecks(MapReader group)
@@ -49,7 +70,17 @@ internal sealed partial class PolicyBuilder
                 _problems.Add(item.PlaceOf("sql"), $"\"sql\" has {sql.Length} characters; the limit is {PolicyLimits.SqlCharsMax}");
             }
 
-            if (checks.Any(check => check.Name == name))
+            if (expect?.Length > PolicyLimits.SqlCharsMax)
+            {
+                _problems.Add(item.PlaceOf("expect"), $"\"expect\" has {expect.Length} characters; the limit is {PolicyLimits.SqlCharsMax}");
+            }
+
+            if (database is not null)
+            {
+                CheckDatabase(database, item.PlaceOf("database"));
+            }
+
+            if (name is not null && checks.Any(check => check.Name == name))
             {
                 _problems.Add(item.PlaceOf("name"), $"there are two checks \"{name}\"");
             }

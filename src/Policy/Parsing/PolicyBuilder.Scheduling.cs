@@ -205,6 +205,15 @@ internal sealed partial class PolicyBuilder
                 }
             }
 
+            foreach (var agent in members.GroupBy(a => a.Agent))
+            {
+                var hooks = Math.Max(agent.SelectMany(a => a.Hooks.Before).Distinct().Count(), agent.SelectMany(a => a.Hooks.After).Distinct().Count());
+                if (hooks > PolicyLimits.HooksMax)
+                {
+                    _problems.Add(at, $"the assets of group \"{group.Name}\" have {hooks} hooks on agent \"{agent.Key}\", which are run together; the limit is {PolicyLimits.HooksMax}");
+                }
+            }
+
             if (sites is [{ Concurrency: { } limit } site] && members.Count(a => a.Enabled) > limit)
             {
                 _problems.Add(at, $"group \"{group.Name}\" needs {members.Count(a => a.Enabled)} backups at once at site \"{site.Name}\", whose concurrency is {limit}");

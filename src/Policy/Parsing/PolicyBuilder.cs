@@ -14,6 +14,7 @@ internal sealed partial class PolicyBuilder
     private readonly Named<AssetName, Asset> _assets;
     private readonly Named<GroupName, AssetGroup> _groups;
     private readonly List<(AgentName Name, PolicyPosition At)> _caretakers = [];
+    private readonly Dictionary<string, AgentName> _relayPaths = new(StringComparer.OrdinalIgnoreCase);
 
     private PolicyBuilder(ProblemList problems)
     {
@@ -115,9 +116,11 @@ internal sealed partial class PolicyBuilder
         }
 
         var path = item.Text("relayPath", required: false);
-        if (path is not null && !RelayPath().IsMatch(path))
+        if (path is not null && (path.Length > PolicyLimits.RelayPathLengthMax || !RelayPath().IsMatch(path)))
         {
-            _problems.Add(item.PlaceOf("relayPath"), $"\"{path}\" is not a relay path: letters, digits, dots, dashes, underscores and single slashes between them");
+            _problems.Add(
+                item.PlaceOf("relayPath"),
+                $"\"{path}\" is not a relay path: letters, digits, dashes, underscores, dots but not in front, and single slashes between them, at most {PolicyLimits.RelayPathLengthMax} characters");
         }
 
         var concurrency = item.Number("concurrency", min: 1, max: PolicyLimits.ConcurrencyMax);
@@ -130,6 +133,12 @@ internal sealed partial class PolicyBuilder
         if (name is not null)
         {
             var agent = new Agent(new(name), new(site ?? ""), path ?? $"agents/{name}", concurrency ?? PolicyDefaults.AgentConcurrency) { Caretaker = new(caretaker ?? name) };
+            if (!_relayPaths.TryAdd(agent.RelayPath, agent.Name) && _relayPaths[agent.RelayPath] != agent.Name)
+            {
+                // The relay gives what comes to any listener of a path: orders would reach the wrong agent, by chance.
+                _problems.Add(item.PlaceOf(path is null ? "name" : "relayPath"), $"the relay path \"{agent.RelayPath}\" is that of agent \"{_relayPaths[agent.RelayPath]}\"; each agent has its own");
+            }
+
             _agents.Add(agent.Name, agent, item.PlaceOf("name"));
         }
     }
@@ -206,6 +215,6 @@ internal sealed partial class PolicyBuilder
         return tiers;
     }
 
-    [GeneratedRegex(@"\A[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\z")]
+    [GeneratedRegex(@"\A[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*\z")]
     private static partial Regex RelayPath();
 }

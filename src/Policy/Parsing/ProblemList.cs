@@ -1,8 +1,10 @@
 namespace Backup.Policy.Parsing;
 
-/// <summary>Collects problems up to <see cref="PolicyLimits.ProblemsMax"/>, then only says that there are more.</summary>
+/// <summary>Collects problems up to <see cref="PolicyLimits.ProblemsMax"/>, then only says that there are more. Each is one line of text, whatever it quotes.</summary>
 internal sealed class ProblemList
 {
+    private const int MessageCharsMax = 500;
+
     private readonly List<PolicyProblem> _problems = [];
 
     public int Count => _problems.Count;
@@ -13,7 +15,8 @@ internal sealed class ProblemList
     {
         if (_problems.Count < PolicyLimits.ProblemsMax)
         {
-            _problems.Add(new PolicyProblem(at, message));
+            var shown = message.Length <= MessageCharsMax ? message : message[..MessageCharsMax] + "…";
+            _problems.Add(new PolicyProblem(at, string.Concat(shown.Select(c => char.IsControl(c) ? '\uFFFD' : c))));
         }
         else if (_problems.Count == PolicyLimits.ProblemsMax)
         {

@@ -76,13 +76,13 @@ internal static class YamlTree
         var start = parser.Current!.Start;
         if (parser.TryConsume<Scalar>(out var scalar))
         {
-            RefuseAnchor(scalar, problems);
+            RefuseExtras(scalar, problems);
             return new YamlText(Place(start), scalar.Value, scalar.Style is not ScalarStyle.Plain);
         }
 
         if (parser.TryConsume<SequenceStart>(out var sequence))
         {
-            RefuseAnchor(sequence, problems);
+            RefuseExtras(sequence, problems);
             var items = new List<YamlNode>();
             while (!parser.TryConsume<SequenceEnd>(out _))
             {
@@ -94,7 +94,7 @@ internal static class YamlTree
 
         if (parser.TryConsume<MappingStart>(out var mapping))
         {
-            RefuseAnchor(mapping, problems);
+            RefuseExtras(mapping, problems);
             return ReadMap(parser, problems, depth, Place(start));
         }
 
@@ -129,8 +129,14 @@ internal static class YamlTree
         return new YamlMap(at, entries);
     }
 
-    private static void RefuseAnchor(NodeEvent node, ProblemList problems)
+    // What would be ignored without a word is refused: somebody who writes "!include" believes that something is included.
+    private static void RefuseExtras(NodeEvent node, ProblemList problems)
     {
+        if (!node.Tag.IsEmpty)
+        {
+            problems.Add(Place(node.Start), "tags (!name) are not used in policies; remove it");
+        }
+
         if (!node.Anchor.IsEmpty)
         {
             problems.Add(Place(node.Start), "anchors (&name) are not used in policies; remove it");

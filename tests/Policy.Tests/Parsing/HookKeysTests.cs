@@ -23,6 +23,16 @@ public sealed class HookKeysTests
         policy.FindAsset(new("other"))!.Hooks.ShouldBe(HookRule.None);
     }
 
+    [Fact]
+    public void Parse_GroupWithMoreHooksThanOneOrderCarries_IsRefused()
+    {
+        var many = string.Join(", ", Enumerable.Range(1, 16).Select(n => $"h{n}"));
+        var text = Text.Replace("[hold-app]", $"[{many}]", StringComparison.Ordinal).Replace("paths: [/x] }", "paths: [/x], hooks: { before: [h1, one-more] } }", StringComparison.Ordinal)
+            + "\ngroups: [ { name: both, assets: [files, other] } ]";
+        Should.Throw<PolicyException>(() => PolicyParser.Parse(text, "p")).Problems.Single().ToString()
+            .ShouldBe("7:33: the assets of group \"both\" have 17 hooks on agent \"a\", which are run together; the limit is 16");
+    }
+
     [Theory]
     [InlineData("[hold-app]", "[\"/bin/rm -rf /\"]", "is not the name of a hook")]
     [InlineData("before:", "during:", "has no key \"during\"")]

@@ -102,8 +102,21 @@ public sealed class PolicyParserTests
     [InlineData("version: 1\nsites: [{name: lab, timeZone: Mars/Base}]", "2:31: this machine knows no time zone \"Mars/Base\"; use an IANA name such as Europe/Berlin")]
     [InlineData("version: 1\nversion: 1", "2:1: key \"version\" stands twice; first on line 1")]
     [InlineData("version: &v 1", "1:10: anchors (&name) are not used in policies; remove it")]
+    [InlineData("version: !include 1", "1:10: tags (!name) are not used in policies; remove it")]
+    [InlineData("version: 1\nsites: [{name: lab}]\nagents: [{name: one, site: lab, relayPath: agents/..}]", "3:44: \"agents/..\" is not a relay path: letters, digits, dashes, underscores, dots but not in front, and single slashes between them, at most 260 characters")]
+    [InlineData("version: 1\nsites: [{name: lab}]\nagents: [{name: one, site: lab, relayPath: agents/Two}, {name: two, site: lab}]", "3:64: the relay path \"agents/two\" is that of agent \"one\"; each agent has its own")]
     [InlineData("version: 1\n---\nversion: 1", "2:1: a policy file holds one document; remove this one")]
     public void Parse_OneMistake_SaysWhatIsWrong(string text, string problem) => Problems(text).Select(p => p.ToString()).ShouldBe([problem]);
+
+    [Fact]
+    public void Parse_ByteOrderMark_IsNoPartOfAKey() => PolicyParser.Parse("\uFEFFversion: 1", "policy.yaml").Sites.ShouldBeEmpty();
+
+    [Fact]
+    public void Parse_HugeOrOddText_IsQuotedInOneShortLine()
+    {
+        Problems($"version: {new string('9', 100_000)}").Single().Message.Length.ShouldBeLessThan(600);
+        Problems("version: \"1\\n\\e[31m\"").Single().Message.ShouldNotContain(c => char.IsControl(c));
+    }
 
     [Fact]
     public void Parse_NotYaml_SaysWhere()
@@ -145,6 +158,18 @@ public sealed class PolicyParserTests
     {
         var text = "version: 1\n" + string.Concat(Enumerable.Range(0, 1000).Select(i => $"key{i}: 1\n"));
         Problems(text).Count.ShouldBe(PolicyLimits.ProblemsMax + 1);
+    }
+
+    [Theory]
+    [InlineData("paths: [/data/fits, /data/spectra]", "paths: [\"/da\\0ta\"]", "a path or pattern has at most 4096 characters, none of them zero")]
+    [InlineData("excludes: [\"*.tmp\"]", "excludes: [{4097}]", "a path or pattern has at most 4096 characters, none of them zero")]
+    [InlineData("excludes: [\"*.tmp\"]", "excludes: [{4096}, {4096}, {4096}, {4096}, {4096}, {4096}, {4096}, {4096}, {4096}, {4096}]", "the paths, patterns and databases of this asset take 245819 bytes; the limit is 196608: make several assets of it")]
+    public void Parse_MoreThanAnOrderCarries_IsRefused(string right, string wrong, string problem)
+    {
+        // Each of these letters takes six bytes in an order.
+        var text = SamplePolicy.Text.Replace(right, wrong.Replace("{4096}", new string('é', 4096), StringComparison.Ordinal).Replace("{4097}", new string('é', 4097), StringComparison.Ordinal), StringComparison.Ordinal);
+        text.ShouldNotBe(SamplePolicy.Text);
+        Problems(text).Single().Message.ShouldBe(problem);
     }
 
     [Fact]

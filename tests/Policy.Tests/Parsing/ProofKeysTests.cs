@@ -49,6 +49,8 @@ public sealed class ProofKeysTests
     [InlineData("recordMiB: 64", "recordMiB: -1", "whole number from 0")]
     [InlineData("timeLimit: 30min", "timeLimit: 3d", "at most 1d")]
     [InlineData("database: voids, sql: \"SELECT true\"", "sql: \"SELECT true\"", "needs the key \"database\"")]
+    [InlineData("[voids, sky]", "[voids, voids]", "database \"voids\" stands twice in this list")]
+    [InlineData("[voids, sky]", "[voids, \"a-name-of-sixty-four-bytes-which-no-server-takes-for-a-database-\"]", "is not the name of a database")]
     [InlineData("name: any", "name: rows", "there are two checks \"rows\"")]
     [InlineData("sql: \"SELECT true\"", "sql: \"SELECT true\", retries: 3", "has no key \"retries\"")]
     [InlineData("kind: postgres\n", "kind: files\n", "\"proof\" means nothing for an asset of kind files")]
