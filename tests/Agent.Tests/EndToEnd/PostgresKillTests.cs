@@ -73,7 +73,7 @@ public sealed class PostgresKillTests
             var flushed = await bench.FlushedAsync();
             var (durable, acknowledged) = (writer.CommitsBefore(flushed), writer.Commits);
             await bench.VaultShouldBeSoundAsync($"after kill {kill}");
-            await bench.LogShouldReachAsync(flushed);
+            await bench.LogShouldReachAsync(flushed, writer);
             var folder = bench.NewFolder();
             await bench.RecoverToLatestAsync(folder);
             await bench.ShouldHoldAsync(folder, durable, ballast);
@@ -84,7 +84,7 @@ public sealed class PostgresKillTests
         // What was not durable at any kill is in the end: the slot kept it.
         var end = Lsn.Parse(await PostgresKillBench.AskAsync<string>(bench.Database, "SELECT pg_current_wal_insert_lsn()::text"));
         await bench.UntilAsync($"SELECT count(*) FROM pg_replication_slots WHERE restart_lsn >= '{end}'", caughtUp => caughtUp == 1);
-        await bench.LogShouldReachAsync(end);
+        await bench.LogShouldReachAsync(end, writer);
         writer.CommitsBefore(end).ShouldBeGreaterThan(0);
         (await bench.Site.SnapshotsAsync()).Count(made => made.SourceKind == PostgresSource.Kind).ShouldBe(1);
     }
