@@ -87,6 +87,7 @@ internal static class Backupctl
             BrowseCommands.Cat(context),
             RestoreCommand.Create(context),
             RestorePostgresCommand.Create(context),
+            RestoreDumpCommand.Create(context),
             ProvePostgresCommand.Create(context),
             WalCommands.Create(context),
             ProbeCommand.Create(context),

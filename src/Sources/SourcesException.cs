@@ -3,7 +3,7 @@ namespace Backup.Sources;
 /// <summary>What went wrong, as far as a caller acts on it.</summary>
 public enum SourcesFault
 {
-    /// <summary>A path that was asked for does not exist, or is not what was expected there.</summary>
+    /// <summary>A path or database that was asked for does not exist, or is not what was expected there.</summary>
     PathMissing,
 
     /// <summary>The operating system refused.</summary>
@@ -44,6 +44,9 @@ public enum SourcesFault
 
     /// <summary>The vault does not hold the file of write-ahead log that was asked for.</summary>
     WalNotHeld,
+
+    /// <summary>The database server, or the program that restores a dump into it, refused something of the dump.</summary>
+    RestoreRefused,
 
     /// <summary>The vault cannot bring the cluster to the point in time that was asked for.</summary>
     TargetUnreachable,

@@ -54,6 +54,7 @@ public sealed class ExitCodeTests
         [SourcesFault.WalConflict] = ExitCode.Conflict,
         [SourcesFault.WalNotHeld] = ExitCode.NotFound,
         [SourcesFault.TargetUnreachable] = ExitCode.NotFound,
+        [SourcesFault.RestoreRefused] = ExitCode.Failed,
     }, ignoreOrder: true);
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed class HelpTests : IDisposable
     [InlineData("store probe"), InlineData("identity new"), InlineData("completion"), InlineData("agent list"), InlineData("agent show"), InlineData("agent invite")]
     [InlineData("agent rotate-key"), InlineData("agent revoke-key"), InlineData("control-plane keys"), InlineData("control-plane announce-key"), InlineData("control-plane revoke-key")]
     [InlineData("archive-restore plan"), InlineData("archive-restore list"), InlineData("archive-restore show"), InlineData("archive-restore approve"), InlineData("archive-restore start")]
-    [InlineData("archive-restore cancel"), InlineData("locks")]
+    [InlineData("archive-restore cancel"), InlineData("locks"), InlineData("dump-postgres"), InlineData("restore-dump")]
     public void Spelling_OfEveryPromisedCommand_Exists(string command) => Commands.Select(row => row.Data).ShouldContain(command);
 
     [Theory]

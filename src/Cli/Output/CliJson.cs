@@ -36,6 +36,7 @@ internal sealed record ErrorLine(string Error, int ExitCode, string Message, str
 [JsonSerializable(typeof(Backing.BackupLine))]
 [JsonSerializable(typeof(Restoring.RestoreLine))]
 [JsonSerializable(typeof(Restoring.RecoveryLine))]
+[JsonSerializable(typeof(Restoring.DumpRestoreLine))]
 [JsonSerializable(typeof(Restoring.ProofLine))]
 [JsonSerializable(typeof(Log.WalPushLine))]
 [JsonSerializable(typeof(Log.WalPruneLine))]

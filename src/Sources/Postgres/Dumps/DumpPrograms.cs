@@ -6,26 +6,26 @@ using Npgsql;
 
 namespace Backup.Sources.Postgres.Dumps;
 
-/// <summary>pg_dump and pg_dumpall of a fitting version, and how they are told where to connect: by environment and a private password file, never by arguments.</summary>
-internal sealed partial class DumpPrograms : IDisposable
+/// <summary>PostgreSQL's programs for dumps, of a fitting version, and how they are told where to connect: by their environment, never by arguments, which every user of the machine can see.</summary>
+internal sealed partial class DumpPrograms
 {
-    /// <summary>Newer programs can dump older servers; so far ahead is looked for one.</summary>
+    /// <summary>Newer programs know what older ones did; so far ahead is looked for one.</summary>
     private const int VersionsAhead = 5;
 
+    private const string PasswordVariable = "PGPASSWORD";
+    private const string PasswordFileVariable = "PGPASSFILE";
+
     private readonly Dictionary<string, string> _environment = [];
-    private readonly string _passwordFile;
 
     private DumpPrograms(string folder, string version, NpgsqlConnectionStringBuilder server)
     {
         (Folder, Version) = (folder, version);
-        _passwordFile = Path.GetTempFileName();
-        File.SetUnixFileMode(_passwordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        // Whatever host, port, database and role it is asked for, this is the password.
-        File.WriteAllText(_passwordFile, $"*:*:*:*:{server.Password?.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(":", "\\:", StringComparison.Ordinal)}\n");
         Set("PGHOST", server.Host);
         Set("PGPORT", server.Port.ToString(CultureInfo.InvariantCulture));
         Set("PGUSER", server.Username);
-        Set("PGPASSFILE", _passwordFile);
+        // Not by a file of ours, which a killed process would leave behind. Without a password in the connection string they look where Npgsql does.
+        Set(PasswordVariable, server.Password ?? Environment.GetEnvironmentVariable(PasswordVariable));
+        Set(PasswordFileVariable, server.Passfile ?? Environment.GetEnvironmentVariable(PasswordFileVariable));
         Set("PGSSLMODE", server.SslMode switch
         {
             SslMode.VerifyCA => "verify-ca",
@@ -35,7 +35,7 @@ internal sealed partial class DumpPrograms : IDisposable
         Set("PGSSLROOTCERT", server.RootCertificate);
         Set("PGSSLCERT", server.SslCertificate);
         Set("PGSSLKEY", server.SslKey);
-        Set("PGAPPNAME", "backup dump");
+        Set("PGAPPNAME", server.ApplicationName);
     }
 
     internal string Folder { get; }
@@ -43,17 +43,30 @@ internal sealed partial class DumpPrograms : IDisposable
     /// <summary>As the program says it, for example 18.1.</summary>
     internal string Version { get; }
 
+    internal int MajorVersion => MajorOf(Version);
+
     /// <summary>Finds programs that can dump a server.</summary>
     /// <exception cref="SourcesException">ServerUnsuitable: there are none, or they are older than the server.</exception>
-    internal static async Task<DumpPrograms> FindAsync(int serverVersion, string? configured, NpgsqlConnectionStringBuilder server, CancellationToken cancel)
+    internal static Task<DumpPrograms> ForDumpAsync(int serverVersion, string? configured, NpgsqlConnectionStringBuilder server, CancellationToken cancel) =>
+        FindAsync("pg_dump", serverVersion, $"the server is PostgreSQL {serverVersion}: an older program cannot dump a newer server", configured, server, cancel);
+
+    /// <summary>Finds programs that can read a dump.</summary>
+    /// <exception cref="SourcesException">ServerUnsuitable: there are none, or they are older than the dump.</exception>
+    internal static Task<DumpPrograms> ForRestoreAsync(string dumpedBy, string? configured, NpgsqlConnectionStringBuilder server, CancellationToken cancel) =>
+        FindAsync("pg_restore", MajorOf(dumpedBy), $"the dump was made by pg_dump {dumpedBy}: an older program cannot read it", configured, server, cancel);
+
+    /// <summary>A database as a connection string of libpq: a name with an equals sign would be taken for one.</summary>
+    internal static string ConnectionTo(string database) =>
+        $"dbname='{database.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
+
+    private static async Task<DumpPrograms> FindAsync(string program, int versionMin, string whyNewer, string? configured, NpgsqlConnectionStringBuilder server, CancellationToken cancel)
     {
-        var folder = Locate(serverVersion, configured);
-        var version = await ReadVersionAsync(Path.Combine(folder, "pg_dump"), cancel);
-        return Major().Match(version) is { Success: true } major && int.Parse(major.ValueSpan, CultureInfo.InvariantCulture) >= serverVersion
+        var folder = Locate(program, versionMin, configured);
+        var version = await ReadVersionAsync(Path.Combine(folder, program), cancel);
+        return MajorOf(version) >= versionMin
             ? new DumpPrograms(folder, version, server)
             : throw new SourcesException(
-                SourcesFault.ServerUnsuitable, $"{folder}/pg_dump is of version {version}, and the server is PostgreSQL {serverVersion}: an older program cannot dump a newer server.",
-                $"Install the client programs of PostgreSQL {serverVersion} or newer here.");
+                SourcesFault.ServerUnsuitable, $"{folder}/{program} is of version {version}, and {whyNewer}.", $"Install the client programs of PostgreSQL {versionMin} or newer here.");
     }
 
     /// <summary>Starts a program with its output to be read.</summary>
@@ -68,19 +81,17 @@ internal sealed partial class DumpPrograms : IDisposable
         return start;
     }
 
-    public void Dispose() => File.Delete(_passwordFile);
-
-    private static string Locate(int serverVersion, string? configured)
+    private static string Locate(string program, int versionMin, string? configured)
     {
         if (configured is not null)
-            return ServerPrograms.Find(serverVersion, "pg_dump", configured);
-        for (var version = serverVersion; version < serverVersion + VersionsAhead; version++)
+            return ServerPrograms.Find(versionMin, program, configured);
+        for (var version = versionMin; version < versionMin + VersionsAhead; version++)
         {
-            if (ServerPrograms.TryFind(version, "pg_dump") is { } folder)
+            if (ServerPrograms.TryFind(version, program) is { } folder)
                 return folder;
         }
 
-        return ServerPrograms.Find(serverVersion, "pg_dump", null);
+        return ServerPrograms.Find(versionMin, program, null);
     }
 
     private static async Task<string> ReadVersionAsync(string program, CancellationToken cancel)
@@ -97,6 +108,9 @@ internal sealed partial class DumpPrograms : IDisposable
             _environment[name] = value;
     }
 
-    [GeneratedRegex(@"^\d+")]
+    /// <summary>Zero for what is no version.</summary>
+    private static int MajorOf(string version) => Major().Match(version) is { Success: true } major ? int.Parse(major.ValueSpan, CultureInfo.InvariantCulture) : 0;
+
+    [GeneratedRegex(@"^\d{1,4}")]
     private static partial Regex Major();
 }

@@ -6,7 +6,7 @@ public sealed record PostgresDumpRequest
     /// <summary>The cluster's asset name; the dump's snapshots are under <see cref="PostgresDumpSource.AssetOf"/>.</summary>
     public required string Asset { get; init; }
 
-    /// <summary>An Npgsql connection string. Its password goes to the dump programs by a private file. Never written to logs, errors or the vault.</summary>
+    /// <summary>An Npgsql connection string. Its password goes to the dump programs by their environment. Never written to logs, errors or the vault.</summary>
     public required string ConnectionString { get; init; }
 
     /// <summary>The databases; empty for all that allow connections and are no templates.</summary>

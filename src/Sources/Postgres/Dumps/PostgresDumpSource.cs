@@ -23,14 +23,22 @@ public sealed class PostgresDumpSource(TimeProvider clock)
     public const string Kind = "postgres-dump";
 
     internal const string GlobalsName = "globals.sql";
+
+    /// <summary>The sealed property that says which pg_dump it was: an older pg_restore cannot read what it wrote.</summary>
+    internal const string ProgramsVersionProperty = "pg-dump-version";
+
     private const string Suffix = ":dump";
-    private const int ErrorCharsKept = 500;
+    private const string FileSuffix = ".dump";
 
     /// <summary>The asset that a cluster's dumps are under, so that the cluster's latest snapshot is always one that can be restored as it is.</summary>
-    public static string AssetOf(string asset) => asset + Suffix;
+    /// <param name="asset">The cluster's, or already that of its dumps.</param>
+    public static string AssetOf(string asset) => asset.EndsWith(Suffix, StringComparison.Ordinal) ? asset : asset + Suffix;
 
     /// <summary>The file of a database in a snapshot.</summary>
-    public static string FileOf(string database) => Uri.EscapeDataString(database) + ".dump";
+    public static string FileOf(string database) => Uri.EscapeDataString(database) + FileSuffix;
+
+    /// <summary>The database that a file in a snapshot is of; null for global objects.</summary>
+    internal static string? DatabaseOf(string file) => file.EndsWith(FileSuffix, StringComparison.Ordinal) ? Uri.UnescapeDataString(file[..^FileSuffix.Length]) : null;
 
     /// <summary>Dumps and commits. A database that cannot be dumped makes the outcome partial and is named.</summary>
     /// <param name="vault">Where to; a backup key is enough.</param>
@@ -50,14 +58,14 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         var started = clock.GetUtcNow();
         var settings = ServerConnection.Settings(request.ConnectionString, "backup dump");
         var (version, databases) = await AskAsync(settings, request.Databases, cancel);                                       // (1)
-        using var programs = await DumpPrograms.FindAsync(version / 10000, request.Programs, settings, cancel);
+        var programs = await DumpPrograms.ForDumpAsync(version / 10000, request.Programs, settings, cancel);
         var problems = new ProblemList();
         using var counters = new TransferCounters(progress, clock);
         await using var writer = await vault.BeginSnapshotAsync(options, cancel);
         counters.Enter(TransferPhase.Copying);
         var entries = new List<TreeEntry>();
         foreach (var database in databases)                                                                                   // (2)
-            await AddAsync(FileOf(database), programs.Command("pg_dump", "--format=custom", "--compress=0", "--no-password", "--dbname", ConnectionTo(database)));
+            await AddAsync(FileOf(database), programs.Command("pg_dump", "--format=custom", "--compress=0", "--no-password", "--dbname", DumpPrograms.ConnectionTo(database)));
         await AddAsync(GlobalsName, programs.Command("pg_dumpall", "--globals-only", "--no-password", "--database", settings.Database ?? "postgres"));   // (3)
         if (entries.Count == 0)
         {
@@ -85,24 +93,16 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         }
     }
 
-    /// <summary>As a connection string of libpq: a name with an equals sign would be taken for one.</summary>
-    private static string ConnectionTo(string database) =>
-        $"dbname='{database.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
-
     private static async Task<(Content? Content, long Bytes, string? Problem)> DumpAsync(SnapshotWriter writer, ProcessStartInfo command, TransferCounters counters, CancellationToken cancel)
     {
-        using var process = Process.Start(command)!;
-        process.StandardInput.Close();
-        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        using var stopping = cancel.Register(() => process.Kill());
-        var output = new CountedStream(process.StandardOutput.BaseStream, counters);
-        var content = await Task.Run(() => writer.AddContent(output, ContentHints.None, cancel), CancellationToken.None);
-        await process.WaitForExitAsync(CancellationToken.None);
-        cancel.ThrowIfCancellationRequested();
-        if (process.ExitCode == 0)
-            return (content, output.Bytes, null);
-        var said = (await errors).Trim();
-        return (null, 0, said.Length <= ErrorCharsKept ? said : said[^ErrorCharsKept..]);
+        var (content, bytes) = ((Content?)null, 0L);
+        var (code, words) = await ProgramRun.RunAsync(command, null, async output =>
+        {
+            var counted = new CountedStream(output, counters);
+            content = await Task.Run(() => writer.AddContent(counted, ContentHints.None, cancel), CancellationToken.None);
+            bytes = counted.Bytes;
+        }, cancel);
+        return code == 0 ? (content, bytes, null) : (null, 0, words.Text(code));
     }
 
     private static Task<(int Version, IReadOnlyList<string> Databases)> AskAsync(NpgsqlConnectionStringBuilder settings, IReadOnlyList<string> wanted, CancellationToken cancel) =>
@@ -132,7 +132,7 @@ public sealed class PostgresDumpSource(TimeProvider clock)
             SealedProperties = new Dictionary<string, string>
             {
                 ["server-version"] = version.ToString(CultureInfo.InvariantCulture),
-                ["pg-dump-version"] = programs.Version,
+                [ProgramsVersionProperty] = programs.Version,
             },
             ItemsTotal = counters.ItemsDone,
             ItemsUnreadable = problems.Count(ItemProblemKind.Unreadable),
