@@ -4,12 +4,12 @@
 # Installs nothing: needs Debian's postgresql and pgbackrest, and GNU time. As root it goes on as the user postgres: servers refuse root.
 # CATALOGUE: an SQL file loaded into the same cluster, such as the void catalogue.
 # TMPDIR: where it works (about four times the cluster and three times more for each round); a disk measures the disk as well. PGBIN: the server's programs, if not the newest of Debian's.
-# BACKUPCTL: the program to measure; otherwise it is published to out/.
+# BACKUPCTL: the program to measure; otherwise it is published to out/, for this machine's processor (src/Cli/README.md).
 set -euo pipefail
 rounds=${1:-3} scale=${2:-80}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 ctl=${BACKUPCTL:-$root/out/backupctl}
-if [ ! -x "$ctl" ]; then dotnet publish "$root/src/Cli" -c Release -o "$root/out" -v quiet; fi
+if [ ! -x "$ctl" ]; then dotnet publish "$root/src/Cli" -c Release -o "$root/out" -v quiet -p:IlcInstructionSet=native; fi
 bin=${PGBIN:-$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)}
 [ -x "$bin/initdb" ] && [ -x "$bin/pgbench" ] || { echo "PostgreSQL's programs are needed (Debian: postgresql); PGBIN names their folder." >&2; exit 2; }
 command -v pgbackrest >/dev/null || { echo "pgbackrest is needed." >&2; exit 2; }

@@ -154,6 +154,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     {
         private readonly FrameReader _frames = new(store, decryptor);
         private readonly ChunkHasher _ids = new(idKey);
+        private readonly List<ChunkPlace> _places = [];
 
         /// <summary>What was decoded last stays: of a frame's chunks the next are often asked for by the next fetch.</summary>
         private (ObjectName Pack, uint Ordinal, ReadOnlyMemory<byte> Content)? _decoded;
@@ -190,21 +191,22 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         /// <summary>Joins neighbours, so that what was a file's stretch of small chunks is written as one.</summary>
         private void DeliverAll(ReadOnlySpan<Want> wants, ReadOnlyMemory<byte> frame, IReadOnlyList<ContentPart> wanted, ObjectName pack, IChunkSink sink)
         {
-            int first = 0, count = 0, length = 0;
-            ChunkId? verified = null;
+            int first = 0, count = 0, length = 0, next = 0;
+            var ids = Identify(wants, wanted, frame.Span);
+            VaultException? problem = null;
             for (var i = 0; i < wants.Length; i++)
             {
                 var (location, number) = wants[i];
-                try
+                var id = wanted[number].Id;
+                if (!IsRepeated(wants, i, wanted))
                 {
-                    // Equal files are wanted several times in a row; one check of the chunk serves them all.
-                    if (verified != wanted[number].Id) _ = FrameReader.Chunk(frame.Span, location.OffsetInFrame, location.Length, wanted[number].Id, _ids, pack);
-                    verified = wanted[number].Id;
+                    if (!FrameReader.IsInside(frame.Span, location.OffsetInFrame, location.Length)) problem = FrameReader.Outside(id, pack);
+                    else problem = ids[next++] == id ? null : FrameReader.Different(id, pack);
                 }
-                catch (VaultException e) when (e.Fault == VaultFault.Damaged)
+
+                if (problem is not null)
                 {
-                    verified = null;
-                    sink.Fail(number, e);
+                    sink.Fail(number, problem);
                     continue;
                 }
 
@@ -226,6 +228,22 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
                 if (count > 0) sink.Deliver(all[first].Number, count, frame.Span.Slice((int)all[first].Location.OffsetInFrame, length));
             }
         }
+
+        /// <summary>The ids of what lies at the wanted places, of each place once.</summary>
+        private ReadOnlySpan<ChunkId> Identify(ReadOnlySpan<Want> wants, IReadOnlyList<ContentPart> wanted, ReadOnlySpan<byte> frame)
+        {
+            _places.Clear();
+            for (var i = 0; i < wants.Length; i++)
+            {
+                var location = wants[i].Location;
+                if (!IsRepeated(wants, i, wanted) && FrameReader.IsInside(frame, location.OffsetInFrame, location.Length)) _places.Add(new ChunkPlace((int)location.OffsetInFrame, (int)location.Length));
+            }
+
+            return _ids.IdsOf(frame, CollectionsMarshal.AsSpan(_places));
+        }
+
+        /// <summary>Equal files are wanted several times in a row; one check of the chunk serves them all.</summary>
+        private static bool IsRepeated(ReadOnlySpan<Want> wants, int i, IReadOnlyList<ContentPart> wanted) => i > 0 && wanted[wants[i].Number].Id == wanted[wants[i - 1].Number].Id;
 
         public void Dispose()
         {

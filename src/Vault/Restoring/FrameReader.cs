@@ -57,10 +57,16 @@ internal sealed class FrameReader(IObjectStore store, PackDecryptor decryptor) :
     /// <summary>A chunk within a decoded frame, checked against its id.</summary>
     internal static ReadOnlySpan<byte> Chunk(ReadOnlySpan<byte> frame, uint offset, uint length, ChunkId id, ChunkHasher ids, ObjectName pack)
     {
-        if ((long)offset + length > frame.Length) throw VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
+        if (!IsInside(frame, offset, length)) throw Outside(id, pack);
         var chunk = frame.Slice((int)offset, (int)length);
-        return ids.IdOf(chunk) == id ? chunk : throw VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
+        return ids.IdOf(chunk) == id ? chunk : throw Different(id, pack);
     }
+
+    internal static bool IsInside(ReadOnlySpan<byte> frame, uint offset, uint length) => (long)offset + length <= frame.Length;
+
+    internal static VaultException Outside(ChunkId id, ObjectName pack) => VaultException.Damaged(pack.ToString(), $"chunk {id} lies outside its frame");
+
+    internal static VaultException Different(ChunkId id, ObjectName pack) => VaultException.Damaged(pack.ToString(), $"chunk {id} has other bytes than its id says");
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Backup.Vault.Chunking;
 using Backup.Vault.Packs;
 
@@ -20,6 +21,7 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, Write
     private const int InputBytes = 2 * 1024 * 1024, InputBytesMax = 4 * 1024 * 1024;
     private readonly FrameBuilder _frames = new(packs, options.CompressionLevel, FrameBuilder.ContentBytesTarget, options.TypedFrameBytes);
     private readonly ChunkHasher _ids = new(writer.Secrets.DataIdKey);
+    private readonly List<ChunkPlace> _places = [];
     private readonly ImmutableArray<ContentPart>.Builder _parts = ImmutableArray.CreateBuilder<ContentPart>();
 
     // At its full size from the start: what is never written to takes no memory, what is outgrown would until it is collected.
@@ -55,14 +57,44 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, Write
 
             if (start == end) break;
             var data = _input.AsSpan(start, end - start);
-            var (stride, phase) = LimitToRegion(hints, position, ref region, ref data);
-            var length = hints.FixedChunkBytes > 0 ? Math.Min(data.Length, hints.FixedChunkBytes) : isWhole ? data.Length : writer.Gear.FindCut(data, sizes);
-            AddChunk(data[..length], stride, phase);
+            var length = hints.FixedChunkBytes > 0 ? AddFixed(data, hints, position, ref region, atEnd) : AddCut(data, hints, position, ref region, isWhole, sizes);
             start += length;
             position += length;
         }
 
         return new Content(position, 0, _parts.ToImmutable());
+    }
+
+    /// <summary>Adds the next chunk; answers its length.</summary>
+    private int AddCut(Span<byte> data, ContentHints hints, long position, ref int region, bool isWhole, ChunkSizes sizes)
+    {
+        var (stride, phase) = LimitToRegion(hints, position, ref region, ref data);
+        var chunk = data[..(isWhole ? data.Length : writer.Gear.FindCut(data, sizes))];
+        AddChunk(_ids.IdOf(chunk), chunk, stride, phase);
+        return chunk.Length;
+    }
+
+    /// <summary>Adds all whole chunks that have been read, and at the end what is left; answers their length. They are equally long, so their ids are computed side by side.</summary>
+    private int AddFixed(Span<byte> data, ContentHints hints, long position, ref int region, bool atEnd)
+    {
+        _places.Clear();
+        var taken = 0;
+        for (; data.Length - taken >= hints.FixedChunkBytes; taken += hints.FixedChunkBytes) _places.Add(new ChunkPlace(taken, hints.FixedChunkBytes));
+        if (atEnd && taken < data.Length)
+        {
+            _places.Add(new ChunkPlace(taken, data.Length - taken));
+            taken = data.Length;
+        }
+
+        var ids = _ids.IdsOf(data, CollectionsMarshal.AsSpan(_places));
+        for (var i = 0; i < ids.Length; i++)
+        {
+            var rest = data[_places[i].Offset..];
+            var (stride, phase) = LimitToRegion(hints, position + _places[i].Offset, ref region, ref rest);
+            AddChunk(ids[i], data.Slice(_places[i].Offset, _places[i].Length), stride, phase);
+        }
+
+        return taken;
     }
 
     private bool Fill<TSource>(ref TSource source, ref int start, ref int end, int wanted)
@@ -108,9 +140,8 @@ internal sealed class ContentLane(SnapshotWriter writer, PackWriter packs, Write
         return (region.ElementBytes, over == 0 ? 0 : region.ElementBytes - over);
     }
 
-    private void AddChunk(ReadOnlySpan<byte> data, int stride, int phase)
+    private void AddChunk(ChunkId id, ReadOnlySpan<byte> data, int stride, int phase)
     {
-        var id = _ids.IdOf(data);
         _parts.Add(new ContentPart(id, data.Length));
         var isNew = writer.ChunkMap.TryClaim(id, (uint)data.Length);
         writer.CountChunk(data.Length, isNew);

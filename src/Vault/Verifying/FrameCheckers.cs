@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Backup.Vault.Chunking;
 using Backup.Vault.Encryption;
 using Backup.Vault.Format;
@@ -56,18 +57,27 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
     {
         private readonly FrameReader _frames = new(store, decryptor);
         private readonly ChunkHasher _dataIds = new(decryptor.Secrets.DataIdKey), _metaIds = new(decryptor.Secrets.MetaIdKey);
+        private readonly List<ChunkPlace> _places = [];
 
         internal void Check(ObjectName pack, byte[] header, FrameDirectory directory, FrameInBlock frame, ReadOnlySpan<byte> stored)
         {
             _frames.Enter(pack, header);
             var plain = _frames.Decode((uint)frame.Ordinal, stored).Span;
             var ids = pack.Kind == ObjectKind.DataPack ? _dataIds : _metaIds;
+            var chunks = CollectionsMarshal.AsSpan(directory.Chunks).Slice(frame.FirstChunk, directory.FrameChunks[frame.Ordinal]);
+            _places.Clear();
             uint offset = 0;
-            for (var number = frame.FirstChunk; number < frame.FirstChunk + directory.FrameChunks[frame.Ordinal]; number++)
+            foreach (var chunk in chunks)
             {
-                var chunk = directory.Chunks[number];
-                FrameReader.Chunk(plain, offset, chunk.Length, chunk.Id, ids, pack);
+                if (!FrameReader.IsInside(plain, offset, chunk.Length)) throw FrameReader.Outside(chunk.Id, pack);
+                _places.Add(new ChunkPlace((int)offset, (int)chunk.Length));
                 offset += chunk.Length;
+            }
+
+            var found = ids.IdsOf(plain, CollectionsMarshal.AsSpan(_places));
+            for (var i = 0; i < chunks.Length; i++)
+            {
+                if (found[i] != chunks[i].Id) throw FrameReader.Different(chunks[i].Id, pack);
             }
 
             if (offset != plain.Length) throw VaultException.Damaged(pack.ToString(), $"frame {frame.Ordinal} holds more than its chunks");
