@@ -72,28 +72,11 @@ public sealed class AzureBlobObjectStore : IReplicaStore
     }
 
     /// <inheritdoc/>
-    public async Task<CreateOutcome?> CreateCheckedAsync(ObjectName name, ReadOnlyMemory<byte> content, Task<bool> check, CancellationToken cancel)
+    /// <remarks>In one request: blocks would each be held in memory. The service lets nothing appear before all bytes are there.</remarks>
+    public Task<CreateOutcome> CreateAsync(ObjectName name, Stream content, CancellationToken cancel)
     {
-        ArgumentNullException.ThrowIfNull(check);
-        if (content.Length < LookFirstBytes)
-        {
-            return await check.ConfigureAwait(false) ? await CreateAsync(name, content, cancel).ConfigureAwait(false) : null;
-        }
-
-        if (await FindLengthAsync(name, cancel).ConfigureAwait(false) is not null)
-        {
-            return await check.ConfigureAwait(false) ? CreateOutcome.AlreadyExists : null;
-        }
-
-        // The service lets nothing appear before all bytes are there; the last ones are withheld until the check has ended.
-        try
-        {
-            return await CreateAsync(name.ToString(), () => new CheckedStream(content, check), content.Length, TierOf(name), cancel).ConfigureAwait(false);
-        }
-        catch (VaultException) when (check is { IsCompletedSuccessfully: true, Result: false })
-        {
-            return null;
-        }
+        ArgumentNullException.ThrowIfNull(content);
+        return CreateAsync(name.ToString(), () => content, content.Length, TierOf(name), mayUseBlocks: false, cancel);
     }
 
     /// <inheritdoc/>
@@ -243,7 +226,7 @@ public sealed class AzureBlobObjectStore : IReplicaStore
             }
 
             // Written aside before its object goes, block by block: it may be longer than memory should hold.
-            await CreateAsync(Quarantine.PathOf(name, wrong), () => FromStart(content), content.Length, tier: null, cancel).ConfigureAwait(false);
+            await CreateAsync(Quarantine.PathOf(name, wrong), () => FromStart(content), content.Length, tier: null, mayUseBlocks: true, cancel).ConfigureAwait(false);
         }
         catch (Exception e) when (BlobFailures.IsFailure(e, cancel))
         {
@@ -294,11 +277,11 @@ public sealed class AzureBlobObjectStore : IReplicaStore
     }
 
     private Task<CreateOutcome> CreateAsync(string name, ReadOnlyMemory<byte> content, AccessTier? tier, CancellationToken cancel) =>
-        CreateAsync(name, () => BinaryData.FromBytes(content).ToStream(), content.Length, tier, cancel);
+        CreateAsync(name, () => BinaryData.FromBytes(content).ToStream(), content.Length, tier, mayUseBlocks: true, cancel);
 
-    private async Task<CreateOutcome> CreateAsync(string name, Func<Stream> open, long length, AccessTier? tier, CancellationToken cancel)
+    private async Task<CreateOutcome> CreateAsync(string name, Func<Stream> open, long length, AccessTier? tier, bool mayUseBlocks, CancellationToken cancel)
     {
-        var maySendBlocks = _maySendBlocks;
+        var maySendBlocks = mayUseBlocks && _maySendBlocks;
         var upload = UploadOptions(tier, maySendBlocks ? _options.BlockBytes : IObjectStore.ObjectBytesMax);
         try
         {
@@ -326,7 +309,7 @@ public sealed class AzureBlobObjectStore : IReplicaStore
         }
 
         _maySendBlocks = false;
-        return await CreateAsync(name, open, length, tier, cancel).ConfigureAwait(false);
+        return await CreateAsync(name, open, length, tier, mayUseBlocks: false, cancel).ConfigureAwait(false);
     }
 
     private BlobUploadOptions UploadOptions(AccessTier? tier, long firstBytes) => new()

@@ -40,30 +40,6 @@ public sealed class AzureBlobObjectStoreTests(AzuriteFixture azurite)
         (await store.ReadAsync(name, _cancel)).ShouldBe(content);
     }
 
-    /// <summary>In blocks, or in one request where the credential may not send blocks: what is sent before the check has ended appears only when it says yes.</summary>
-    [Theory]
-    [InlineData(true), InlineData(false)]
-    public async Task CreateChecked_NothingAppearsBeforeTheCheckHasEnded_AndNothingEverThatIsWrong(bool maySendBlocks)
-    {
-        var location = await azurite.NewAsync();
-        var credential = maySendBlocks ? azurite.Credential() : BlobCredential.FromSas(azurite.SasToReplicate(location));
-        var store = new AzureBlobObjectStore(location, credential, new BlobStoreOptions { BlockBytes = 1 << 20 });
-        var content = RandomNumberGenerator.GetBytes((3 << 20) + 17);
-        foreach (var isRight in (bool[])[false, true])
-        {
-            var name = ObjectName.For(ObjectKind.DataPack, content);
-            var check = new TaskCompletionSource<bool>();
-            var creation = store.CreateCheckedAsync(name, content, check.Task, _cancel);
-            (await store.FindLengthAsync(name, _cancel)).ShouldBeNull();
-            check.SetResult(isRight);
-            (await creation).ShouldBe(isRight ? CreateOutcome.Created : null);
-            (await store.FindLengthAsync(name, _cancel)).ShouldBe(isRight ? content.Length : null);
-        }
-
-        (await store.CreateCheckedAsync(ObjectName.For(ObjectKind.DataPack, content), content, Task.FromResult(true), _cancel)).ShouldBe(CreateOutcome.AlreadyExists);
-        (await store.ReadAsync(ObjectName.For(ObjectKind.DataPack, content), _cancel)).ShouldBe(content);
-    }
-
     [Fact]
     public async Task Create_WithATier_SetsItOnDataPacksOnly()
     {

@@ -15,6 +15,8 @@ internal sealed class WatchedStore(IObjectStore inner) : IObjectStore
 
     public int WritesAtOnce => inner.WritesAtOnce;
 
+    public bool ReadsPiecesFreely => inner.ReadsPiecesFreely;
+
     public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => WatchAsync(inner.CreateAsync(name, content, cancel));
 
     public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => WatchAsync(inner.ReadAsync(name, cancel));

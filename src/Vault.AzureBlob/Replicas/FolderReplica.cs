@@ -24,6 +24,9 @@ public sealed class FolderReplica : IReplicaStore
     public string Description => _store.Description;
 
     /// <inheritdoc/>
+    public bool ReadsPiecesFreely => _store.ReadsPiecesFreely;
+
+    /// <inheritdoc/>
     public string ManifestPathOf(ContentHash hash) => $"{_vault}/{ReplicaManifest.NameOf(hash)}";
 
     /// <inheritdoc/>
@@ -68,6 +71,9 @@ public sealed class FolderReplica : IReplicaStore
 
     /// <inheritdoc/>
     public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => _store.CreateAsync(name, content, cancel);
+
+    /// <inheritdoc/>
+    public Task<CreateOutcome> CreateAsync(ObjectName name, Stream content, CancellationToken cancel) => _store.CreateAsync(name, content, cancel);
 
     /// <inheritdoc/>
     public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => _store.ReadAsync(name, cancel);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Backup.Vault.Format;
 using Backup.Vault.Storage;
 
@@ -8,9 +9,12 @@ namespace Backup.Vault.Replicating;
 public sealed record CopyRequest
 {
     /// <summary>Objects copied at once, 1 to 64.</summary>
-    public int Parallelism { get; init; } = 4;
+    public int Parallelism { get; init; } = 6;
 
-    /// <summary>Bytes of objects held in memory at once: of large objects fewer are copied at once, though always one.</summary>
+    /// <summary>
+    /// Bytes of objects held in memory at once, where the source is not read in pieces (<see cref="IObjectStore.ReadsPiecesFreely"/>): of large objects fewer are
+    /// copied at once, though always one.
+    /// </summary>
     /// <value>By default 48 MiB: three packs as the writer makes them.</value>
     public long BytesInFlightMax { get; init; } = 48L << 20;
 
@@ -30,7 +34,7 @@ public sealed record CopyRequest
 /// <summary>What a copy did.</summary>
 /// <param name="Vault">The vault.</param>
 /// <param name="Inventory">Every object the target now has of what a full replica needs, in write order.</param>
-/// <param name="Copied">Those that this call wrote.</param>
+/// <param name="Copied">Those that this call wrote, or found written by another copy at the same time.</param>
 /// <param name="BytesCopied">Their bytes.</param>
 /// <param name="DamagedInSource">Objects that are not what their names say and were not copied: verify and repair the source.</param>
 /// <param name="DamagedInTarget">Objects that the target has with another length; a copy never overwrites: verify and repair the target.</param>
@@ -89,9 +93,9 @@ public static class Replicator
             if (kind == ObjectKind.Snapshot && run.Skipped.Concat(damaged).Any(s => s.Kind != ObjectKind.Snapshot)) break;
             var objects = lacking.Where(o => o.Name.Kind == kind).ToArray();
             var largest = Math.Clamp(objects.Select(o => o.Length).DefaultIfEmpty(1).Max(), 1, IObjectStore.ObjectBytesMax);
-            run.Buffers = new CopyBuffers((int)largest);
-            var options = new ParallelOptions { MaxDegreeOfParallelism = (int)Math.Clamp(request.BytesInFlightMax / largest, 1, request.Parallelism), CancellationToken = cancel };
-            await Parallel.ForEachAsync(objects, options, run.CopyAsync).ConfigureAwait(false);
+            run.Buffers = source.ReadsPiecesFreely ? null : new CopyBuffers((int)largest);
+            var atOnce = source.ReadsPiecesFreely ? request.Parallelism : (int)Math.Clamp(request.BytesInFlightMax / largest, 1, request.Parallelism);
+            await Parallel.ForEachAsync(FromAnywhere(objects), new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancel }, run.CopyAsync).ConfigureAwait(false);
         }
 
         if (request.RemoveStaleKeyrings)
@@ -112,84 +116,85 @@ public static class Replicator
         if (other != vault) throw new VaultException(VaultFault.AlreadyExists, $"{target.Description} holds another vault ({other}).", "Choose an empty place or a replica of this vault.");
     }
 
+    /// <summary>
+    /// From somewhere in the middle to the end and then from the start: of two replications at once each soon comes to what the other has sent. Side by side from the
+    /// start they would send everything twice.
+    /// </summary>
+    private static IEnumerable<StoreObject> FromAnywhere(StoreObject[] objects)
+    {
+        var first = objects.Length == 0 ? 0 : RandomNumberGenerator.GetInt32(objects.Length);
+        return objects.Skip(first).Concat(objects.Take(first));
+    }
+
     private static int WriteOrderOf(ObjectKind kind) => ObjectName.KindsInWriteOrder.TakeWhile(k => k != kind).Count();
 
     private sealed class CopyRun(IObjectStore source, IObjectStore target, VaultId vault, TransferBudget? budget, ProgressCounter counter)
     {
+        /// <summary>
+        /// A name was taken that the listing did not have: another replication is at work. From then on each object is looked for before it is sent; before, the looks
+        /// would only cost a round trip each.
+        /// </summary>
+        private volatile bool _othersSend;
+
         internal ConcurrentBag<StoreObject> Copied { get; } = [];
 
         internal ConcurrentBag<ObjectName> Skipped { get; } = [];
 
-        internal CopyBuffers Buffers { get; set; } = new(0);
+        /// <summary>Null where the source is read in pieces.</summary>
+        internal CopyBuffers? Buffers { get; set; }
 
         internal async ValueTask CopyAsync(StoreObject item, CancellationToken cancel)
         {
-            var buffer = Buffers.Rent();
-            try
-            {
-                await CopyAsync(item, buffer, cancel).ConfigureAwait(false);
-            }
-            finally
-            {
-                Buffers.Return(buffer);
-            }
-
+            if (item.Length is 0 or > IObjectStore.ObjectBytesMax) Skipped.Add(item.Name); // No object is so short or long: not ours.
+            else if (Buffers is null) await CopyAsync(item, (offset, piece, ct) => source.ReadRangeAsync(item.Name, offset, piece, ct), cancel).ConfigureAwait(false);
+            else await CopyAsync(item, Buffers, cancel).ConfigureAwait(false);
             counter.Done(item.Length);
         }
 
-        private async ValueTask CopyAsync(StoreObject item, byte[] buffer, CancellationToken cancel)
+        private async ValueTask CopyAsync(StoreObject item, CopyBuffers buffers, CancellationToken cancel)
         {
-            if (item.Length > buffer.Length)
-            {
-                // Longer than any object may be: not ours.
-                Skipped.Add(item.Name);
-                return;
-            }
-
-            var content = buffer.AsMemory(0, (int)item.Length);
+            var buffer = buffers.Rent();
+            var isFilled = false;
             try
             {
-                await source.ReadRangeAsync(item.Name, 0, content, cancel).ConfigureAwait(false);
-            }
-            catch (VaultException e) when (e.Fault == VaultFault.NotFound)
-            {
-                // Pruned since the listing: prune deletes only what no snapshot needs, so the copy is whole without it.
-                return;
-            }
-            catch (VaultException e) when (e.Fault == VaultFault.Damaged)
-            {
-                Skipped.Add(item.Name);
-                return;
-            }
-
-            // Hashing takes as long as sending within one machine, so both go on at once; the target lets nothing appear before the check has ended.
-            var check = Task.Run(() => item.Name.Matches(content.Span) && IsOfVault(content.Span, item.Name), CancellationToken.None);
-            try
-            {
-                if (budget is not null) await budget.SpendAsync(content.Length, cancel).ConfigureAwait(false);
-                await target.CreateCheckedAsync(item.Name, content, check, cancel).ConfigureAwait(false);
+                await CopyAsync(item, ReadAsync, cancel).ConfigureAwait(false);
             }
             finally
             {
-                // The buffer goes to the next object: nobody may read it any more.
-                await check.ConfigureAwait(false);
+                // A request that was given up may still be filling it.
+                if (isFilled) buffers.Return(buffer);
             }
 
-            if (await check.ConfigureAwait(false)) Copied.Add(item);
-            else Skipped.Add(item.Name);
+            async Task ReadAsync(long offset, Memory<byte> piece, CancellationToken ct)
+            {
+                if (!isFilled) await source.ReadRangeAsync(item.Name, 0, buffer.AsMemory(0, (int)item.Length), ct).ConfigureAwait(false);
+                isFilled = true;
+                buffer.AsMemory((int)offset, piece.Length).CopyTo(piece);
+            }
         }
 
-        private bool IsOfVault(ReadOnlySpan<byte> content, ObjectName name)
+        private async ValueTask CopyAsync(StoreObject item, Func<long, Memory<byte>, CancellationToken, Task> read, CancellationToken cancel)
         {
+            if (_othersSend && await target.FindLengthAsync(item.Name, cancel).ConfigureAwait(false) is not null)
+            {
+                Copied.Add(item);
+                return;
+            }
+
+            if (budget is not null) await budget.SpendAsync(item.Length, cancel).ConfigureAwait(false);
+            await using var content = new CheckedContent(item, vault, read);
             try
             {
-                ObjectPrefix.Check(content, name.Kind, vault, name.ToString());
-                return true;
+                if (await target.CreateAsync(item.Name, content, cancel).ConfigureAwait(false) == CreateOutcome.AlreadyExists) _othersSend = true;
+                Copied.Add(item);
             }
-            catch (VaultException)
+            catch (VaultException) when (content.Failure is { Fault: VaultFault.NotFound })
             {
-                // Foreign: reported as skipped.
-                return false;
+                // Pruned since the listing: prune deletes only what no snapshot needs, so the copy is whole without it.
+            }
+            catch (VaultException) when (content.Failure is { Fault: VaultFault.Damaged or VaultFault.NewerFormat })
+            {
+                Skipped.Add(item.Name);
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace Backup.Vault.Storage;
 
@@ -31,11 +32,28 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
     public string Description => _root;
 
     /// <inheritdoc/>
+    public bool ReadsPiecesFreely => true;
+
+    /// <inheritdoc/>
     public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel)
     {
         if (content.Length is 0 or > IObjectStore.ObjectBytesMax) throw new ArgumentException($"An object has 1 to {IObjectStore.ObjectBytesMax} bytes.", nameof(content));
         cancel.ThrowIfCancellationRequested();
-        return Task.Run(() => Create(PathOf(name), name.ToString(), content.Span, () => EnsureFolder(name)), cancel);
+        return Task.Run(() => CreateAsync(PathOf(name), name.ToString(), file => Write(file, content), () => EnsureFolder(name)), cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<CreateOutcome> CreateAsync(ObjectName name, Stream content, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        return Task.Run(() => CreateAsync(PathOf(name), name.ToString(), WriteAsync, () => EnsureFolder(name)), cancel);
+
+        async Task WriteAsync(SafeFileHandle file)
+        {
+            await using var stream = new FileStream(file, FileAccess.Write, bufferSize: 0);
+            await content.CopyToAsync(stream, cancel).ConfigureAwait(false);
+            RandomAccess.FlushToDisk(file);
+        }
     }
 
     /// <inheritdoc/>
@@ -129,7 +147,7 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
     {
         var full = Path.Combine(_root, path);
         return Task.Run(
-            () => Create(full, path, content.Span, () =>
+            () => CreateAsync(full, path, file => Write(file, content), () =>
             {
                 MakeFolder(Path.Combine(_root, TemporaryFolder));
                 MakeFolder(Path.GetDirectoryName(full)!);
@@ -187,7 +205,14 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
         }
     }
 
-    private CreateOutcome Create(string path, string what, ReadOnlySpan<byte> content, Action ensureFolder)
+    private static Task Write(SafeFileHandle file, ReadOnlyMemory<byte> content)
+    {
+        RandomAccess.Write(file, content.Span, 0);
+        RandomAccess.FlushToDisk(file);
+        return Task.CompletedTask;
+    }
+
+    private async Task<CreateOutcome> CreateAsync(string path, string what, Func<SafeFileHandle, Task> write, Action ensureFolder)
     {
         var temporary = Path.Combine(_root, TemporaryFolder, $"{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}.part");
         try
@@ -199,18 +224,18 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
                 if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-                RandomAccess.Write(file, content, 0);
-                RandomAccess.FlushToDisk(file);
+                await write(file).ConfigureAwait(false);
             }
 
             var outcome = TakeName(temporary, path);
             SyncFolder(Path.GetDirectoryName(path)!);
             return outcome;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
             DropTemporary(temporary);
-            throw Explain(e, what, "write");
+            if (e is IOException or UnauthorizedAccessException) throw Explain(e, what, "write");
+            throw;
         }
     }
 
@@ -330,7 +355,7 @@ public sealed class FileSystemObjectStore : IObjectStore, IQuarantine
         return true;
     }
 
-    private static void ReadFully(Microsoft.Win32.SafeHandles.SafeFileHandle file, string name, long offset, Span<byte> destination)
+    private static void ReadFully(SafeFileHandle file, string name, long offset, Span<byte> destination)
     {
         while (destination.Length > 0)
         {

@@ -36,6 +36,9 @@ public interface IObjectStore
     /// <summary>How many large objects a writer should have under way at a time, 1 to 8. More than one only where writes wait for a network: each costs its size in memory.</summary>
     int WritesAtOnce => 1;
 
+    /// <summary>True where reading an object in pieces costs no more than reading it whole, as on a disk; not where each piece is a request.</summary>
+    bool ReadsPiecesFreely => false;
+
     /// <summary>Writes a new object. Never overwrites: an existing name keeps its first content and answers so.</summary>
     /// <remarks>
     /// On return the object is durable (survives power loss) and visible to every later read and listing of any process.
@@ -48,17 +51,18 @@ public interface IObjectStore
     /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable.</exception>
     Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel);
 
-    /// <summary>Writes a new object whose content is still being checked. A store may send it meanwhile; no reader sees any of it unless the check says that it is right.</summary>
+    /// <summary>Writes a new object from a stream that may find out, before it gives its last bytes, that they are wrong: then nothing is written.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="content">All bytes, 1 to <see cref="ObjectBytesMax"/>.</param>
-    /// <param name="check">Ends with whether the content may be written under that name.</param>
+    /// <param name="content">All bytes, 1 to <see cref="ObjectBytesMax"/>, from the start; it knows its length and can be read again from there.</param>
     /// <param name="cancel">Gives up; the outcome is then unknown.</param>
-    /// <returns>As of a create; null when the check said no, and nothing was written.</returns>
-    /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable.</exception>
-    async Task<CreateOutcome?> CreateCheckedAsync(ObjectName name, ReadOnlyMemory<byte> content, Task<bool> check, CancellationToken cancel)
+    /// <returns>As of a create of bytes, whose promises hold too. This one does not look first: who thinks that the name may be taken does.</returns>
+    /// <exception cref="VaultException">StoreFull, AccessDenied or StoreUnavailable; what reading the stream threw.</exception>
+    async Task<CreateOutcome> CreateAsync(ObjectName name, Stream content, CancellationToken cancel)
     {
-        ArgumentNullException.ThrowIfNull(check);
-        return await check.ConfigureAwait(false) ? await CreateAsync(name, content, cancel).ConfigureAwait(false) : null;
+        ArgumentNullException.ThrowIfNull(content);
+        var bytes = new byte[content.Length];
+        await content.ReadExactlyAsync(bytes, cancel).ConfigureAwait(false);
+        return await CreateAsync(name, bytes, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Reads a whole object. The bytes are as stored; checking them is the caller's part.</summary>
