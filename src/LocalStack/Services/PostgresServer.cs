@@ -47,7 +47,8 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>The account that owns the data folder; none when that is this process's own.</summary>
     public ServiceAccount? Account => _account;
 
-    private string Programs => _options.Programs ?? _packages.PostgresPrograms;
+    /// <summary>The folder of its programs.</summary>
+    public string Programs => _options.Programs ?? _packages.PostgresPrograms;
 
     private string PasswordFile => Path.Combine(_options.Folder, PasswordFileName);
 

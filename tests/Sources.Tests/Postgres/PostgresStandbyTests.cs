@@ -27,7 +27,7 @@ public sealed class PostgresStandbyTests(ClusterFixture cluster)
         var hash = await ClusterFixture.ContentHashAsync(primary, "events");
 
         var ofStandby = await cluster.BackupAsync(cluster.Request(standby.ConnectionString()));
-        ofStandby.Problems.ShouldHaveSingleItem().Reason.ShouldContain("the server is a standby");
+        ofStandby.Problems.ShouldBeEmpty();
         await standby.StopAsync();
 
         var second = cluster.NewFolder();

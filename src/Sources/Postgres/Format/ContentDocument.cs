@@ -4,12 +4,14 @@ using System.Text.Json.Serialization;
 namespace Backup.Sources.Postgres.Format;
 
 /// <summary>
-/// The file <c>content.json</c> of a snapshot, version 1: what its tables held at a position in the log, so that a restore can be compared.
-/// Fields are added, never renamed.
+/// The file <c>content.json</c> of a snapshot: what its tables held at a position in the log, so that a restore can be compared. Version 2 is that of a standby, which cannot be
+/// compared without <see cref="DatabaseContent.UnseenFromTransaction"/>; any other is 1. Fields are added, never renamed.
 /// </summary>
 internal sealed record ContentDocument
 {
-    internal const int CurrentVersion = 1;
+    internal const int CurrentVersion = 2;
+
+    internal const int PrimaryVersion = 1;
 
     [JsonPropertyName("version")]
     public required int Version { get; init; }
@@ -35,7 +37,7 @@ internal sealed record ContentDocument
     internal static ContentDocument Parse(ReadOnlySpan<byte> bytes)
     {
         var document = JsonSerializer.Deserialize(bytes, ContentJson.Default.ContentDocument) ?? throw new JsonException("null");
-        return document.Version == CurrentVersion ? document : throw new JsonException($"version {document.Version} is not known here");
+        return document.Version is >= PrimaryVersion and <= CurrentVersion ? document : throw new JsonException($"version {document.Version} is not known here");
     }
 }
 
@@ -55,6 +57,12 @@ internal sealed record DatabaseContent
     /// <summary>The log's end just after the snapshot was taken: a restore that ends before it lacks some of what was recorded.</summary>
     [JsonPropertyName("untilLsn")]
     public required string UntilLsn { get; init; }
+
+    /// <summary>
+    /// Of a standby: from this transaction id on, transactions may have written before <see cref="Lsn"/> what the snapshot does not show. They wrote it after the backup had begun.
+    /// </summary>
+    [JsonPropertyName("unseenFromTransaction")]
+    public uint? UnseenFromTransaction { get; init; }
 
     /// <summary>The files of pg_class: while no log changes it, no table was made, altered or dropped.</summary>
     [JsonPropertyName("catalogFileNode")]

@@ -10,10 +10,25 @@ namespace Backup.Sources.Postgres.Proving;
 /// </summary>
 internal sealed class ChangedRelations
 {
-    private readonly Dictionary<RelationFile, Lsn> _lastChange = [];
+    private readonly Dictionary<RelationFile, Change> _changes = [];
 
-    internal bool IsChanged(uint database, uint fileNode, Lsn since) =>
-        _lastChange.TryGetValue(new RelationFile(database, fileNode), out var last) && last > since;
+    /// <param name="database">The database.</param>
+    /// <param name="fileNode">The relation.</param>
+    /// <param name="since">Where the log ended when it was recorded.</param>
+    /// <param name="unseenFrom">As <see cref="Format.DatabaseContent.UnseenFromTransaction"/>.</param>
+    internal bool IsChanged(uint database, uint fileNode, Lsn since, uint? unseenFrom) =>
+        _changes.TryGetValue(new RelationFile(database, fileNode), out var change) && (change.Last > since || (unseenFrom is { } from && change.Transaction is { } youngest && !IsOlder(youngest, from)));
+
+    /// <summary>Ids come round again: of two, the one is older from which fewer than half of all ids lead to the other.</summary>
+    private static bool IsOlder(uint one, uint other) => (int)(one - other) < 0;
+
+    private void Take(RelationFile relation, WalRecord record)
+    {
+        var youngest = _changes.GetValueOrDefault(relation).Transaction;
+        if (record.TransactionId != 0 && (youngest is not { } known || IsOlder(known, record.TransactionId)))
+            youngest = record.TransactionId;
+        _changes[relation] = new Change(record.End, youngest);
+    }
 
     /// <summary>Reads the log behind a base backup.</summary>
     /// <param name="reader">Opened after <paramref name="snapshots"/> were listed.</param>
@@ -33,8 +48,12 @@ internal sealed class ChangedRelations
         await WalCheck.ScanAsync(source, backup, path, segmentBytes, record =>
         {
             if (record.Changed is { } relation)
-                changed._lastChange[relation] = record.End;
+                changed.Take(relation, record);
         }, cancel);
         return changed;
     }
+
+    /// <param name="Last">The end of the last record.</param>
+    /// <param name="Transaction">The youngest one that wrote.</param>
+    private readonly record struct Change(Lsn Last, uint? Transaction);
 }

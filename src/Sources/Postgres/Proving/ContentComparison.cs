@@ -85,8 +85,7 @@ internal sealed class ContentComparison(ContentDocument record, ChangedRelations
         var recordedAt = Lsn.Parse(database.Lsn);
         var name = $"{database.Name}: {table.Schema}.{table.Name}";
         var isThere = tables.TryGetValue((table.Schema, table.Name), out var now);
-        if (changes.IsChanged(database.ObjectId, table.FileNode, recordedAt)
-            || ((!isThere || now.FileNode != table.FileNode || now.Columns != table.Columns) && changes.IsChanged(database.ObjectId, database.CatalogFileNode, recordedAt)))
+        if (IsChanged(table.FileNode) || ((!isThere || now.FileNode != table.FileNode || now.Columns != table.Columns) && IsChanged(database.CatalogFileNode)))
         {
             _result = _result with { TablesChanged = _result.TablesChanged + 1 };
             return;
@@ -113,5 +112,7 @@ internal sealed class ContentComparison(ContentDocument record, ChangedRelations
         {
             tell($"{name} cannot be read: {broken.MessageText}");
         }
+
+        bool IsChanged(uint fileNode) => changes.IsChanged(database.ObjectId, fileNode, recordedAt, database.UnseenFromTransaction);
     }
 }

@@ -29,6 +29,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     private readonly List<string> _notes = [];
     private readonly ConcurrentBag<NpgsqlConnection> _connections = [];
     private string? _superuser;
+    private bool _isStandby;
     private int _tables;
 
     /// <summary>Called once every database's snapshot is taken that can be.</summary>
@@ -41,7 +42,11 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         var databases = new List<DatabaseContent>();
         try
         {
-            var opened = await OpenAsync(await ListDatabasesAsync(stop.Token), stop.Token);
+            await using var server = new NpgsqlConnection(Settings(null).ConnectionString);
+            await server.OpenAsync(stop.Token);
+            var opened = await OpenAsync(await ListDatabasesAsync(server, stop.Token), stop.Token);
+            if (_isStandby && opened.Count > 0)
+                opened = await PassAsync(server, opened, stop.Token);
             WhenSnapshotsTaken?.Invoke();
             foreach (var database in opened)
                 databases.Add(await ReadAsync(database, stop.Token));
@@ -62,7 +67,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
 
         return new ContentDocument
         {
-            Version = ContentDocument.CurrentVersion,
+            Version = _isStandby ? ContentDocument.CurrentVersion : ContentDocument.PrimaryVersion,
             Hash = TableContent.Method,
             Superuser = _superuser,
             Databases = databases,
@@ -70,28 +75,33 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         };
     }
 
-    private async Task<List<string>> ListDatabasesAsync(CancellationToken cancel)
+    /// <summary>Those to read. Of a standby none, when none can be read in a state that is known.</summary>
+    private async Task<List<string>> ListDatabasesAsync(NpgsqlConnection server, CancellationToken cancel)
     {
-        await using var connection = new NpgsqlConnection(Settings(null).ConnectionString);
-        await connection.OpenAsync(cancel);
-        await using var query = new NpgsqlCommand(
-            "SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", connection);
-        await using var rows = await query.ExecuteReaderAsync(cancel);
         var names = new List<string>();
-        while (await rows.ReadAsync(cancel))
+        await using (var query = new NpgsqlCommand(
+            "SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", server))
         {
-            _superuser = rows.IsDBNull(2) ? null : rows.GetString(2);
-            if (rows.GetBoolean(1))
+            await using var rows = await query.ExecuteReaderAsync(cancel);
+            while (await rows.ReadAsync(cancel))
             {
-                // Who writes on the primary cannot be seen from here, so nothing could be compared with certainty.
-                _notes.Add("the server is a standby");
-                return [];
+                names.Add(rows.GetString(0));
+                _isStandby = rows.GetBoolean(1);
+                _superuser = rows.IsDBNull(2) ? null : rows.GetString(2);
             }
-
-            names.Add(rows.GetString(0));
         }
 
-        return names;
+        if (!_isStandby || await StandbyMoment.WaitAsync(server, clock, cancel))
+            return names;
+        _notes.Add($"the server is a standby, and a transaction that its primary had begun before the backup was still running {StandbyMoment.PatienceMax.TotalSeconds} seconds later");
+        return [];
+    }
+
+    /// <summary>Of a standby: the backup must not end before what is recorded.</summary>
+    private static async Task<List<Opened>> PassAsync(NpgsqlConnection server, List<Opened> opened, CancellationToken cancel)
+    {
+        var passed = await StandbyMoment.PassAsync(server, opened.Max(database => Lsn.Parse(database.Content.UntilLsn)), cancel);
+        return [.. opened.Select(database => database with { Content = database.Content with { UntilLsn = passed.ToString() } })];
     }
 
     /// <summary>Takes the snapshots of all databases at about the same time, so that all of them fall within the backup.</summary>
@@ -119,22 +129,24 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         }
     }
 
-    private static async Task<Opened> SnapshotAsync(NpgsqlConnection connection, string name, CancellationToken cancel)
+    private async Task<Opened> SnapshotAsync(NpgsqlConnection connection, string name, CancellationToken cancel)
     {
         // The order matters: whoever wrote before the position and is not in the snapshot still holds its table in between.
-        const string where = "SELECT pg_current_wal_insert_lsn()::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), pg_relation_filenode('pg_catalog.pg_class')::bigint";
+        var position = _isStandby ? "pg_last_wal_replay_lsn()" : "pg_current_wal_insert_lsn()";
+        var where = $"SELECT {position}::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), pg_relation_filenode('pg_catalog.pg_class')::bigint";
         await connection.ExecuteAsync(TableContent.SessionSettings, cancel);
         var (lsn, objectId, catalog) = await connection.AskAsync(where, row => (row.GetString(0), (uint)row.GetInt64(1), (uint)row.GetInt64(2)), cancel);
         var tables = await TableList.ReadAsync(connection, cancel);
         await connection.ExecuteAsync("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", cancel);
         // The statement takes the snapshot before it asks: whoever is in it committed before this position.
-        var until = await connection.AskAsync("SELECT pg_current_wal_insert_lsn()::text", row => row.GetString(0), cancel);
+        var (until, oldest) = await connection.AskAsync($"SELECT {position}::text, pg_snapshot_xmin(pg_current_snapshot())::text", row => (row.GetString(0), row.GetString(1)), cancel);
         return new Opened(connection, [.. tables.Where(table => !table.IsBusy)], new DatabaseContent
         {
             Name = name,
             ObjectId = objectId,
             Lsn = lsn,
             UntilLsn = until,
+            UnseenFromTransaction = _isStandby ? StandbyMoment.Unseen(oldest) : null,
             CatalogFileNode = catalog,
             Tables = [],
             TablesBusy = tables.Count(table => table.IsBusy),
@@ -146,7 +158,8 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         var read = new List<TableRecord>();
         try
         {
-            foreach (var table in database.Tables)
+            // A connection that is lost, also to a conflict with a standby's recovery, is noted where that shows.
+            foreach (var table in database.Tables.TakeWhile(_ => database.Connection.State == ConnectionState.Open))
             {
                 if (_tables < TablesMax && await ReadAsync(database.Connection, table, cancel) is { } content)
                 {
@@ -193,7 +206,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
         finally
         {
             // Lets go of the table too.
-            if (connection.State == System.Data.ConnectionState.Open && !cancel.IsCancellationRequested)
+            if (connection.State == ConnectionState.Open && !cancel.IsCancellationRequested)
                 await connection.ExecuteAsync("ROLLBACK TO SAVEPOINT one", cancel);
         }
     }

@@ -128,10 +128,20 @@ internal sealed class WalBench : IAsyncDisposable
     }
 
     /// <summary>Starts a server on FOLDER/data.</summary>
-    internal Task<PostgresServer> StartRestoredAsync(string folder)
+    internal Task<PostgresServer> StartRestoredAsync(string folder, params IEnumerable<KeyValuePair<string, string>> settings)
     {
         File.Copy(_scratch.Combine("server", "superuser.password"), Path.Combine(folder, "superuser.password"), overwrite: true);
-        return StartServerAsync(folder);
+        return StartServerAsync(folder, settings);
+    }
+
+    /// <summary>Restores a base backup and starts it as a standby of the server.</summary>
+    internal async Task<PostgresServer> StartStandbyAsync(SnapshotId snapshot, params IEnumerable<KeyValuePair<string, string>> settings)
+    {
+        var folder = await RestoreAsync(snapshot);
+        await File.WriteAllTextAsync(Path.Combine(folder, "data", "standby.signal"), "", Cancel);
+        var primary = new NpgsqlConnectionStringBuilder(Database);
+        return await StartRestoredAsync(
+            folder, [new("primary_conninfo", $"host={primary.Host} port={primary.Port} user={primary.Username} password={primary.Password} sslmode=disable"), new("hot_standby", "on"), .. settings]);
     }
 
     /// <summary>As when the whole machine goes: the server's processes at once, then its disk.</summary>
@@ -156,7 +166,7 @@ internal sealed class WalBench : IAsyncDisposable
         _scratch.Dispose();
     }
 
-    private async Task<PostgresServer> StartServerAsync(string folder) => await PostgresServer.StartAsync(
+    private async Task<PostgresServer> StartServerAsync(string folder, params IEnumerable<KeyValuePair<string, string>> settings) => await PostgresServer.StartAsync(
         await LocalPackages.InstallAsync(cancel: Cancel),
         new PostgresOptions("PostgreSQL for log", folder)
         {
@@ -164,7 +174,7 @@ internal sealed class WalBench : IAsyncDisposable
             Programs = _programs,
             Settings = new Dictionary<string, string>(
             [
-                new("max_prepared_transactions", "4"), new("wal_keep_size", "0"), new("max_wal_size", "64MB"), new("min_wal_size", "32MB"), new("track_commit_timestamp", "on"), .. _settings,
+                new("max_prepared_transactions", "4"), new("wal_keep_size", "0"), new("max_wal_size", "64MB"), new("min_wal_size", "32MB"), new("track_commit_timestamp", "on"), .. _settings, .. settings,
             ]),
         },
         Cancel);
