@@ -56,7 +56,7 @@ public sealed class ControlPlaneCommandTests : IDisposable
             """);
         (await _bench.RunAsync("agent", "show", "lab-agent-1")).ShouldEnd(ExitCode.Success).Out.ShouldBe($"""
             lab-agent-1, site lab: answers
-            version 1.2.3, running since 2026-01-01 00:00:00Z, its clock 2026-01-02 00:00:00Z; 1 jobs running, 2 waiting
+            version 1.2.3, running since 2026-01-01 00:00:00Z, its clock 2026-01-02 00:00:00Z; 1 job running, 2 waiting
             KNOWN BY KEY                      STATE    PINNED                COUNTS UNTIL
             {Key}  current  2026-01-01 00:00:00Z  -
             11111111111111111111111111111111  revoked  2025-01-01 00:00:00Z  -

@@ -217,6 +217,12 @@ public sealed class OddCasesTests : IAsyncLifetime
         shell.ExitCode.ShouldBe((int)ExitCode.Usage);
     }
 
+    [Theory]
+    [InlineData(0, "0 files")]
+    [InlineData(1, "1 file")]
+    [InlineData(1234, "1,234 files")]
+    public void Count_OfThings_HasASingular(long count, string expected) => Figures.Count(count, "file").ShouldBe(expected);
+
     private sealed class FailingStream(int error) : MemoryStream
     {
         public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Standard output cannot be written.", error);

@@ -155,7 +155,7 @@ public sealed class VaultCommandTests : IAsyncLifetime
 
         var found = (await _bench.RunAsync("vault", "verify", "--json", "--vault", _bench["vault"])).ShouldEnd(ExitCode.Findings);
         JsonDocument.Parse(found.Out).RootElement.GetProperty("findings")[0].GetProperty("problem").GetString().ShouldBe("wrong-hash");
-        (await _bench.OnVaultAsync("vault", "repair", "--from", _bench["copy"])).ShouldEnd(ExitCode.Success).Out.ShouldContain("1 of 1 objects repaired.");
+        (await _bench.OnVaultAsync("vault", "repair", "--from", _bench["copy"])).ShouldEnd(ExitCode.Success).Out.ShouldContain("1 of 1 object repaired.");
         (await _bench.OnVaultAsync("vault", "verify", "--depth", "data")).ShouldEnd(ExitCode.Success);
     }
 

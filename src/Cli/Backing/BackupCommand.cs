@@ -78,13 +78,13 @@ internal static class BackupCommand
     {
         ProblemText.Write(invocation, outcome.Problems);
         var took = outcome.EndedAt - outcome.StartedAt;
-        invocation.Out.WriteLine($"Snapshot {outcome.SnapshotId.ToString()[..SnapshotsCommand.IdDigitsShown]}: {Figures.Count(outcome.ItemsTotal)} items, {Figures.Bytes(outcome.BytesTotal)}.");
+        invocation.Out.WriteLine($"Snapshot {outcome.SnapshotId.ToString()[..SnapshotsCommand.IdDigitsShown]}: {Figures.Count(outcome.ItemsTotal, "item")}, {Figures.Bytes(outcome.BytesTotal)}.");
         invocation.Out.WriteLine(
             $"Read {Figures.Bytes(outcome.Statistics.BytesRead)}, new {Figures.Bytes(outcome.Statistics.BytesNew)}, stored {Figures.Bytes(outcome.Statistics.BytesStored)}"
             + $" in {Figures.Duration(took)} ({Figures.Rate(outcome.BytesTotal, took)}).");
         if (outcome.IsPartial)
         {
-            invocation.Out.WriteLine($"Partial: {Figures.Count(outcome.ItemsUnreadable)} items could not be read.");
+            invocation.Out.WriteLine($"Partial: {Figures.Count(outcome.ItemsUnreadable, "item")} could not be read.");
         }
     }
 

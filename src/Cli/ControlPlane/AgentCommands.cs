@@ -77,7 +77,7 @@ internal static class AgentCommands
 
             if (agent.Health is { } health)
             {
-                invocation.Out.WriteLine($"version {health.Version}, running since {Figures.Instant(health.StartedAt)}, its clock {Figures.Instant(health.Now)}; {health.JobsRunning} jobs running, {health.JobsQueued} waiting");
+                invocation.Out.WriteLine($"version {health.Version}, running since {Figures.Instant(health.StartedAt)}, its clock {Figures.Instant(health.Now)}; {Figures.Count(health.JobsRunning, "job")} running, {health.JobsQueued} waiting");
             }
 
             var table = new TextTable("KNOWN BY KEY", "STATE", "PINNED", "COUNTS UNTIL");

@@ -147,7 +147,7 @@ internal static class ArchiveCommands
         writer.WriteLine($"recovery point {restore.RecoveryPoint} of {restore.Asset}, from {restore.From}, asked for by {restore.RequestedBy} at {Figures.Instant(restore.CreatedAt)}");
         if (restore.Plan is { } plan)
         {
-            writer.WriteLine($"{Figures.Count(plan.Files)} files of {Figures.Bytes(plan.FileBytes)} in {Figures.Count(plan.Packs)} packs; to be brought back: {Figures.Count(plan.PacksArchived)} packs of {Figures.Bytes(plan.BytesArchived)}");
+            writer.WriteLine($"{Figures.Count(plan.Files, "file")} of {Figures.Bytes(plan.FileBytes)} in {Figures.Count(plan.Packs, "pack")}; to be brought back: {Figures.Count(plan.PacksArchived, "pack")} of {Figures.Bytes(plan.BytesArchived)}");
             var table = new TextTable("PRIORITY", "HOURS AT MOST", "COST", "APPROVALS NEEDED").Right(1, 2, 3);
             foreach (var offer in plan.Offers)
             {
@@ -164,7 +164,7 @@ internal static class ArchiveCommands
 
         if (restore.Priority is { } priority)
         {
-            writer.WriteLine($"priority {priority}: {restore.PacksReady} packs ready, {restore.PacksRequested} on their way; {Figures.Count(restore.FilesRestored)} files in place");
+            writer.WriteLine($"priority {priority}: {Figures.Count(restore.PacksReady, "pack")} ready, {restore.PacksRequested} on their way; {Figures.Count(restore.FilesRestored, "file")} in place");
         }
 
         if (restore.Note is { } note)

@@ -55,7 +55,7 @@ internal static class WalCheckCommand
     {
         invocation.Out.WriteLine($"Base backup {range.BaseBackup.ToString()[..SnapshotsCommand.IdDigitsShown]} of {Figures.Instant(range.FromTime)}");
         invocation.Out.WriteLine(range.IsRestorable
-            ? $"  restorable from {range.From} to {range.To} on timeline {range.Timeline}; {Figures.Count(range.Records)} records, {Figures.Count(range.Commits)} commits"
+            ? $"  restorable from {range.From} to {range.To} on timeline {range.Timeline}; {Figures.Count(range.Records, "record")}, {Figures.Count(range.Commits, "commit")}"
             : $"  cannot be restored: its log ends at {range.To}, before {range.From}");
         if (range is { FirstCommit: { } first, LastCommit: { } last })
         {
@@ -69,7 +69,7 @@ internal static class WalCheckCommand
 
         if (range.RestorePoints.Count > RestorePointsShown)
         {
-            invocation.Out.WriteLine($"  and {Figures.Count(range.RestorePoints.Count - RestorePointsShown)} more restore points (--json lists all)");
+            invocation.Out.WriteLine($"  and {Figures.Count(range.RestorePoints.Count - RestorePointsShown, "more restore point")} (--json lists all)");
         }
 
         if (range.Gap is { } gap)

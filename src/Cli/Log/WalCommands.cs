@@ -112,8 +112,8 @@ internal static class WalCommands
             else
             {
                 invocation.Out.WriteLine(invocation.Get(dryRun)
-                    ? $"Would drop {Figures.Count(drop.Count)} of {Figures.Count(snapshots.Count)} snapshots."
-                    : $"Dropped {Figures.Count(drop.Count)} of {Figures.Count(snapshots.Count)} snapshots; their packs are freed after the grace period.");
+                    ? $"Would drop {Figures.Count(drop.Count)} of {Figures.Count(snapshots.Count, "snapshot")}."
+                    : $"Dropped {Figures.Count(drop.Count)} of {Figures.Count(snapshots.Count, "snapshot")}; their packs are freed after the grace period.");
             }
 
             return ExitCode.Success;

@@ -22,6 +22,11 @@ internal static class Figures
 
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>So many of something that is counted, in the singular where it is one.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="thing">One of them; more of it end with an s.</param>
+    public static string Count(long count, string thing) => count == 1 ? $"1 {thing}" : $"{Count(count)} {thing}s";
+
     public static string Rate(long bytes, TimeSpan during) =>
         during <= TimeSpan.Zero ? "-" : $"{Bytes((long)(bytes / during.TotalSeconds))}/s";
 

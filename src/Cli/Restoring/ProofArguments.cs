@@ -87,7 +87,7 @@ internal sealed class ProofArguments
         output.WriteLine(report.ConsistentAt is { } consistent ? $"  consistent after {Figures.Duration(consistent - report.StartedAt)}" : "  never consistent");
         var content = report.Content;
         var sampled = content.TablesSampled > 0 ? $" ({Figures.Count(content.TablesSampled)} of them in parts)" : "";
-        output.WriteLine($"  tables as recorded: {Figures.Count(content.TablesEqual)}{sampled} with {Figures.Count(content.RowsCompared)} rows read; changed since: {Figures.Count(content.TablesChanged)}; not recorded: {Figures.Count(content.TablesLeftOut)}");
+        output.WriteLine($"  tables as recorded: {Figures.Count(content.TablesEqual)}{sampled} with {Figures.Count(content.RowsCompared, "row")} read; changed since: {Figures.Count(content.TablesChanged)}; not recorded: {Figures.Count(content.TablesLeftOut)}");
         if (content.Note is { } note)
         {
             output.WriteLine($"  note: {note}");

@@ -97,13 +97,13 @@ internal static class RestoreCommand
         ProblemText.Write(invocation, outcome.Problems);
         var id = snapshot.Id.ToString()[..SnapshotsCommand.IdDigitsShown];
         invocation.Out.WriteLine(isDryRun
-            ? $"Would restore {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
+            ? $"Would restore {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored, "file")}, {Figures.Bytes(outcome.BytesRestored)};"
                 + $" {Figures.Count(outcome.FilesUnchanged)} are right already, {Figures.Bytes(outcome.BytesWritten)} to write, {Figures.Bytes(outcome.BytesFetched)} to fetch from the vault."
-            : $"Restored {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored)} files, {Figures.Bytes(outcome.BytesRestored)};"
+            : $"Restored {id} of '{EntryText.Printable(snapshot.Asset)}' to {outcome.Target}: {Figures.Count(outcome.FilesRestored, "file")}, {Figures.Bytes(outcome.BytesRestored)};"
                 + $" fetched {Figures.Bytes(outcome.BytesFetched)}, wrote {Figures.Bytes(outcome.BytesWritten)}, verified {Figures.Bytes(outcome.BytesVerified)} in {Figures.Duration(took)}.");
         if (!outcome.IsComplete)
         {
-            invocation.Out.WriteLine($"Not complete: {Figures.Count(outcome.ItemsFailed)} items failed.");
+            invocation.Out.WriteLine($"Not complete: {Figures.Count(outcome.ItemsFailed, "item")} failed.");
         }
     }
 }

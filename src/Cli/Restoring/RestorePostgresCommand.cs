@@ -187,7 +187,7 @@ internal static class RestorePostgresCommand
             var output = invocation.Out;
             output.WriteLine($"{(isDryRun ? "Would restore" : "Restoring")} '{request.Asset}' to {request.Files.Target}, {request.Goal}:");
             output.WriteLine($"  base backup {plan.BaseBackup.ToString()[..SnapshotsCommand.IdDigitsShown]} of {Figures.Instant(plan.BaseBackupAt)}, {Figures.Bytes(plan.BaseBackupBytes)}, PostgreSQL {plan.MajorVersion}");
-            output.WriteLine($"  log from {plan.ReplayFrom} to {plan.ReplayTo} on timeline {plan.Timeline}: {Figures.Count(plan.WalFiles)} files, {Figures.Bytes(plan.WalBytes)}");
+            output.WriteLine($"  log from {plan.ReplayFrom} to {plan.ReplayTo} on timeline {plan.Timeline}: {Figures.Count(plan.WalFiles, "file")}, {Figures.Bytes(plan.WalBytes)}");
             if (plan.Note is { } note)
             {
                 output.WriteLine($"  note: {note}");

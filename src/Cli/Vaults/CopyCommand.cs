@@ -53,6 +53,6 @@ internal static class CopyCommand
             invocation.Out.WriteLine($"damaged, not copied: {name}");
         }
 
-        invocation.Out.WriteLine($"Copied {Figures.Count(report.Copied.Count)} objects ({Figures.Bytes(report.BytesCopied)}) to {place}, which now holds {Figures.Count(report.Inventory.Count)}.");
+        invocation.Out.WriteLine($"Copied {Figures.Count(report.Copied.Count, "object")} ({Figures.Bytes(report.BytesCopied)}) to {place}, which now holds {Figures.Count(report.Inventory.Count)}.");
     }
 }

@@ -78,7 +78,7 @@ internal static class PruneCommand
         else
         {
             invocation.Out.WriteLine(result is { } done
-                ? $"Done: dropped {done.SnapshotsDropped} snapshots, repacked {done.PacksRepacked}, marked {done.PacksMarked} and deleted {done.PacksDeleted} packs; freed {Figures.Bytes(done.BytesFreed)}."
+                ? $"Done: dropped {Figures.Count(done.SnapshotsDropped, "snapshot")}; of packs, {Figures.Count(done.PacksRepacked)} repacked, {Figures.Count(done.PacksMarked)} marked and {Figures.Count(done.PacksDeleted)} deleted; freed {Figures.Bytes(done.BytesFreed)}."
                 : "Dry run: nothing was changed.");
         }
 
@@ -100,6 +100,6 @@ internal static class PruneCommand
         }
 
         table.WriteTo(invocation.Out);
-        invocation.Out.WriteLine($"  keeps {plan.Kept.Count} snapshots; frees {Figures.Bytes(plan.BytesFreedNow)} now and {Figures.Bytes(plan.BytesFreedLater)} after the grace period.");
+        invocation.Out.WriteLine($"  keeps {Figures.Count(plan.Kept.Count, "snapshot")}; frees {Figures.Bytes(plan.BytesFreedNow)} now and {Figures.Bytes(plan.BytesFreedLater)} after the grace period.");
     }
 }

@@ -26,7 +26,7 @@ internal static class RebuildIndexCommand
             else
             {
                 findings.ForEach(f => invocation.Out.WriteLine($"{f.Problem}: {f.What}: {f.Detail}"));
-                invocation.Out.WriteLine($"Indexed {Figures.Count(report.ChunksIndexed)} chunks of {Figures.Count(report.PacksIndexed)} packs; replaced {report.IndexObjectsReplaced} index objects.");
+                invocation.Out.WriteLine($"Indexed {Figures.Count(report.ChunksIndexed, "chunk")} of {Figures.Count(report.PacksIndexed, "pack")}; replaced {Figures.Count(report.IndexObjectsReplaced, "index object")}.");
             }
 
             return findings.Count == 0 ? ExitCode.Success : ExitCode.Findings;

@@ -28,7 +28,7 @@ internal static class RepairCommand
             Tell(invocation, outcomes);
             if (outcomes.Count == 0 && report.MissingPieces.Count > 0)
             {
-                invocation.Note($"{report.MissingPieces.Count} pieces that snapshots need are in no index. Run: backupctl vault rebuild-index; if they stay missing: backupctl vault copy from a replica");
+                invocation.Note($"{Figures.Count(report.MissingPieces.Count, "needed piece")} in no index. Run: backupctl vault rebuild-index; if they stay missing: backupctl vault copy from a replica");
                 return ExitCode.Findings;
             }
 
@@ -58,7 +58,7 @@ internal static class RepairCommand
         {
             invocation.Out.WriteLine(outcomes.Count == 0
                 ? "Nothing to repair."
-                : $"{outcomes.Count(o => o.IsMended)} of {outcomes.Count} objects repaired.");
+                : $"{Figures.Count(outcomes.Count(o => o.IsMended))} of {Figures.Count(outcomes.Count, "object")} repaired.");
         }
     }
 }

@@ -38,7 +38,7 @@ internal static class StatsCommand
             return;
         }
 
-        invocation.Out.WriteLine($"Vault {id}: {Figures.Count(s.Snapshots)} snapshots, {Figures.Count(s.Packs)} packs, {Figures.Count(s.Chunks)} chunks.");
+        invocation.Out.WriteLine($"Vault {id}: {Figures.Count(s.Snapshots, "snapshot")}, {Figures.Count(s.Packs, "pack")}, {Figures.Count(s.Chunks, "chunk")}.");
         invocation.Out.WriteLine($"Protected {Figures.Bytes(s.BytesProtected)}, distinct {Figures.Bytes(s.BytesUnique)} (deduplication {Figures.Ratio(s.DeduplicationRatio)}),"
             + $" stored {Figures.Bytes(s.BytesStored)} (compression {Figures.Ratio(s.CompressionRatio)}).");
         if (s.Assets.Count == 0)

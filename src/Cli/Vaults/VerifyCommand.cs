@@ -81,8 +81,8 @@ internal static class VerifyCommand
 
         var coverage = report.OldestVerification is { } since ? $" Every pack was verified since {Figures.Instant(since)}." : "";
         invocation.Out.WriteLine(
-            $"{(report.IsSound ? "Sound" : $"{findings.Count} problems")}: checked {Figures.Count(report.ObjectsChecked)} objects,"
-            + $" read {Figures.Count(report.PacksRead)} of {Figures.Count(report.PacksTotal)} packs ({Figures.Bytes(report.BytesRead)}).{coverage}");
+            $"{(report.IsSound ? "Sound" : Figures.Count(findings.Count, "problem"))}: checked {Figures.Count(report.ObjectsChecked, "object")},"
+            + $" read {Figures.Count(report.PacksRead)} of {Figures.Count(report.PacksTotal, "pack")} ({Figures.Bytes(report.BytesRead)}).{coverage}");
         if (samplePercent < 100 && report.Depth != VerifyDepth.Listing)
         {
             invocation.Out.WriteLine($"Run daily with --sample {samplePercent.ToString(CultureInfo.InvariantCulture)}, this reads every pack within {Math.Ceiling(100 / samplePercent):0} days.");
