@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Backup.Vault.Storage;
 
 namespace Backup.Vault.Testing;
@@ -23,7 +22,7 @@ public enum StoreFailure
 }
 
 /// <summary>A store in front of another that fails at a chosen call. Calls that only read count too.</summary>
-public sealed class FaultyObjectStore(IObjectStore inner, StoreFailure failure, int callsBefore) : IObjectStore
+public sealed class FaultyObjectStore(IObjectStore inner, StoreFailure failure, int callsBefore) : ForwardingStore(inner)
 {
     private int _calls;
 
@@ -33,31 +32,13 @@ public sealed class FaultyObjectStore(IObjectStore inner, StoreFailure failure, 
     /// <summary>Whether the failure has happened.</summary>
     public bool HasFailed => Calls > callsBefore;
 
-    public string Description => $"faulty {inner.Description}";
+    /// <inheritdoc/>
+    public override string Description => $"faulty {base.Description}";
 
-    public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) =>
-        CallAsync(() => inner.CreateAsync(name, content, cancel), isCreate: true);
-
-    public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => CallAsync(() => inner.ReadAsync(name, cancel));
-
-    public Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel) => CallAsync(async () =>
+    /// <inheritdoc/>
+    protected override async Task<T> ThroughAsync<T>(StoreCall call, ObjectName? name, Func<Task<T>> forward)
     {
-        await inner.ReadRangeAsync(name, offset, destination, cancel);
-        return true;
-    });
-
-    public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => CallAsync(() => inner.FindLengthAsync(name, cancel));
-
-    public async IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        await CallAsync(() => Task.FromResult(true));
-        await foreach (var found in inner.ListAsync(kind, cancel)) yield return found;
-    }
-
-    public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => CallAsync(() => inner.DeleteAsync(name, cancel));
-
-    private async Task<T> CallAsync<T>(Func<Task<T>> call, bool isCreate = false)
-    {
+        ArgumentNullException.ThrowIfNull(forward);
         var number = Interlocked.Increment(ref _calls);
         var isTheOne = number == callsBefore + 1;
         switch (failure)
@@ -66,14 +47,14 @@ public sealed class FaultyObjectStore(IObjectStore inner, StoreFailure failure, 
             case StoreFailure.StopAfter when number > callsBefore + 1:
                 throw new VaultException(VaultFault.StoreUnavailable, "The process died.", "This is a test.");
             case StoreFailure.StopAfter or StoreFailure.LoseAcknowledgement when isTheOne:
-                await call();
+                await forward();
                 throw new VaultException(VaultFault.StoreUnavailable, "The acknowledgement was lost.", "This is a test.");
-            case StoreFailure.DiskFull when number > callsBefore && isCreate:
+            case StoreFailure.DiskFull when number > callsBefore && call == StoreCall.Create:
                 throw new VaultException(VaultFault.StoreFull, "No space is left.", "This is a test.");
             case StoreFailure.AccessDenied when number > callsBefore:
                 throw new VaultException(VaultFault.AccessDenied, "The store refused.", "This is a test.");
             default:
-                return await call();
+                return await forward();
         }
     }
 }

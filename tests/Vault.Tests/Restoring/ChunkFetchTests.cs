@@ -113,30 +113,14 @@ public sealed class ChunkFetchTests
             [.. Enumerable.Range(0, content.Parts.Length).SelectMany(part => _delivered.GetValueOrDefault(part) ?? new byte[ChunkBytes])];
     }
 
-    private sealed class CountingStore(IObjectStore inner) : IObjectStore
+    private sealed class CountingStore(IObjectStore inner) : ForwardingStore(inner)
     {
         internal ConcurrentBag<ObjectName> Reads { get; } = [];
 
-        public string Description => inner.Description;
-
-        public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => inner.CreateAsync(name, content, cancel);
-
-        public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel)
+        protected override Task<T> ThroughAsync<T>(StoreCall call, ObjectName? name, Func<Task<T>> forward)
         {
-            Reads.Add(name);
-            return inner.ReadAsync(name, cancel);
+            if (call == StoreCall.Read) Reads.Add(name!.Value);
+            return base.ThroughAsync(call, name, forward);
         }
-
-        public Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel)
-        {
-            Reads.Add(name);
-            return inner.ReadRangeAsync(name, offset, destination, cancel);
-        }
-
-        public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => inner.FindLengthAsync(name, cancel);
-
-        public IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, CancellationToken cancel) => inner.ListAsync(kind, cancel);
-
-        public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => inner.DeleteAsync(name, cancel);
     }
 }

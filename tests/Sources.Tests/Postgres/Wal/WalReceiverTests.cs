@@ -430,29 +430,16 @@ public sealed class WalReceiverTests
 }
 
 /// <summary>A store that can be cut off, or filled up.</summary>
-internal sealed class GatedStore(IObjectStore inner, VaultFault fault = VaultFault.StoreUnavailable) : IObjectStore
+internal sealed class GatedStore(IObjectStore inner, VaultFault fault = VaultFault.StoreUnavailable) : ForwardingStore(inner)
 {
     private volatile bool _isClosed;
-
-    public string Description => inner.Description;
 
     internal void Close() => _isClosed = true;
 
     internal void Open() => _isClosed = false;
 
-    public Task<CreateOutcome> CreateAsync(ObjectName name, ReadOnlyMemory<byte> content, CancellationToken cancel) => Through(() => inner.CreateAsync(name, content, cancel));
-
-    public Task<byte[]> ReadAsync(ObjectName name, CancellationToken cancel) => Through(() => inner.ReadAsync(name, cancel));
-
-    public Task ReadRangeAsync(ObjectName name, long offset, Memory<byte> destination, CancellationToken cancel) => Through(() => inner.ReadRangeAsync(name, offset, destination, cancel));
-
-    public Task<long?> FindLengthAsync(ObjectName name, CancellationToken cancel) => Through(() => inner.FindLengthAsync(name, cancel));
-
-    public IAsyncEnumerable<StoreObject> ListAsync(ObjectKind kind, CancellationToken cancel) => Through(() => inner.ListAsync(kind, cancel));
-
-    public Task<bool> DeleteAsync(ObjectName name, CancellationToken cancel) => Through(() => inner.DeleteAsync(name, cancel));
-
-    private T Through<T>(Func<T> act) => _isClosed ? throw new VaultException(fault, "The store was cut off.", "Test.") : act();
+    protected override Task<T> ThroughAsync<T>(StoreCall call, ObjectName? name, Func<Task<T>> forward) =>
+        _isClosed ? throw new VaultException(fault, "The store was cut off.", "Test.") : base.ThroughAsync(call, name, forward);
 }
 
 /// <summary>The machine's time, and a clock that is wrong by so much.</summary>
