@@ -71,7 +71,7 @@ public sealed class FilesRestore(TimeProvider clock)
             MustWait = request.IsWaiting is { } isWaiting ? content => reader.PacksOf(content.Parts).Any(isWaiting) : null,
             Owner = isRoot ? new OwnersByName().Of : null,
         };
-        var restore = new TreeRestore(reader, settings, counts, problems, counters, []) { IsOnlyOnTheWay = OnTheWay(roots) };
+        var restore = new TreeRestore(reader, settings, counts, problems, counters, new Idle<RestoreSlice>()) { IsOnlyOnTheWay = OnTheWay(roots) };
         await restore.RunAsync(root, target, path, include, cancel);
         if (target is not null && !request.DryRun && counts is { FilesFailed: 0, FilesWaiting: 0 })
             RestoreMark.Clear(target, request.Target);

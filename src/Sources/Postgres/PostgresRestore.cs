@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Backup.Sources.Patterns;
@@ -177,8 +176,7 @@ public sealed class PostgresRestore(TimeProvider clock)
         private readonly ProblemList _problems = new();
 
         /// <summary>One tree is restored after another, and takes over the buffers.</summary>
-        // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
-        private readonly ConcurrentStack<RestoreSlice> _slices = [];
+        private readonly Idle<RestoreSlice> _slices = new();
         private bool _isUnsure;
 
         internal VaultReader Reader => reader;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Backup.Sources.Posix;
 using Backup.Vault;
 using Backup.Vault.Restoring;
@@ -10,7 +9,7 @@ namespace Backup.Sources.Restoring;
 /// Some thousand files that are restored together, so that each pack is visited once for all of them. One thread gathers them, with the
 /// directories they need held open; then <see cref="RunAsync"/> works on them with several, while the next batch is being gathered.
 /// </summary>
-internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, ConcurrentStack<RestoreSlice> slices)
+internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, Idle<RestoreSlice> slices)
 {
     /// <summary>Bounds what waits in memory: a part takes about 100 bytes. Two batches exist at a time.</summary>
     private const int PartsMax = 16 * 1024;
@@ -174,8 +173,8 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
             await writing;
         }
 
-        slices.Push(slice);
-        slices.Push(before);
+        slices.Return(slice);
+        slices.Return(before);
     }
 
     /// <summary>False when there is nothing left to begin with.</summary>
@@ -190,7 +189,7 @@ internal sealed class FileBatch(RestoreSettings settings, RestoreCounts counts, 
         }
     }
 
-    private RestoreSlice TakeSlice() => slices.TryPop(out var slice) ? slice : new RestoreSlice();
+    private RestoreSlice TakeSlice() => slices.TryTake(out var slice) ? slice : new RestoreSlice();
 
     private void WriteStaged(RestoreSlice slice, CancellationToken cancel)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
 using Backup.Vault;
@@ -12,7 +11,7 @@ namespace Backup.Sources.Restoring;
 /// gathered before, in batches; (3) hard links; (4) directories' own metadata, deepest first, since everything before touches their times;
 /// (5) make all of it durable.
 /// </summary>
-internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, ConcurrentStack<RestoreSlice> slices)
+internal sealed class TreeRestore(VaultReader reader, RestoreSettings settings, RestoreCounts counts, ProblemList problems, TransferCounters counters, Idle<RestoreSlice> slices)
 {
     /// <summary>Each may open two directories.</summary>
     private const int LinksPerClose = 256;

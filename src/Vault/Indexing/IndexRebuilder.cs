@@ -29,13 +29,13 @@ public static class IndexRebuilder
         var packs = await StoreReading.ListPacksAsync(vault.Store, cancel).ConfigureAwait(false);
         var problems = new ConcurrentBag<ObjectProblem>();
         var shards = new IndexShards(vault.Store, vault.Secrets);
-        var idle = new ConcurrentStack<PackDirectoryReader>();
+        var idle = new Idle<PackDirectoryReader>();
         using var adding = new SemaphoreSlim(1);
         long packsIndexed = 0, chunksIndexed = 0;
         var counter = new ProgressCounter(progress, "reading pack directories", packs.Count, packs.Values.Sum());
         await Parallel.ForEachAsync(packs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (pack, inner) =>
         {
-            if (!idle.TryPop(out var reader)) reader = new PackDirectoryReader(vault.Store, vault.Secrets);
+            if (!idle.TryTake(out var reader)) reader = new PackDirectoryReader(vault.Store, vault.Secrets);
             try
             {
                 var directory = await reader.ReadAsync(pack.Key, pack.Value, inner).ConfigureAwait(false);
@@ -46,7 +46,7 @@ public static class IndexRebuilder
                 problems.Add(new ObjectProblem(pack.Key, e.Fault == VaultFault.NotFound ? ObjectProblemKind.Missing : ObjectProblemKind.WrongHash, e.Message));
             }
 
-            idle.Push(reader);
+            idle.Return(reader);
             counter.Done(pack.Value);
         }).ConfigureAwait(false);
 

@@ -19,8 +19,7 @@ internal sealed class PackWriter : IAsyncDisposable
     private readonly CancellationToken _cancel;
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _places;
-    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
-    private readonly ConcurrentStack<byte[]> _buffers = [];
+    private readonly Idle<byte[]> _buffers = new();
     private readonly ConcurrentDictionary<Task, bool> _storing = new();
     private readonly ConcurrentQueue<IndexedPack> _stored = new();
     private ExceptionDispatchInfo? _failure;
@@ -66,7 +65,7 @@ internal sealed class PackWriter : IAsyncDisposable
             if (_open is not null && (_open.Length + encoded.Length > _openTarget || !_open.HasRoomFor(encoded.Length, chunks.Length))) CloseOpenPack();
             if (_open is null)
             {
-                if (!_buffers.TryPop(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(_packBytesMax);
+                if (!_buffers.TryTake(out var buffer)) buffer = GC.AllocateUninitializedArray<byte>(_packBytesMax);
                 _open = new OpenPack(_session, _kind, buffer);
                 _openTarget = (_targetBytes / 4 * 3) + RandomNumberGenerator.GetInt32((_targetBytes / 2) + 1);
             }
@@ -127,7 +126,7 @@ internal sealed class PackWriter : IAsyncDisposable
         finally
         {
             pack.Dispose();
-            _buffers.Push(pack.Buffer);
+            _buffers.Return(pack.Buffer);
             _places.Release();
         }
     }

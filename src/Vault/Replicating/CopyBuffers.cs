@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace Backup.Vault.Replicating;
 
 /// <summary>
@@ -8,11 +6,10 @@ namespace Backup.Vault.Replicating;
 /// </summary>
 internal sealed class CopyBuffers(int bytesEach)
 {
-    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
-    private readonly ConcurrentStack<byte[]> _idle = [];
+    private readonly Idle<byte[]> _idle = new();
 
     /// <summary>A buffer whose content is whatever was in it.</summary>
-    public byte[] Rent() => _idle.TryPop(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(bytesEach);
+    public byte[] Rent() => _idle.TryTake(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(bytesEach);
 
-    public void Return(byte[] buffer) => _idle.Push(buffer);
+    public void Return(byte[] buffer) => _idle.Return(buffer);
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Backup.Vault.Chunking;
 using Backup.Vault.Indexing;
@@ -29,9 +28,8 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
     private const int GapBytesMax = 256 * 1024;
 
     /// <summary>Kept from one fetch to the next: their buffers are megabytes each.</summary>
-    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
-    private readonly ConcurrentStack<Worker> _idle = [];
-    private readonly ConcurrentStack<byte[]> _buffers = [];
+    private readonly Idle<Worker> _idle = new();
+    private readonly Idle<byte[]> _buffers = new();
 
     private readonly record struct Want(ChunkLocation Location, int Number);
 
@@ -76,14 +74,14 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
         {
             // While one is decoded the store is at work at the next.
             for (var ahead = frame.Run; ahead < Math.Min(frame.Run + parallelism, runs.Count); ahead++) runs[ahead].Begin(store, cancel);
-            if (!_idle.TryPop(out var worker)) worker = new Worker(store, decryptor, idKey);
+            if (!_idle.TryTake(out var worker)) worker = new Worker(store, decryptor, idKey);
             try
             {
                 await worker.ReadAsync(found, frame.Wants, runs[frame.Run], wanted, sink, inner).ConfigureAwait(false);
             }
             finally
             {
-                _idle.Push(worker);
+                _idle.Return(worker);
             }
 
             runs[frame.Run].FrameDone();
@@ -93,7 +91,7 @@ internal sealed class ChunkFetcher(IObjectStore store, ChunkIndex index, PackDec
 
     public void Dispose()
     {
-        while (_idle.TryPop(out var worker)) worker.Dispose();
+        while (_idle.TryTake(out var worker)) worker.Dispose();
     }
 
     /// <summary>In the order in which they are stored.</summary>

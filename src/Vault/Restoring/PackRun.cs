@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Backup.Vault.Format;
 using Backup.Vault.Storage;
 
@@ -11,7 +10,7 @@ namespace Backup.Vault.Restoring;
 /// <param name="length">Its bytes.</param>
 /// <param name="frames">How many frames will be decoded.</param>
 /// <param name="buffers">Where its buffer comes from and goes to.</param>
-internal sealed class PackRun(ObjectName pack, Lazy<Task<byte[]>> header, uint offset, int length, int frames, ConcurrentStack<byte[]> buffers)
+internal sealed class PackRun(ObjectName pack, Lazy<Task<byte[]>> header, uint offset, int length, int frames, Idle<byte[]> buffers)
 {
     /// <summary>More than this is not read at once; also the length of a buffer, unless one frame is longer.</summary>
     internal const int BytesMax = 2 * 1024 * 1024;
@@ -48,12 +47,12 @@ internal sealed class PackRun(ObjectName pack, Lazy<Task<byte[]>> header, uint o
 
     internal void FrameDone()
     {
-        if (Interlocked.Decrement(ref _framesLeft) == 0) buffers.Push(_buffer);
+        if (Interlocked.Decrement(ref _framesLeft) == 0) buffers.Return(_buffer);
     }
 
     private async Task<ReadOnlyMemory<byte>> ReadAsync(IObjectStore store, CancellationToken cancel)
     {
-        if (!buffers.TryPop(out var buffer) || buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>(Math.Max(length, BytesMax));
+        if (!buffers.TryTake(out var buffer) || buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>(Math.Max(length, BytesMax));
         _buffer = buffer;
         var bytes = buffer.AsMemory(0, length);
         await store.ReadRangeAsync(pack, offset, bytes, cancel).ConfigureAwait(false);

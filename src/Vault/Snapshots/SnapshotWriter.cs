@@ -29,8 +29,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
     private readonly WriterOptions _options;
     private readonly PackWriter _dataPacks, _metaPacks;
     private readonly TreeWriter _trees;
-    // A bag would keep what lies in it, tens of megabytes, until finalizers have run: long after its owner is gone.
-    private readonly ConcurrentStack<ContentLane> _idleLanes = [];
+    private readonly Idle<ContentLane> _idleLanes = new();
     private readonly ConcurrentStack<ContentLane> _allLanes = [];
     private readonly SemaphoreSlim _indexing = new(1);
     private readonly HashSet<ObjectName> _ownPacks = [];
@@ -193,7 +192,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(hints);
         hints.Check();
         ThrowIfCommitted();
-        if (!_idleLanes.TryPop(out var lane))
+        if (!_idleLanes.TryTake(out var lane))
         {
             lane = new ContentLane(this, _dataPacks, _options);
             _allLanes.Push(lane);
@@ -205,7 +204,7 @@ public sealed class SnapshotWriter : IAsyncDisposable
         }
         finally
         {
-            _idleLanes.Push(lane);
+            _idleLanes.Return(lane);
             IndexStoredPacksSoon();
         }
     }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Backup.Vault.Chunking;
 using Backup.Vault.Format;
@@ -15,18 +14,18 @@ internal sealed class TreeWriter(SnapshotWriter writer, PackWriter packs, int le
     private const int ListPartsMin = 128, ListPartsMax = 2048, ListCutMask = 0xFF, EntryBytesMax = 4 * 1024 * 1024;
     private readonly Lock _lock = new();
     private readonly FrameBuilder _frames = new(packs, level, FrameBuilder.MetaBytesTarget, FrameBuilder.MetaBytesTarget);
-    private readonly ConcurrentStack<Scratch> _idle = [];
+    private readonly Idle<Scratch> _idle = new();
 
     internal TreeId Add(IReadOnlyList<TreeEntry> entries)
     {
-        if (!_idle.TryPop(out var scratch)) scratch = new Scratch();
+        if (!_idle.TryTake(out var scratch)) scratch = new Scratch();
         try
         {
             return Add(entries, scratch);
         }
         finally
         {
-            _idle.Push(scratch);
+            _idle.Return(scratch);
         }
     }
 

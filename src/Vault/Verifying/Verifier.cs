@@ -161,22 +161,22 @@ internal sealed class VerifyRun(IObjectStore store, VaultId id, OpenVault? vault
     {
         var counter = new ProgressCounter(progress, "verifying packs", due.Count, due.Sum(p => _packs[p]));
         using var checkers = request.Depth == VerifyDepth.Data ? new FrameCheckers(store, new PackDecryptor(vault!.Secrets), request.Parallelism) : null;
-        var idle = new ConcurrentStack<PackCheck>();
+        var idle = new Idle<PackCheck>();
         await Parallel.ForEachAsync(due, Options(cancel), async (name, inner) =>
         {
-            if (!idle.TryPop(out var pack)) pack = new PackCheck(store, checkers);
+            if (!idle.TryTake(out var pack)) pack = new PackCheck(store, checkers);
             var length = _packs[name];
             var problem = length is <= 0 or > IObjectStore.ObjectBytesMax
                 ? new ObjectProblem(name, ObjectProblemKind.WrongLength, $"It has {length} bytes, which no pack has.")
                 : await pack.CheckAsync(name, (int)length, _indexed.TryGetValue(name, out var indexed) ? indexed.Directory : null, inner).ConfigureAwait(false);
-            idle.Push(pack);
+            idle.Return(pack);
             Interlocked.Add(ref _bytes, length);
             Interlocked.Increment(ref _read);
             if (problem is null) _verified.Add(name);
             else _problems.Enqueue(problem);
             counter.Done(length);
         }).ConfigureAwait(false);
-        foreach (var pack in idle) pack.Dispose();
+        while (idle.TryTake(out var pack)) pack.Dispose();
     }
 
     /// <summary>Names what each snapshot lacks; with whatever is in packs that are missing or were found damaged just now.</summary>

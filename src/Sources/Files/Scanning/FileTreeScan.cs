@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Backup.Sources.Files.Unchanged;
 using Backup.Sources.Patterns;
 using Backup.Sources.Posix;
@@ -25,7 +24,7 @@ internal sealed class FileTreeScan
     private readonly ExcludeRules _excludes;
     private readonly EntryReader _reader;
     private readonly CacheWriter? _cacheWriter;
-    private readonly ConcurrentStack<CacheRecordBuilder> _idleRecords = [];
+    private readonly Idle<CacheRecordBuilder> _idleRecords = new();
     private readonly long _freshFrom;
     private readonly JobPool _jobs = new();
     private readonly CancellationTokenSource _stop;
@@ -274,7 +273,7 @@ internal sealed class FileTreeScan
     {
         if (_cacheWriter is null)
             return 0;
-        if (!_idleRecords.TryPop(out var record))
+        if (!_idleRecords.TryTake(out var record))
             record = new CacheRecordBuilder();
         for (var i = 0; i < job.Entries.Count; i++)
         {
@@ -285,7 +284,7 @@ internal sealed class FileTreeScan
         }
 
         var offset = record.Finish(_cacheWriter);
-        _idleRecords.Push(record);
+        _idleRecords.Return(record);
         return offset;
     }
 
