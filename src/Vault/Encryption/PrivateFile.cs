@@ -71,7 +71,7 @@ public sealed class PrivateFile : IDisposable
     {
         UnauthorizedAccessException => new VaultException(VaultFault.AccessDenied, $"{path} cannot be written: {e.Message}", "Check the folder's owner and mode.", e),
         FileNotFoundException or DirectoryNotFoundException => new VaultException(VaultFault.NotFound, $"{path} cannot be made: its folder does not exist.", "Make the folder first, readable by its owner only.", e),
-        _ when FileSystemObjectStore.IsFull(e) => new VaultException(VaultFault.StoreFull, $"{path} cannot be written: no space left.", "Free space there, or choose another place.", e),
+        _ when DurableFiles.IsFull(e) => new VaultException(VaultFault.StoreFull, $"{path} cannot be written: no space left.", "Free space there, or choose another place.", e),
         _ => new VaultException(VaultFault.StoreUnavailable, $"{path} cannot be written: {e.Message}", "Check that its disk is mounted and healthy.", e),
     };
 }

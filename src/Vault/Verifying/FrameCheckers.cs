@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Backup.Vault.Chunking;
 using Backup.Vault.Encryption;
@@ -17,7 +16,7 @@ internal readonly record struct FrameInBlock(int Ordinal, int FirstChunk, int Of
 /// </summary>
 internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor, int parallelism) : IDisposable
 {
-    private readonly ConcurrentStack<Checker> _idle = [];
+    private readonly Idle<Checker> _idle = new();
 
     internal VaultSecrets Secrets => decryptor.Secrets;
 
@@ -28,7 +27,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
         var first = int.MaxValue;
         Parallel.ForEach(frames, new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancel }, frame =>
         {
-            if (!_idle.TryPop(out var checker)) checker = new Checker(store, decryptor);
+            if (!_idle.TryTake(out var checker)) checker = new Checker(store, decryptor);
             try
             {
                 checker.Check(pack, header, directory, frame, block.Span.Slice(frame.Offset, frame.StoredBytes));
@@ -42,7 +41,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
             }
             finally
             {
-                _idle.Push(checker);
+                _idle.Return(checker);
             }
         });
         return problem;
@@ -50,7 +49,7 @@ internal sealed class FrameCheckers(IObjectStore store, PackDecryptor decryptor,
 
     public void Dispose()
     {
-        while (_idle.TryPop(out var checker)) checker.Dispose();
+        while (_idle.TryTake(out var checker)) checker.Dispose();
     }
 
     private sealed class Checker(IObjectStore store, PackDecryptor decryptor) : IDisposable

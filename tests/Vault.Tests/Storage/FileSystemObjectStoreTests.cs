@@ -26,6 +26,15 @@ public sealed class FileSystemObjectStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Create_WhereNoFolderCanBeMade_IsNotSaidToBeAMissingObject()
+    {
+        byte[] content = [1];
+        var failure = await Should.ThrowAsync<VaultException>(() => new FileSystemObjectStore("/proc/no-place-for-a-vault").CreateAsync(ObjectName.For(ObjectKind.DataPack, content), content, Cancel));
+        (failure.Fault, failure.IsTransient).ShouldBe((VaultFault.StoreUnavailable, true));
+        failure.Message.ShouldContain("its folder cannot be made");
+    }
+
+    [Fact]
     public async Task Listing_LeavesOutWhatIsNoObject()
     {
         byte[] content = [1];
