@@ -82,7 +82,11 @@ CONF
 echo "Host=$work;Port=5432;Username=postgres;Database=postgres" > "$work/connection"
 "$bin/pg_ctl" -D "$data" -l "$work/server.log" -w start >/dev/null
 "$bin/pgbench" -U postgres -q -i -s "$scale" >/dev/null 2>&1
-if [ -n "${CATALOGUE:-}" ]; then "$bin/psql" -U postgres -q -v ON_ERROR_STOP=1 -f "$CATALOGUE" >/dev/null; fi
+if [ -n "${CATALOGUE:-}" ]; then
+  "$bin/psql" -U postgres -q -v ON_ERROR_STOP=1 -f "$CATALOGUE" >/dev/null
+  # As pgbench does with its own tables: otherwise the server would go over these while backups are compared, and change every page.
+  "$bin/psql" -U postgres -q -c 'VACUUM (FREEZE, ANALYZE)'
+fi
 
 pgbackrest_() { pgbackrest --config="$conf" --stanza=bench "$@"; }
 backupctl_() { local command=$1; shift; "$ctl" $command --vault "$vault" --key-file "$work/restore.key" "$@"; }

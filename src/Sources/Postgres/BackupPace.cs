@@ -4,7 +4,7 @@ namespace Backup.Sources.Postgres;
 
 /// <summary>
 /// Makes a backup yield to the clients of the server whose machine it shares: while any are at work its readers pause, so that together they take of the
-/// processors what the others leave, less a reserve, but always a tenth. A server without clients is read as fast as can be.
+/// processors what the others leave, less a reserve, but always a twentieth. A server without clients is read as fast as can be.
 /// </summary>
 /// <remarks>
 /// Priorities do not do this. Each of the server's processes is a session, and so a scheduling group of its own where the kernel groups by sessions (autogroup):
@@ -18,7 +18,7 @@ namespace Backup.Sources.Postgres;
 internal sealed class BackupPace(BackupSession session, int workers, TimeProvider clock, CancellationToken cancel) : IAsyncDisposable
 {
     /// <summary>However busy the server is, a backup must come to its end: the log that it keeps grows until then.</summary>
-    private const double ShareMin = 0.1;
+    private const double ShareMin = 0.05;
 
     /// <summary>What is left idle, so that a client that wakes finds a processor.</summary>
     private const double Reserve = 0.2;

@@ -33,7 +33,7 @@ public sealed record PostgresBackupRequest
 
     /// <summary>
     /// Read as fast as can be even while the server's clients are at work. Otherwise, and by default, a backup of a server on this machine then leaves them the
-    /// processors: it takes what they leave less a fifth of the machine, but at least a tenth. Where no client is at work this changes nothing.
+    /// processors: it takes what they leave less a fifth of the machine, but at least a twentieth. Where no client is at work this changes nothing.
     /// </summary>
     public bool FullSpeed { get; init; }
 

@@ -12,8 +12,9 @@ public sealed class BackupPaceTests(ClusterFixture cluster)
     [InlineData(0, 0.9, 1)]
     [InlineData(1, 0, 0.8)]
     [InlineData(1, 0.5, 0.3)]
-    [InlineData(4, 0.85, 0.1)]
-    [InlineData(4, 1, 0.1)]
+    [InlineData(2, 0.7, 0.1)]
+    [InlineData(4, 0.85, 0.05)]
+    [InlineData(4, 1, 0.05)]
     public void ShareOf_IsWhatOthersLeaveLessAReserve(long clients, double others, double share) => BackupPace.ShareOf(clients, others).ShouldBe(share, 1e-9);
 
     [Fact]
