@@ -30,7 +30,12 @@ internal sealed class ContractCheck
     {
         That(value is { Count: <= ListItemsMax }, $"'{field}' must hold at most {ListItemsMax} items");
         if (value is { Count: <= ListItemsMax })
-            foreach (var item in value) each(item);
+            foreach (var item in value)
+            {
+                // JSON may hold null where no annotation is looked at.
+                if (item is null) That(false, $"'{field}' must not hold null");
+                else each(item);
+            }
     }
 
     public void HttpsOrLoopback(Uri? value, string field) =>

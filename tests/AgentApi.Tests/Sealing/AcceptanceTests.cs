@@ -42,6 +42,13 @@ public sealed class AcceptanceTests
             .Message.ShouldNotContain("topsecret");
 
     [Fact]
+    public void Seal_ListThatHoldsNull_BreaksTheContract()
+    {
+        var proof = new ProofSettings { TimeLimitSeconds = 60, Checks = [null!] };
+        Should.Throw<ArgumentException>(() => _parties.Sealer.Seal(_parties.Agent.Public, Parties.Id, Parties.Restore with { SourceKind = SourceKind.Postgres, Proof = proof })).Message.ShouldContain("'proof.checks' must not hold null");
+    }
+
+    [Fact]
     public void Seal_OfTooManyPaths_IsTooLarge()
     {
         var many = Parties.Backup with { Files = new FilesSettings { Paths = [.. Enumerable.Range(0, 9_000).Select(n => $"/data/a-folder-with-a-long-name/{n}")] } };
