@@ -13,6 +13,7 @@ namespace Backup.Vault.AzureBlob;
 /// acknowledges only what is durable. A credential that may create but not write (the one for agents: it cannot overwrite either) may not
 /// send blocks; objects then go in one request each. Passing faults are retried by the SDK within <see cref="BlobStoreOptions"/>; a conditional create
 /// whose first answer was lost is then answered as already existing.
+/// The file is long because what each request means when it is refused (taken, forbidden, gone) depends on the others: they are read together.
 /// </remarks>
 public sealed class AzureBlobObjectStore : IReplicaStore
 {

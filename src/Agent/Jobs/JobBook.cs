@@ -4,16 +4,6 @@ using Microsoft.Extensions.Logging;
 
 namespace Backup.Agent.Jobs;
 
-/// <summary>What became of a job order.</summary>
-internal readonly record struct Acceptance(ReplayVerdict Verdict, JobTicket Ticket);
-
-/// <summary>A job whose turn has come.</summary>
-/// <param name="Job">Which.</param>
-/// <param name="Payload">What it is to do.</param>
-/// <param name="Stop">What its work must obey.</param>
-/// <param name="IsGivenUp">It killed the agent too often: it is not to be done, only to be cleared away after and ended.</param>
-internal readonly record struct StartedJob(Job Job, OrderPayload Payload, CancellationToken Stop, bool IsGivenUp = false);
-
 /// <summary>
 /// All jobs and their durable journal; also the agent's memory of order ids. An answered order is in the journal, and an order id
 /// means one job for as long as anybody may ask for it.

@@ -15,6 +15,7 @@ internal readonly record struct ChunkLocation(int Pack, uint FrameOffset, uint F
 /// <remarks>
 /// Thread-safe: one lock, held for a lookup's nanoseconds. A pack that prune has marked, or that the store does not have as it is listed, counts as
 /// absent: writers store its chunks anew, and readers take another place of a chunk where there is one.
+/// The file is long because it is one table: every method is about the same four arrays under the same lock, and calls between classes would cost at each chunk.
 /// </remarks>
 internal sealed class ChunkIndex
 {

@@ -8,12 +8,6 @@ using Backup.Vault.Storage;
 
 namespace Backup.Vault.Snapshots;
 
-/// <summary>Something a snapshot needs and the vault does not have.</summary>
-/// <param name="Snapshot">The snapshot.</param>
-/// <param name="Path">Where in it, from the root; bytes that are no UTF-8 are replaced.</param>
-/// <param name="Problem">What is wrong.</param>
-public sealed record MissingPiece(SnapshotId Snapshot, string Path, string Problem);
-
 /// <summary>
 /// Follows snapshots' trees and collects every chunk they need; a tree shared by many snapshots is followed once. Goes through the
 /// metadata frame by frame: a frame is decoded for all nodes that wait for it by then, and for those found in it meanwhile.

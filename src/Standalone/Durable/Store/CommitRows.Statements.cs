@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace Backup.Standalone.Durable.Store;
 
-/// <content>The statements.</content>
+/// <content>The statements, in the order in which a commit runs them. The file is long because each is written out: a table has one, and somebody who looks for a column finds it.</content>
 internal sealed partial class CommitRows
 {
     private const int NotifyPayloadBytesMax = 7_000;

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Backup.Standalone.Durable.Workers;
 
 /// <summary>Claims instances and entities that have something to do, runs their turns, commits them.</summary>
+/// <remarks>The file is long because claiming, running, committing and giving up are one life of a claim, whose state the four hand to each other.</remarks>
 internal sealed class OrchestrationDispatcher : IAsyncDisposable, ITurnKeeper
 {
     private const int ClaimMax = 64;
