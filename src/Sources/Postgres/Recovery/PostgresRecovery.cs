@@ -55,30 +55,29 @@ public sealed class PostgresRecovery(TimeProvider clock)
 
     private static void WriteSettings(Descriptor data, (uint User, uint Group)? owner, IReadOnlyDictionary<string, string> settings)
     {
-        var existing = "";
+        byte[] existing = [];
         if (!data.OpenForReading(Encoding.ASCII.GetBytes(RecoverySettings.FileName), out var file).IsError)
         {
             using (file)
             {
                 var error = file!.Status(out var status);
-                var content = new byte[status.Size];
+                existing = new byte[status.Size];
                 if (!error.IsError)
-                    error = file.ReadFully(content, 0, out _);
+                    error = file.ReadFully(existing, 0, out _);
                 if (error.IsError)
                     throw error.Failure("read", RecoverySettings.FileName);
-                existing = Encoding.UTF8.GetString(content);
             }
         }
 
         // A backup of a standby would go on as one.
         _ = data.RemoveFile(Encoding.ASCII.GetBytes(RecoverySettings.StandbySignalName));
         Write(data, owner, RecoverySettings.FileName, RecoverySettings.Merge(existing, settings));
-        Write(data, owner, RecoverySettings.SignalName, "");
+        Write(data, owner, RecoverySettings.SignalName, []);
     }
 
-    private static void Write(Descriptor data, (uint User, uint Group)? owner, string name, string content)
+    private static void Write(Descriptor data, (uint User, uint Group)? owner, string name, byte[] content)
     {
-        var error = PrivateFile.Replace(data, Encoding.ASCII.GetBytes(name), Encoding.UTF8.GetBytes(content), owner);
+        var error = PrivateFile.Replace(data, Encoding.ASCII.GetBytes(name), content, owner);
         if (error.IsError)
             throw error.Failure("write", name);
     }

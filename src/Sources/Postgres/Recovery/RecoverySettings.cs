@@ -57,10 +57,11 @@ internal static class RecoverySettings
     }
 
     /// <summary>The file with these settings instead of whatever it had of the same names.</summary>
-    internal static string Merge(string existing, IReadOnlyDictionary<string, string> settings)
+    /// <remarks>What it had keeps its bytes: a server writes values in the encoding of whoever set them.</remarks>
+    internal static byte[] Merge(ReadOnlySpan<byte> existing, IReadOnlyDictionary<string, string> settings)
     {
         var merged = new StringBuilder();
-        foreach (var line in existing.Split('\n'))
+        foreach (var line in Encoding.Latin1.GetString(existing).Split('\n'))
         {
             if (line.Length > 0 && !All.Contains(NameIn(line)))
                 merged.Append(line).Append('\n');
@@ -68,8 +69,8 @@ internal static class RecoverySettings
 
         merged.Append("# Recovery to a point in time, written by the restore.\n");
         foreach (var (name, value) in settings.OrderBy(setting => setting.Key, StringComparer.Ordinal))
-            merged.Append(CultureInfo.InvariantCulture, $"{name} = '{Quote(value)}'\n");
-        return merged.ToString();
+            merged.Append(CultureInfo.InvariantCulture, $"{name} = '{Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(Quote(value)))}'\n");
+        return Encoding.Latin1.GetBytes(merged.ToString());
     }
 
     private static string NameIn(string line)

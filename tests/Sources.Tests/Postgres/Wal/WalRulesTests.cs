@@ -153,16 +153,19 @@ public sealed class WalRulesTests
         {
             Asset = "a",
             Goal = RecoveryTarget.AtRestorePoint("it's \\ here"),
-            RestoreCommand = "cp '/x/%f' %p",
+            RestoreCommand = "cp '/xü/%f' %p",
             Files = new PostgresRestoreRequest { Target = "/t" },
         };
-        var merged = RecoverySettings.Merge(
-            "# kept\nrecovery_target_time = 'old'\nRestore_Command='old'\nwork_mem = '4MB'\n", RecoverySettings.For(request, request.Goal, 7));
+        // A server of another encoding wrote it.
+        var before = System.Text.Encoding.Latin1.GetBytes("# kept\nrecovery_target_time = 'old'\nRestore_Command='old'\nwork_mem = '4MB'\ncluster_name = 'für'\n");
+        var after = RecoverySettings.Merge(before, RecoverySettings.For(request, request.Goal, 7));
+        after.AsSpan().IndexOf((ReadOnlySpan<byte>)System.Text.Encoding.Latin1.GetBytes("cluster_name = 'für'\n")).ShouldBeGreaterThan(0);
+        var merged = System.Text.Encoding.UTF8.GetString(after);
         merged.ShouldNotContain("old");
         merged.ShouldContain("# kept\n");
         merged.ShouldContain("work_mem = '4MB'\n");
         merged.ShouldContain("recovery_target_name = 'it''s \\\\ here'\n");
-        merged.ShouldContain("restore_command = 'cp ''/x/%f'' %p'\n");
+        merged.ShouldContain("restore_command = 'cp ''/xü/%f'' %p'\n");
         merged.ShouldContain("recovery_target_timeline = '7'\n");
     }
 
