@@ -6,6 +6,9 @@ namespace Backup.Sources.Postgres;
 /// <summary>How sessions with a server are opened, and how their failures are told, without a password in any of it.</summary>
 internal static class ServerConnection
 {
+    /// <summary>A condition on pg_database: it lets somebody in. An interrupted DROP DATABASE leaves one that lets nobody in, not even a superuser, until it is dropped again.</summary>
+    internal const string CanBeEntered = "datallowconn AND datconnlimit <> -2";
+
     private const int CommandSecondsMax = 3600;
 
     /// <exception cref="SourcesException">ServerUnsuitable: the string cannot be read.</exception>

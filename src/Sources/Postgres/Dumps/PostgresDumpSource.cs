@@ -110,7 +110,7 @@ public sealed class PostgresDumpSource(TimeProvider clock)
         {
             await using var connection = new NpgsqlConnection(settings.ConnectionString);
             await connection.OpenAsync(cancel);
-            await using var query = new NpgsqlCommand("SELECT current_setting('server_version_num')::int, datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 2", connection);
+            await using var query = new NpgsqlCommand($"SELECT current_setting('server_version_num')::int, datname::text FROM pg_database WHERE {ServerConnection.CanBeEntered} AND NOT datistemplate ORDER BY 2", connection);
             await using var rows = await query.ExecuteReaderAsync(cancel);
             var (version, all) = (0, new List<string>());
             while (await rows.ReadAsync(cancel))

@@ -80,7 +80,7 @@ internal sealed class ContentRecorder(string connectionString, int sampleMebibyt
     {
         var names = new List<string>();
         await using (var query = new NpgsqlCommand(
-            "SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", server))
+            $"SELECT datname::text, pg_is_in_recovery(), (SELECT rolname::text FROM pg_roles WHERE oid = 10) FROM pg_database WHERE {ServerConnection.CanBeEntered} AND NOT datistemplate ORDER BY 1", server))
         {
             await using var rows = await query.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))

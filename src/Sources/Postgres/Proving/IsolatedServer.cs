@@ -20,6 +20,12 @@ internal sealed class IsolatedServer : IAsyncDisposable
     private static readonly TimeSpan LeftoverMax = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan LeftoverInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>What roles and databases have set for their sessions (ALTER ROLE … SET) is overruled where it would end or forbid what a proof does.</summary>
+    private const string SessionOptions = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off";
+
+    /// <summary>Event triggers do not fire for a replica's sessions, which only a superuser may open; before 17 there is no other way.</summary>
+    private const string SuperuserOptions = SessionOptions + " -c session_replication_role=replica";
+
     /// <summary>Variables that recovery's command may need; the others are kept from the server.</summary>
     private static readonly string[] Kept = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "BACKUP_", "AZURE_", "DOTNET_"];
 
@@ -96,6 +102,7 @@ internal sealed class IsolatedServer : IAsyncDisposable
             Pooling = false,
             CommandTimeout = 0,
             IncludeErrorDetail = true,
+            Options = role is null ? SuperuserOptions : SessionOptions,
         }.ConnectionString);
         try
         {

@@ -8,14 +8,26 @@ internal static class PageSweep
 {
     private const int BufferPages = 128;
 
-    /// <summary>Pages that hold data and were checked; what is wrong is told.</summary>
-    /// <exception cref="SourcesException">A file cannot be read.</exception>
+    /// <summary>Pages that hold data and were checked; what is wrong is told, also a file that cannot be read.</summary>
     internal static long Run(string dataDirectory, Action<string> tell, CancellationToken cancel)
     {
         long pages = 0;
         Parallel.ForEach(RelationFiles(dataDirectory), new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, found =>
-            Interlocked.Add(ref pages, Check(found.File, found.Segment, Path.GetRelativePath(dataDirectory, found.File), tell, cancel)));
+            Interlocked.Add(ref pages, TryCheck(found.File, found.Segment, Path.GetRelativePath(dataDirectory, found.File), tell, cancel)));
         return pages;
+    }
+
+    private static long TryCheck(string file, uint segment, string name, Action<string> tell, CancellationToken cancel)
+    {
+        try
+        {
+            return Check(file, segment, name, tell, cancel);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            tell($"{name}: cannot be read: {failure.Message}");
+            return 0;
+        }
     }
 
     private static long Check(string file, uint segment, string name, Action<string> tell, CancellationToken cancel)

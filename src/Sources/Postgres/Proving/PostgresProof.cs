@@ -115,7 +115,7 @@ public sealed class PostgresProof(TimeProvider clock)
     private static async Task<(IReadOnlyList<string> Names, bool HasChecksums)> ListAsync(IsolatedServer server, CancellationToken cancel)
     {
         await using var connection = await server.OpenAsync(AnyDatabase, cancel);
-        await using var query = new NpgsqlCommand("SELECT datname::text, current_setting('data_checksums') = 'on' FROM pg_database WHERE datallowconn ORDER BY 1", connection);
+        await using var query = new NpgsqlCommand($"SELECT datname::text, current_setting('data_checksums') = 'on' FROM pg_database WHERE {ServerConnection.CanBeEntered} ORDER BY 1", connection);
         await using var rows = await query.ExecuteReaderAsync(cancel);
         var (names, hasChecksums) = (new List<string>(), false);
         while (await rows.ReadAsync(cancel))

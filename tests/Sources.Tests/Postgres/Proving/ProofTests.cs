@@ -140,13 +140,51 @@ public sealed class ProofTests(ClusterFixture cluster)
         (await ProveAsync(backup.SnapshotId, data)).Findings.ShouldBeEmpty();
     }
 
+    /// <summary>A published catalogue is often read-only by its own setting, and a DROP DATABASE that was interrupted leaves one that nobody can enter.</summary>
+    [Fact]
+    public async Task Run_DatabasesWithSettingsOfTheirOwnOrInvalid_AreNoFindings()
+    {
+        await MakeDatabaseAsync("proof_settings");
+        await cluster.Server.CreateDatabaseAsync("proof_invalid");
+        await ClusterFixture.ExecuteAsync(
+            cluster.Server.ConnectionString(), "ALTER DATABASE proof_settings SET default_transaction_read_only = on", "ALTER DATABASE proof_settings SET statement_timeout = '1h'",
+            "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'proof_invalid'");
+        var backup = await cluster.BackupAsync(cluster.Request());
+        await ClusterFixture.ExecuteAsync(cluster.Server.ConnectionString(), "DROP DATABASE proof_invalid");
+        backup.Problems.ShouldBeEmpty();
+
+        var report = await ProveAsync(backup.SnapshotId, await RestoreAsync(backup.SnapshotId), new ProofCheck { Name = "limit", Database = "proof_settings", Sql = "SELECT current_setting('statement_timeout')", Expect = "0" });
+
+        report.Findings.ShouldBeEmpty();
+        report.Content.Note.ShouldBeNull();
+        report.IndexesChecked.ShouldNotBeNull().ShouldBeGreaterThan(100);
+    }
+
+    [Fact]
+    public void Sweep_FileThatCannotBeRead_IsNamedAndTheOthersAreChecked()
+    {
+        using var scratch = new ScratchFolder("sweep");
+        foreach (var folder in (string[])["global", "base/5", "pg_tblspc"])
+            Directory.CreateDirectory(scratch.Combine(folder));
+        File.CreateSymbolicLink(scratch.Combine("base/5/16384"), "/nowhere/at/all");
+        File.WriteAllBytes(scratch.Combine("base/5/16385"), new byte[8192 + 100]);
+        var found = new System.Collections.Concurrent.ConcurrentBag<string>();
+
+        PageSweep.Run(scratch.Path, found.Add, Cancel).ShouldBe(0);
+
+        found.Count.ShouldBe(2);
+        found.ShouldContain(text => text.StartsWith("base/5/16384: cannot be read", StringComparison.Ordinal));
+        found.ShouldContain("base/5/16385: ends within block 1");
+    }
+
     /// <summary>It has no role that may read everything: one is given what it takes, and everything is taken away again.</summary>
     [Fact]
     public async Task Run_ChecksOnTheOldestVersion_MayReadEverythingAndNothingElse()
     {
         await using var bench = await Wal.WalBench.StartAsync(Wal.WalBench.OldestPrograms);
         await ClusterFixture.ExecuteAsync(
-            bench.Database, "CREATE SCHEMA \"odd %I one\"", "CREATE TABLE \"odd %I one\".stars AS SELECT n FROM generate_series(1, 500) n", "REVOKE ALL ON \"odd %I one\".stars FROM PUBLIC", "CREATE SEQUENCE counter");
+            bench.Database, "CREATE SCHEMA \"odd %I one\"", "CREATE TABLE \"odd %I one\".stars AS SELECT n FROM generate_series(1, 500) n", "REVOKE ALL ON \"odd %I one\".stars FROM PUBLIC", "CREATE SEQUENCE counter",
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not on Fridays'; END $$", "CREATE EVENT TRIGGER fridays ON ddl_command_start EXECUTE FUNCTION refuse()");
         var data = Path.Combine(await bench.RestoreAsync((await bench.BackUpAsync()).SnapshotId), "data");
         var programs = await OldestPostgres.InstallAsync(Cancel);
         ProofCheck Check(string name, string sql, string? expect = null) => new() { Name = name, Database = new NpgsqlConnectionStringBuilder(bench.Database).Database!, Sql = sql, Expect = expect };
