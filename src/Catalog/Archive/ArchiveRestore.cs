@@ -68,11 +68,18 @@ public sealed record ArchiveOffer(RehydrationPriority Priority, double HoursMax,
 public sealed record ArchivePlan(
     long Files, long FileBytes, int Packs, long PackBytes, int PacksArchived, long BytesArchived, string? Currency, IReadOnlyList<ArchiveOffer> Offers);
 
-/// <summary>A restore from an archive tier.</summary>
-/// <param name="Id">Also the id of the restore itself, and of the orchestration.</param>
+/// <summary>A recovery point that an archive restore brings back.</summary>
+/// <param name="Restore">The restore itself: of a single one this has the archive restore's id.</param>
 /// <param name="Asset">Of what.</param>
 /// <param name="RecoveryPoint">Which point.</param>
 /// <param name="Place">The replica.</param>
+public sealed record ArchiveMember(RestoreId Restore, AssetName Asset, RecoveryPointId RecoveryPoint, Retention.ReplicaPlaceId Place);
+
+/// <summary>A restore from an archive tier: of one recovery point, or of all of a group point.</summary>
+/// <param name="Id">Also the id of the orchestration and, but for groups, of the restore itself.</param>
+/// <param name="GroupPoint">The group point; null for a single recovery point.</param>
+/// <param name="Members">What is brought back, in this order; one unless it is a group's.</param>
+/// <param name="Tier">The archive tier.</param>
 /// <param name="Request">What was asked for, as JSON of who asked.</param>
 /// <param name="RequestedBy">Who asked.</param>
 /// <param name="State">Where it stands.</param>
@@ -89,9 +96,9 @@ public sealed record ArchivePlan(
 /// <param name="CopiesKeptUntil">When copies in the online tier may go; null before its end.</param>
 public sealed record ArchiveRestore(
     RestoreId Id,
-    AssetName Asset,
-    RecoveryPointId RecoveryPoint,
-    Retention.ReplicaPlaceId Place,
+    GroupPointId? GroupPoint,
+    IReadOnlyList<ArchiveMember> Members,
+    TierName Tier,
     string Request,
     string RequestedBy,
     ArchiveState State,
@@ -108,18 +115,23 @@ public sealed record ArchiveRestore(
     DateTimeOffset? CopiesKeptUntil);
 
 /// <summary>An archive restore to record.</summary>
-public sealed record NewArchiveRestore(RestoreId Id, AssetName Asset, RecoveryPointId RecoveryPoint, Retention.ReplicaPlaceId Place, string Request, string RequestedBy);
+/// <param name="Id">Its id.</param>
+/// <param name="GroupPoint">The group point; null for a single recovery point.</param>
+/// <param name="Members">What is brought back, at least one, all of one tier.</param>
+/// <param name="Request">What was asked for, as JSON of who asked.</param>
+/// <param name="RequestedBy">Who asked.</param>
+public sealed record NewArchiveRestore(RestoreId Id, GroupPointId? GroupPoint, IReadOnlyList<ArchiveMember> Members, string Request, string RequestedBy);
 
 /// <summary>A pack that an archive restore reads.</summary>
+/// <param name="Member">The first of the members that read it, from 0: it lies in that one's place.</param>
 /// <param name="Name">Its store object's name.</param>
 /// <param name="Bytes">Its size.</param>
-public sealed record ArchivePack(string Name, long Bytes);
+public sealed record ArchivePack(int Member, string Name, long Bytes);
 
 /// <summary>Copies that nobody needs any more.</summary>
 /// <param name="Restore">The restore that had them made.</param>
-/// <param name="Place">Where.</param>
-/// <param name="Packs">Which: none that another restore still needs.</param>
-public sealed record ReleasableCopies(RestoreId Restore, Retention.ReplicaPlaceId Place, IReadOnlyList<string> Packs);
+/// <param name="Copies">Packs by place: none that another restore still needs.</param>
+public sealed record ReleasableCopies(RestoreId Restore, IReadOnlyList<(Retention.ReplicaPlaceId Place, IReadOnlyList<string> Packs)> Copies);
 
 /// <summary>The margins of archive restores.</summary>
 public static class ArchiveMargins

@@ -2,18 +2,20 @@ using System.Text.Json;
 using Backup.Catalog.Audit;
 using Backup.Catalog.Database;
 using Backup.Catalog.Paging;
+using Backup.Policy;
 using Backup.Policy.Archive;
 using Npgsql;
 
 namespace Backup.Catalog.Archive;
 
 /// <summary>Restores from archive tiers from plan to end. Writes are idempotent. Whether enough administrators approved is counted by <see cref="StartAsync"/> itself.</summary>
-public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, TimeProvider clock)
+public sealed partial class ArchiveStore(CatalogDatabase database, AuditTrail audit, TimeProvider clock)
 {
     private const string Columns =
         """
-        r.id, r.asset, r.recovery_point_id, r.tier, r.container_uri, r.vault_id, r.request, r.requested_by, r.state, r.created_at, r.planned_at, r.plan, r.priority, r.packs_ready,
+        r.id, r.group_point_id, r.tier, r.request, r.requested_by, r.state, r.created_at, r.planned_at, r.plan, r.priority, r.packs_ready,
         r.packs_requested, r.files_restored, r.note, r.ended_at, r.copies_kept_until,
+        array(select array[m.member_restore_id, m.asset, m.recovery_point_id, m.container_uri, m.vault_id] from archive_restore_member m where m.restore_id = r.id order by m.ordinal) as members,
         array(select a.administrator from archive_restore_approval a where a.restore_id = r.id order by a.at, a.administrator) as approvals
         """;
 
@@ -24,22 +26,33 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
         {
             var inserted = await session.ExecuteAsync(
                 """
-                insert into archive_restore (id, asset, recovery_point_id, tier, container_uri, vault_id, request, requested_by, state, created_at, changed_at)
-                values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, 'surveying', $9, $9) on conflict (id) do nothing
+                insert into archive_restore (id, group_point_id, tier, request, requested_by, state, created_at, changed_at)
+                values ($1, $2, $3, $4::jsonb, $5, 'surveying', $6, $6) on conflict (id) do nothing
                 """,
                 cancel,
                 restore.Id.Value,
-                restore.Asset.Value,
-                restore.RecoveryPoint.Value,
-                restore.Place.Tier.Value,
-                restore.Place.Container.ToString(),
-                restore.Place.VaultId,
+                restore.GroupPoint?.Value,
+                restore.Members[0].Place.Tier.Value,
                 restore.Request,
                 restore.RequestedBy,
                 clock.GetUtcNow()).ConfigureAwait(false);
             if (inserted == 1)
             {
-                await audit.AppendAsync(session, restore.RequestedBy, "archive.asked", restore.Id.Value, $"{restore.RecoveryPoint} of {restore.Asset} from {restore.Place.Tier}", cancel).ConfigureAwait(false);
+                await session.ExecuteAsync(
+                    """
+                    insert into archive_restore_member (restore_id, ordinal, member_restore_id, asset, recovery_point_id, container_uri, vault_id)
+                    select $1, u.ordinal - 1, u.member, u.asset, u.point, u.container, u.vault
+                    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality as u (member, asset, point, container, vault, ordinal)
+                    """,
+                    cancel,
+                    restore.Id.Value,
+                    restore.Members.Select(m => m.Restore.Value).ToArray(),
+                    restore.Members.Select(m => m.Asset.Value).ToArray(),
+                    restore.Members.Select(m => m.RecoveryPoint.Value).ToArray(),
+                    restore.Members.Select(m => m.Place.Container.ToString()).ToArray(),
+                    restore.Members.Select(m => m.Place.VaultId).ToArray()).ConfigureAwait(false);
+                var what = string.Join(", ", restore.Members.Select(m => $"{m.RecoveryPoint} of {m.Asset}"));
+                await audit.AppendAsync(session, restore.RequestedBy, "archive.asked", restore.Id.Value, $"{what} from {restore.Members[0].Place.Tier}", cancel).ConfigureAwait(false);
             }
 
             return (await FindAsync(session, restore.Id, cancel).ConfigureAwait(false))!;
@@ -47,6 +60,10 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
         cancel);
 
     /// <summary>Stores the plan. A restore that has one keeps it.</summary>
+    /// <param name="id">Which.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="packs">Its packs, in the order in which they are read.</param>
+    /// <param name="cancel">Stops waiting for the database.</param>
     /// <exception cref="CatalogException">There is no such restore, or the database failed.</exception>
     public Task<ArchiveRestore> PlanAsync(RestoreId id, ArchivePlan plan, IReadOnlyList<ArchivePack> packs, CancellationToken cancel) => database.WriteAsync(
         async session =>
@@ -58,14 +75,36 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
             }
 
             await session.ExecuteAsync(
-                "insert into archive_restore_pack (restore_id, ordinal, name, bytes) select $1, u.ordinal, u.name, u.bytes from unnest($2::text[], $3::bigint[]) with ordinality as u (name, bytes, ordinal)",
+                """
+                insert into archive_restore_pack (restore_id, ordinal, member, name, bytes)
+                select $1, u.ordinal, u.member, u.name, u.bytes from unnest($2::integer[], $3::text[], $4::bigint[]) with ordinality as u (member, name, bytes, ordinal)
+                """,
                 cancel,
                 id.Value,
+                packs.Select(p => p.Member).ToArray(),
                 packs.Select(p => p.Name).ToArray(),
                 packs.Select(p => p.Bytes).ToArray()).ConfigureAwait(false);
-            await session.ExecuteAsync(
-                "update archive_restore set plan = $2::jsonb, planned_at = $3, packs_ready = $4 where id = $1", cancel, id.Value, JsonSerializer.Serialize(plan), clock.GetUtcNow(), plan.Packs - plan.PacksArchived).ConfigureAwait(false);
-            return await MoveAsync(session, restore, ArchiveState.Planned, $"{plan.Packs} packs, {plan.BytesArchived} bytes to bring back", "orchestration", cancel).ConfigureAwait(false);
+            await WritePlanAsync(session, id, plan, cancel).ConfigureAwait(false);
+            return await MoveAsync(session, restore, ArchiveState.Planned, NoteOf(plan), "orchestration", cancel).ConfigureAwait(false);
+        },
+        cancel);
+
+    /// <summary>Puts another plan in place of one that is not started: more has to be brought back than it says. Who approved did so for less, and has to again.</summary>
+    /// <exception cref="CatalogException">There is no such restore, or the database failed.</exception>
+    public Task<ArchiveRestore> ReplanAsync(RestoreId id, ArchivePlan plan, string actor, CancellationToken cancel) => database.WriteAsync(
+        async session =>
+        {
+            var restore = await LockAsync(session, id, cancel).ConfigureAwait(false);
+            if (restore.State is not ArchiveState.Planned)
+            {
+                return restore;
+            }
+
+            await WritePlanAsync(session, id, plan, cancel).ConfigureAwait(false);
+            await session.ExecuteAsync("delete from archive_restore_approval where restore_id = $1", cancel, id.Value).ConfigureAwait(false);
+            await session.ExecuteAsync("update archive_restore set changed_at = $2, note = $3 where id = $1", cancel, id.Value, clock.GetUtcNow(), $"planned anew: {NoteOf(plan)}").ConfigureAwait(false);
+            await audit.AppendAsync(session, actor, "archive.replanned", id.Value, NoteOf(plan), cancel).ConfigureAwait(false);
+            return (await FindAsync(session, id, cancel).ConfigureAwait(false))!;
         },
         cancel);
 
@@ -91,7 +130,7 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
             }
 
             await session.ExecuteAsync("insert into archive_restore_approval (restore_id, administrator, at) values ($1, $2, $3)", cancel, id.Value, administrator, clock.GetUtcNow()).ConfigureAwait(false);
-            await audit.AppendAsync(session, administrator, "archive.approved", id.Value, $"asset {restore.Asset}", cancel).ConfigureAwait(false);
+            await audit.AppendAsync(session, administrator, "archive.approved", id.Value, $"asset {string.Join(", ", restore.Members.Select(m => m.Asset))}", cancel).ConfigureAwait(false);
             return (await FindAsync(session, id, cancel).ConfigureAwait(false))!;
         },
         cancel);
@@ -175,10 +214,17 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
     /// <summary>The restore, or null.</summary>
     public Task<ArchiveRestore?> FindAsync(RestoreId id, CancellationToken cancel) => database.ReadAsync(session => FindAsync(session, id, cancel), cancel);
 
+    /// <summary>The archive restore that a restore belongs to, and is the orchestration of; null for other restores.</summary>
+    public Task<RestoreId?> FindOfMemberAsync(RestoreId member, CancellationToken cancel) => database.ReadAsync<RestoreId?>(
+        async session => (await session.QueryAsync("select restore_id from archive_restore_member where member_restore_id = $1", row => row.GetString(0), cancel, member.Value).ConfigureAwait(false)) is [var found]
+            ? new RestoreId(found)
+            : null,
+        cancel);
+
     /// <summary>Its packs, in the order in which they are read.</summary>
     public Task<IReadOnlyList<ArchivePack>> PacksAsync(RestoreId id, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ArchivePack>>(
         async session => await session.QueryAsync(
-            "select name, bytes from archive_restore_pack where restore_id = $1 order by ordinal", row => new ArchivePack(row.Text("name"), row.Number("bytes")), cancel, id.Value).ConfigureAwait(false),
+            "select member, name, bytes from archive_restore_pack where restore_id = $1 order by ordinal", row => new ArchivePack(row.GetInt32(0), row.Text("name"), row.Number("bytes")), cancel, id.Value).ConfigureAwait(false),
         cancel);
 
     /// <summary>Archive restores, newest first.</summary>
@@ -197,48 +243,10 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
             $"select {Columns} from archive_restore r where r.state in ('running', 'cancelling') and r.changed_at < $1 order by r.created_at", Read, cancel, since.ToUniversalTime()).ConfigureAwait(false),
         cancel);
 
-    /// <summary>Ended restores whose copies have been kept long enough, with the packs of theirs that no other restore needs.</summary>
-    public Task<IReadOnlyList<ReleasableCopies>> ListReleasableAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ReleasableCopies>>(
-        async session =>
-        {
-            var now = clock.GetUtcNow();
-            var due = await session.QueryAsync(
-                $"select {Columns} from archive_restore r where r.copies_kept_until <= $1 and r.copies_removed_at is null order by r.ended_at", Read, cancel, now).ConfigureAwait(false);
-            var releasable = new List<ReleasableCopies>();
-            foreach (var restore in due)
-            {
-                var packs = await session.QueryAsync(
-                    """
-                    select p.name from archive_restore_pack p where p.restore_id = $1 and p.name not in (
-                        select q.name from archive_restore_pack q join archive_restore o on o.id = q.restore_id
-                        where o.id <> $1 and o.container_uri = $2 and o.vault_id = $3 and (o.state in ('running', 'cancelling') or o.copies_kept_until > $4))
-                    """,
-                    row => row.GetString(0),
-                    cancel,
-                    restore.Id.Value,
-                    restore.Place.Container.ToString(),
-                    restore.Place.VaultId,
-                    now).ConfigureAwait(false);
-                releasable.Add(new ReleasableCopies(restore.Id, restore.Place, packs));
-            }
+    private Task<int> WritePlanAsync(CatalogSession session, RestoreId id, ArchivePlan plan, CancellationToken cancel) => session.ExecuteAsync(
+        "update archive_restore set plan = $2::jsonb, planned_at = $3, packs_ready = $4 where id = $1", cancel, id.Value, JsonSerializer.Serialize(plan), clock.GetUtcNow(), plan.Packs - plan.PacksArchived);
 
-            return releasable;
-        },
-        cancel);
-
-    /// <summary>Notes that a restore's copies are gone.</summary>
-    public Task<int> MarkReleasedAsync(RestoreId id, int packs, CancellationToken cancel) => database.WriteAsync(
-        async session =>
-        {
-            var marked = await session.ExecuteAsync("update archive_restore set copies_removed_at = $2 where id = $1 and copies_removed_at is null", cancel, id.Value, clock.GetUtcNow()).ConfigureAwait(false);
-            if (marked == 1)
-            {
-                await audit.AppendAsync(session, "schedule", "archive.released", id.Value, $"{packs} copies were removed from the online tier", cancel).ConfigureAwait(false);
-            }
-
-            return marked;
-        },
-        cancel);
+    private static string NoteOf(ArchivePlan plan) => $"{plan.Packs} packs, {plan.BytesArchived} bytes to bring back";
 
     private static CatalogException NotAllowed(ArchiveRestore restore, string what) => new(
         CatalogFault.NotAllowed, $"Archive restore {restore.Id} {what}: it is {restore.State.Word()}{(restore.PlannedAt is { } at ? $", planned at {at:u}" : "")}.",
@@ -275,9 +283,9 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
 
     private static ArchiveRestore Read(NpgsqlDataReader row) => new(
         new(row.Text("id")),
-        new(row.Text("asset")),
-        new(row.Text("recovery_point_id")),
-        new Retention.ReplicaPlaceId(new Uri(row.Text("container_uri")), row.Text("vault_id"), new(row.Text("tier"))),
+        row.TextOrNull("group_point_id") is { } group ? new GroupPointId(group) : null,
+        MembersOf(row.GetFieldValue<string[,]>(row.GetOrdinal("members")), new(row.Text("tier"))),
+        new(row.Text("tier")),
         row.Text("request"),
         row.Text("requested_by"),
         row.Choice<ArchiveState>("state"),
@@ -292,4 +300,8 @@ public sealed class ArchiveStore(CatalogDatabase database, AuditTrail audit, Tim
         row.TextOrNull("note"),
         row.InstantOrNull("ended_at"),
         row.InstantOrNull("copies_kept_until"));
+
+    private static ArchiveMember[] MembersOf(string[,] members, TierName tier) =>
+        [.. Enumerable.Range(0, members.GetLength(0)).Select(i => new ArchiveMember(
+            new(members[i, 0]), new(members[i, 1]), new(members[i, 2]), new Retention.ReplicaPlaceId(new Uri(members[i, 3]), members[i, 4], tier)))];
 }

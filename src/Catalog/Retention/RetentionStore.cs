@@ -132,7 +132,8 @@ public sealed class RetentionStore(CatalogDatabase database, AuditTrail audit, T
             await session.ExecuteAsync(
                 """
                 update retention_plan_point set spared = 'It is being restored from an archive.'
-                where plan_id = $1 and spared is null and recovery_point_id in (select recovery_point_id from archive_restore where state in ('running', 'cancelling'))
+                where plan_id = $1 and spared is null and recovery_point_id in (
+                    select m.recovery_point_id from archive_restore_member m join archive_restore r on r.id = m.restore_id where r.state in ('running', 'cancelling'))
                 """,
                 cancel,
                 id).ConfigureAwait(false);

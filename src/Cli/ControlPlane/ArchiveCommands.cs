@@ -19,18 +19,21 @@ internal static class ArchiveCommands
     private static Command Plan(CliContext context)
     {
         var api = new ApiArguments(isDecision: true);
-        var asset = new Argument<string>("asset") { Description = "The asset's name in the policy." };
+        var asset = new Argument<string>("asset") { Description = "The asset's name in the policy; with --group a group point's id." };
         var target = new Argument<string>("target") { Description = "An absolute path on the agent's machine, below one of its restore roots." };
         var from = new Option<string>("--from") { Description = "The archive tier.", HelpName = "TIER", Required = true };
         var point = new Option<string>("--recovery-point") { Description = "Which one; the newest unless given.", HelpName = "ID" };
+        var group = new Option<bool>("--group") { Description = "Bring all members of a group point back as one, each to a folder of its name in the target." };
         var include = new Option<string[]>("--include", "-i") { Description = "Only what fits, as in gitignore.", HelpName = "GLOB" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Existing files may be replaced." };
-        var symbols = (IEnumerable<Symbol>)[asset, target, from, point, include, overwrite, .. api.All];
+        var symbols = (IEnumerable<Symbol>)[asset, target, from, group, point, include, overwrite, .. api.All];
         return context.Leaf("plan", "Find out which packs a restore needs, how long it takes and what it costs. Nothing is paid for.", symbols, async (invocation, cancel) =>
         {
             using var client = api.Open(invocation);
+            var (what, isGroup) = (invocation.Require(asset), invocation.Get(group));
             var wish = new ArchiveWish(
-                invocation.Require(asset), invocation.Require(target), invocation.Require(from), invocation.Get(point), invocation.Get(include) is { Length: > 0 } patterns ? patterns : null, invocation.Get(overwrite));
+                isGroup ? null : what, isGroup ? what : null, invocation.Require(target), invocation.Require(from), invocation.Get(point),
+                invocation.Get(include) is { Length: > 0 } patterns ? patterns : null, invocation.Get(overwrite));
             var started = await client.PostAsync("archive-restores", wish, CliJson.Default.ArchiveWish, CliJson.Default.StartedLine, cancel).ConfigureAwait(false);
             if (invocation.IsJson)
             {
@@ -63,7 +66,7 @@ internal static class ArchiveCommands
                         invocation.Out.WriteJson(restore, CliJson.Default.ArchiveLine);
                     }
 
-                    table.Add(restore.Id, restore.Asset, restore.From, restore.State, restore.Plan is { } plan ? $"{restore.PacksReady}/{plan.Packs}" : "-", Figures.Instant(restore.CreatedAt));
+                    table.Add(restore.Id, restore.Asset ?? restore.GroupPoint!, restore.From, restore.State, restore.Plan is { } plan ? $"{restore.PacksReady}/{plan.Packs}" : "-", Figures.Instant(restore.CreatedAt));
                 }
 
                 next = page.Continuation;
@@ -144,7 +147,13 @@ internal static class ArchiveCommands
 
         var writer = invocation.Out;
         writer.WriteLine($"{restore.Id}: {restore.State}");
-        writer.WriteLine($"recovery point {restore.RecoveryPoint} of {restore.Asset}, from {restore.From}, asked for by {restore.RequestedBy} at {Figures.Instant(restore.CreatedAt)}");
+        var what = restore.GroupPoint is { } group ? $"group point {group}" : $"recovery point {restore.RecoveryPoint} of {restore.Asset}";
+        writer.WriteLine($"{what}, from {restore.From}, asked for by {restore.RequestedBy} at {Figures.Instant(restore.CreatedAt)}");
+        foreach (var member in restore.Members ?? [])
+        {
+            writer.WriteLine($"  recovery point {member.RecoveryPoint} of {member.Asset}");
+        }
+
         if (restore.Plan is { } plan)
         {
             writer.WriteLine($"{Figures.Count(plan.Files, "file")} of {Figures.Bytes(plan.FileBytes)} in {Figures.Count(plan.Packs, "pack")}; to be brought back: {Figures.Count(plan.PacksArchived, "pack")} of {Figures.Bytes(plan.BytesArchived)}");

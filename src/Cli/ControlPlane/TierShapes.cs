@@ -3,7 +3,7 @@ namespace Backup.Cli.ControlPlane;
 // What the control plane says of archive restores and locks. The same records are what --json prints.
 
 /// <summary>What to restore.</summary>
-internal sealed record ArchiveWish(string Asset, string Target, string From, string? RecoveryPoint, string[]? Include, bool Overwrite);
+internal sealed record ArchiveWish(string? Asset, string? GroupPoint, string Target, string From, string? RecoveryPoint, string[]? Include, bool Overwrite);
 
 internal sealed record ArchiveStartWish(string Priority);
 
@@ -12,9 +12,12 @@ internal sealed record StartedLine(string Id, string Location, bool IsNew);
 
 internal sealed record ArchiveList(IReadOnlyList<ArchiveLine> Items, string? Continuation);
 
-/// <summary>A restore from an archive tier. The plan is null until its survey is done, the priority until it is started; after <c>StartBefore</c> it has to be planned anew.</summary>
+/// <summary>One of the members of a group point that is brought back. The restore is null until it is started.</summary>
+internal sealed record ArchiveMemberLine(string Asset, string RecoveryPoint, string? Restore);
+
+/// <summary>A restore from an archive tier: of an asset's recovery point, or of a group point's members. The plan is null until its survey is done, the priority until it is started; after <c>StartBefore</c> it has to be planned anew.</summary>
 internal sealed record ArchiveLine(
-    string Id, string Asset, string RecoveryPoint, string From, string State, string RequestedBy, DateTimeOffset CreatedAt, DateTimeOffset? PlannedAt, DateTimeOffset? StartBefore, ArchivePlanLine? Plan,
+    string Id, string? Asset, string? RecoveryPoint, string? GroupPoint, IReadOnlyList<ArchiveMemberLine>? Members, string From, string State, string RequestedBy, DateTimeOffset CreatedAt, DateTimeOffset? PlannedAt, DateTimeOffset? StartBefore, ArchivePlanLine? Plan,
     IReadOnlyList<string> Approvals, string? Priority, int PacksReady, int PacksRequested, long FilesRestored, string? Note, DateTimeOffset? EndedAt, DateTimeOffset? CopiesKeptUntil, string? Restore);
 
 /// <summary>What it needs.</summary>

@@ -1,20 +1,32 @@
+using System.Text.Json.Serialization;
 using Backup.AgentApi;
 using Backup.Functions.Agents;
 using Backup.Functions.Restores;
 
 namespace Backup.Functions.Archive;
 
-/// <summary>A restore from an archive tier to plan or to run. Plain data: the input of orchestrations.</summary>
+/// <summary>A restore from an archive tier to plan or to run: of one recovery point, or of all of a group point. Plain data: the input of orchestrations.</summary>
 public sealed record ArchiveRequest
 {
-    /// <summary>The restore that it comes to; its task names the replica.</summary>
+    /// <summary>The restore that it comes to, or the first of a group's; its task names the replica.</summary>
     public required RestoreRequest Restore { get; init; }
+
+    /// <summary>The others of a group's, in their order.</summary>
+    public RestoreRequest[] Others { get; init; } = [];
+
+    /// <summary>The id of a group's; null for a single restore, whose own id it is.</summary>
+    public string? GroupId { get; init; }
 
     /// <summary>How often the storage is asked.</summary>
     public required ArchivePatience Patience { get; init; }
 
     /// <summary>Its id.</summary>
-    public string Id => Restore.Task.Restore;
+    [JsonIgnore]
+    public string Id => GroupId ?? Restore.Task.Restore;
+
+    /// <summary>All restores that it comes to, in their order.</summary>
+    [JsonIgnore]
+    public RestoreRequest[] Restores => [Restore, .. Others];
 }
 
 /// <summary>How long to wait for the archive.</summary>
@@ -48,6 +60,9 @@ public sealed record ArchiveRun
     /// <summary>Packs that could be read at the last look.</summary>
     public int PacksReady { get; init; }
 
+    /// <summary>How those members ended that were restored whole, the first ones.</summary>
+    public RestoreEnding[] Endings { get; init; } = [];
+
     /// <summary>Packs that could be read when the last part was restored.</summary>
     public int PacksRestored { get; init; }
 
@@ -58,11 +73,15 @@ public sealed record ArchiveRun
     public bool IsCancelRequested { get; init; }
 }
 
-/// <summary>A survey to turn into a plan.</summary>
+/// <summary>Surveys to turn into a plan.</summary>
 /// <param name="Request">Of what.</param>
-/// <param name="Report">The agent's report; null when it failed.</param>
+/// <param name="Members">One of each restore, in their order.</param>
+public sealed record SurveyEnding(ArchiveRequest Request, SurveyedMember[] Members);
+
+/// <summary>What an agent found.</summary>
+/// <param name="Report">Its report; null when it failed.</param>
 /// <param name="Failure">Why there is none.</param>
-public sealed record SurveyEnding(ArchiveRequest Request, JobReport? Report, JobFailure? Failure);
+public sealed record SurveyedMember(JobReport? Report, JobFailure? Failure);
 
 /// <summary>What a look at the archive found.</summary>
 /// <param name="Ready">Packs that can be read.</param>
@@ -75,9 +94,16 @@ public sealed record ArchiveLook(int Ready, int Requested, int Left, int Lost, J
 {
     /// <summary>Somebody wants the restore stopped: nothing was looked at.</summary>
     public bool IsCancelRequested { get; init; }
+
+    /// <summary>So many members, the first ones, have all their packs ready.</summary>
+    public int MembersReady { get; init; }
+
+    /// <summary>All packs.</summary>
+    [JsonIgnore]
+    public int Total => Ready + Requested + Left;
 }
 
 /// <summary>How an archive restore ends.</summary>
 /// <param name="Request">Which.</param>
-/// <param name="Ending">How the restore itself ends.</param>
-public sealed record ArchiveEnding(ArchiveRequest Request, RestoreEnding Ending);
+/// <param name="Endings">How each of its restores ends.</param>
+public sealed record ArchiveEnding(ArchiveRequest Request, RestoreEnding[] Endings);

@@ -6,11 +6,11 @@ using Microsoft.DurableTask;
 
 namespace Backup.Functions.Archive;
 
-/// <summary>A restore from an archive tier, once its plan was started. The instance id is the restore's id.</summary>
+/// <summary>A restore from an archive tier, once its plan was started, of one recovery point or of a group's, in the group's order. The instance id is the archive restore's id.</summary>
 /// <remarks>
-/// (1) open the restore (2) ask for packs, a batch at a time, and look what is ready (3) wait by a durable timer, longer each time nothing new was ready (4) of files: restore
-/// what is ready, whenever a tenth of all packs has come since (5) when all is ready, restore everything; this verifies what was there before (6) close the restore, keep
-/// its copies for a while. The event <see cref="AgentJob.CancelEvent"/> stops it wherever it is. After <see cref="LooksPerGeneration"/> looks it continues as new.
+/// (1) open the restores (2) ask for packs, a batch at a time, and look what is ready (3) wait by a durable timer, longer each time nothing new was ready (4) of files: restore
+/// what is ready, whenever a tenth of all packs has come since (5) when all of the next member is ready, restore it; this verifies what was there before (6) close the restores, keep
+/// the copies for a while. The event <see cref="AgentJob.CancelEvent"/> stops it wherever it is. After <see cref="LooksPerGeneration"/> looks it continues as new.
 /// </remarks>
 public static class ArchiveRestoration
 {
@@ -25,18 +25,21 @@ public static class ArchiveRestoration
     {
         var request = run.Request;
         run = run with { BeganAt = run.BeganAt ?? context.CurrentUtcDateTime };
-        RestoreEnding? ending;
+        RestoreEnding[]? endings;
         try
         {
-            var opened = await context.CallActivityAsync<RestoreOutcome>(nameof(OpenRestore), request.Restore, RetryPolicies.Catalog);        // (1)
-            if (opened.State is not "running")
+            foreach (var restore in request.Restores.Skip(run.Endings.Length))
             {
-                return opened;
+                var opened = await context.CallActivityAsync<RestoreOutcome>(nameof(OpenRestore), restore, RetryPolicies.Catalog);            // (1)
+                if (opened.State is not "running")
+                {
+                    return opened;
+                }
             }
 
             Task stop = run.IsCancelRequested ? Task.CompletedTask : context.WaitForExternalEvent<string>(AgentJob.CancelEvent);
-            (ending, run) = await BringBackAsync(context, run, stop);
-            if (ending is null)
+            (endings, run) = await BringBackAsync(context, run, stop);
+            if (endings is null)
             {
                 context.ContinueAsNew(run with { IsCancelRequested = stop.IsCompleted });
                 return null;
@@ -44,46 +47,50 @@ public static class ArchiveRestoration
         }
         catch (TaskFailedException e)
         {
-            ending = new RestoreEnding { Restore = request.Id, State = "failed", Reason = JobFailure.Of(e) };
+            endings = Over(run, "failed", JobFailure.Of(e));
         }
 
-        return await context.CallActivityAsync<RestoreOutcome>(nameof(EndArchiveRestore), new ArchiveEnding(request, ending), RetryPolicies.Catalog);    // (6)
+        return await context.CallActivityAsync<RestoreOutcome>(nameof(EndArchiveRestore), new ArchiveEnding(request, endings), RetryPolicies.Catalog);    // (6)
     }
 
-    /// <summary>Null when it goes on in another generation.</summary>
-    private static async Task<(RestoreEnding? Ending, ArchiveRun Run)> BringBackAsync(TaskOrchestrationContext context, ArchiveRun run, Task stop)
+    /// <summary>How every restore ended; null when it goes on in another generation.</summary>
+    private static async Task<(RestoreEnding[]? Endings, ArchiveRun Run)> BringBackAsync(TaskOrchestrationContext context, ArchiveRun run, Task stop)
     {
         var request = run.Request;
-        var isFiles = request.Restore.Task is { Kind: "files", Discard: false };
+        var restores = request.Restores;
         for (var i = 0; i < LooksPerGeneration; i++)
         {
             if (stop.IsCompleted)
             {
-                return (Over(request, "cancelled", Cancelled), run);
+                return (Over(run, "cancelled", Cancelled), run);
             }
 
             var look = await context.CallActivityAsync<ArchiveLook>(nameof(AdvanceRehydration), request.Id, RetryPolicies.Catalog);           // (2)
             if (look.IsCancelRequested)
             {
-                return (Over(request, "cancelled", Cancelled), run);
+                return (Over(run, "cancelled", Cancelled), run);
             }
 
-            var total = look.Ready + look.Requested + look.Left;
             if (look is { Problem: { } problem, IsTransient: false })
             {
-                return (Over(request, "failed", problem), run);
+                return (Over(run, "failed", problem), run);
             }
 
-            if (look.Problem is null && look.Ready == total)
+            var ready = look.Problem is not null ? 0 : look.Ready == look.Total ? restores.Length : look.MembersReady;
+            while (run.Endings.Length < ready && !stop.IsCompleted)
             {
-                var job = await RestoreAsync(context, run, ArchiveReading.All, stop);                                                         // (5)
-                return (RestoreAsset.Judge(request.Restore, job), run);
+                run = run with { Endings = [.. run.Endings, await RestoreWholeAsync(context, run, restores[run.Endings.Length], stop)] };     // (5)
+            }
+
+            if (run.Endings.Length == restores.Length)
+            {
+                return (run.Endings, run);
             }
 
             if (context.CurrentUtcDateTime - run.BeganAt > ArchivePatience.WaitMax)
             {
-                return (Over(request, "failed", new JobFailure(
-                    ReasonCodes.TookTooLong, $"{look.Ready} of {total} packs were ready after {ArchivePatience.WaitMax.TotalHours:0} hours.",
+                return (Over(run, "failed", new JobFailure(
+                    ReasonCodes.TookTooLong, $"{look.Ready} of {look.Total} packs were ready after {ArchivePatience.WaitMax.TotalHours:0} hours.",
                     "What was brought back stays for a while: plan the restore again, and look at the storage account.")), run);
             }
 
@@ -93,14 +100,9 @@ public static class ArchiveRestoration
                 continue;
             }
 
-            if (isFiles && run.Round < RoundsMax && look.Ready - run.PacksRestored > total / 10)
+            if (run.Round < RoundsMax && look.Ready - run.PacksRestored > look.Total / 10)
             {
-                var part = await RestoreAsync(context, run, ArchiveReading.Ready, stop);                                                      // (4) a failure is told by (5)
-                run = run with { Round = run.Round + 1, PacksRestored = look.Ready };
-                if (part.Report?.Restore is { } restored)
-                {
-                    await context.CallActivityAsync<int>(nameof(NoteArchiveFiles), new ArchiveFiles(request.Id, restored.FilesRestored), RetryPolicies.Catalog);
-                }
+                run = await RestorePartsAsync(context, run, look.Ready, stop);                                                                // (4)
             }
 
             var wait = (long)request.Patience.PollMilliseconds * Math.Min(1 << Math.Min(run.IdleLooks, 10), ArchivePatience.PollFactorMax);
@@ -110,18 +112,51 @@ public static class ArchiveRestoration
         return (null, run);
     }
 
-    private static async Task<JobOutcome> RestoreAsync(TaskOrchestrationContext context, ArchiveRun run, ArchiveReading reading, Task stop)
+    private static async Task<RestoreEnding> RestoreWholeAsync(TaskOrchestrationContext context, ArchiveRun run, RestoreRequest restore, Task stop)
     {
-        var (request, step) = (run.Request, reading is ArchiveReading.All ? "all" : $"part-{run.Round}");
-        var jobId = InstanceIds.ArchiveJob(request.Id, step);
+        try
+        {
+            return RestoreAsset.Judge(restore, await RestoreAsync(context, run, restore, ArchiveReading.All, stop));
+        }
+        catch (TaskFailedException e) when (run.Request.Others.Length > 0)
+        {
+            // The other members are wanted all the same.
+            return new RestoreEnding { Restore = restore.Task.Restore, State = "failed", Reason = JobFailure.Of(e) };
+        }
+    }
+
+    /// <summary>Of the members that are files and not whole yet, what is ready. A failure is told when they are restored whole.</summary>
+    private static async Task<ArchiveRun> RestorePartsAsync(TaskOrchestrationContext context, ArchiveRun run, int packsReady, Task stop)
+    {
+        var files = run.Endings.Sum(e => e.Result?.FilesRestored ?? 0);
+        var parts = run.Request.Restores.Skip(run.Endings.Length).Where(r => r.Task is { Kind: "files", Discard: false }).ToArray();
+        if (parts.Length == 0)
+        {
+            return run;
+        }
+
+        foreach (var restore in parts)
+        {
+            var part = await RestoreAsync(context, run, restore, ArchiveReading.Ready, stop);
+            files += part.Report?.Restore?.FilesRestored ?? 0;
+        }
+
+        await context.CallActivityAsync<int>(nameof(NoteArchiveFiles), new ArchiveFiles(run.Request.Id, files), RetryPolicies.Catalog);
+        return run with { Round = run.Round + 1, PacksRestored = packsReady };
+    }
+
+    private static async Task<JobOutcome> RestoreAsync(TaskOrchestrationContext context, ArchiveRun run, RestoreRequest restore, ArchiveReading reading, Task stop)
+    {
+        var step = reading is ArchiveReading.All ? "all" : $"part-{run.Round}";
+        var jobId = InstanceIds.ArchiveJob(restore.Task.Restore, step);
         var job = context.CallSubOrchestratorAsync<JobOutcome>(
             nameof(AgentJob),
             new AgentJobRequest
             {
-                Agent = request.Restore.Agent,
-                OrderKey = $"{request.Id}/{step}",
-                Task = new AgentTask { Restore = request.Restore.Task with { Archive = reading.ToString() } },
-                Patience = request.Restore.Patience,
+                Agent = restore.Agent,
+                OrderKey = $"{restore.Task.Restore}/{step}",
+                Task = new AgentTask { Restore = restore.Task with { Archive = reading.ToString() } },
+                Patience = restore.Patience,
             },
             new SubOrchestrationOptions(instanceId: jobId));
         await Task.WhenAny(job, stop);
@@ -148,5 +183,7 @@ public static class ArchiveRestoration
     private static JobFailure Cancelled { get; } = new(
         "cancelled", "The restore was cancelled while packs were brought back from the archive.", "What is restored stays in its target, and copies of packs for a while: planning it again costs less.");
 
-    private static RestoreEnding Over(ArchiveRequest request, string state, JobFailure reason) => new() { Restore = request.Id, State = state, Reason = reason };
+    /// <summary>The members that were restored whole stay so; the others end like this.</summary>
+    private static RestoreEnding[] Over(ArchiveRun run, string state, JobFailure reason) =>
+        [.. run.Endings, .. run.Request.Restores.Skip(run.Endings.Length).Select(r => new RestoreEnding { Restore = r.Task.Restore, State = state, Reason = reason })];
 }

@@ -49,8 +49,12 @@ public sealed class ArchiveTimer(PolicyDocument policy, IArchiveTier tier, Archi
     {
         try
         {
-            await tier.RemoveCopiesAsync(ArchivePlace.At(copies.Place), copies.Packs, cancel).ConfigureAwait(false);
-            await archive.MarkReleasedAsync(copies.Restore, copies.Packs.Count, cancel).ConfigureAwait(false);
+            foreach (var (place, packs) in copies.Copies)
+            {
+                await tier.RemoveCopiesAsync(ArchivePlace.At(place), packs, cancel).ConfigureAwait(false);
+            }
+
+            await archive.MarkReleasedAsync(copies.Restore, copies.Copies.Sum(c => c.Packs.Count), cancel).ConfigureAwait(false);
         }
         catch (ControlPlaneException e)
         {

@@ -1,3 +1,4 @@
+using Backup.Catalog.Archive;
 using Backup.Catalog.Restores;
 using Backup.Catalog.Runs;
 using Backup.Functions.Agents;
@@ -13,9 +14,10 @@ namespace Backup.Functions.Backups;
 /// </summary>
 /// <param name="runs">Open runs.</param>
 /// <param name="restores">Open restores.</param>
+/// <param name="archive">Knows which restores a restore from an archive is made of.</param>
 /// <param name="clock">Tells how old they are.</param>
 /// <param name="logger">Hears what was closed.</param>
-public sealed class RunReconciliation(RunStore runs, RestoreStore restores, TimeProvider clock, ILogger<RunReconciliation> logger)
+public sealed class RunReconciliation(RunStore runs, RestoreStore restores, ArchiveStore archive, TimeProvider clock, ILogger<RunReconciliation> logger)
 {
     /// <summary>Younger ones are left alone: their orchestration may be about to close them.</summary>
     public static readonly TimeSpan AgeMin = TimeSpan.FromMinutes(2);
@@ -46,7 +48,8 @@ public sealed class RunReconciliation(RunStore runs, RestoreStore restores, Time
 
         foreach (var restore in (await restores.ListOpenAsync(PageRows, cancel).ConfigureAwait(false)).Where(r => r.OpenedAt < youngest))
         {
-            if (await StatusOfEndedAsync(client, restore.Id.Value, cancel).ConfigureAwait(false) is { } status)
+            var orchestration = await archive.FindOfMemberAsync(restore.Id, cancel).ConfigureAwait(false) ?? restore.Id;
+            if (await StatusOfEndedAsync(client, orchestration.Value, cancel).ConfigureAwait(false) is { } status)
             {
                 await restores.CloseAsync(restore.Id, RunState.Failed, Reason(status), null, cancel).ConfigureAwait(false);
                 Log.RestoreAbandoned(logger, restore.Id.Value, status);

@@ -9,18 +9,13 @@ namespace Backup.Functions.Groups;
 /// <remarks>(1) one restore of each member, all at once (2) what became of the whole. Each restore is in the catalog as any other is.</remarks>
 public static class GroupRestore
 {
-    private static readonly string[] WorstFirst = ["failed", "cancelled", "partial"];
-
     /// <summary>Runs it.</summary>
     [Function(nameof(GroupRestore))]
     public static async Task<GroupRestoreOutcome> RunAsync([OrchestrationTrigger] TaskOrchestrationContext context, GroupRestoreRequest request)
     {
         var outcomes = await Task.WhenAll(request.Restores.Select(restore => RestoreAsync(context, restore)));                              // (1)
-        return new GroupRestoreOutcome(Worst(outcomes), outcomes);                                                                          // (2)
+        return new GroupRestoreOutcome(RestoreStates.Worst(outcomes, o => o.State).State, outcomes);                                               // (2)
     }
-
-    private static string Worst(RestoreOutcome[] outcomes) =>
-        WorstFirst.FirstOrDefault(state => outcomes.Any(o => o.State == state)) ?? outcomes.FirstOrDefault(o => o.State != "succeeded")?.State ?? "succeeded";
 
     private static async Task<RestoreOutcome> RestoreAsync(TaskOrchestrationContext context, RestoreRequest restore)
     {

@@ -1,6 +1,5 @@
 using Backup.Catalog.Groups;
 using Backup.Catalog.RecoveryPoints;
-using Backup.Catalog.Rpo;
 using Backup.Functions.Groups;
 using Backup.Functions.Restores;
 using Backup.Policy;
@@ -22,11 +21,10 @@ public sealed record GroupRestoreBody(string GroupPoint, string Target, string? 
 /// <summary>Recovery points of whole groups: list, show, restore as one.</summary>
 /// <param name="groups">What there is.</param>
 /// <param name="points">The members' points.</param>
-/// <param name="clocks">Know whether a database's log is received.</param>
-/// <param name="resolution">Finds out what restoring a member means.</param>
+/// <param name="resolution">Finds out what restoring its members means.</param>
 /// <param name="clock">Names the minute.</param>
 /// <param name="logger">Hears of failed requests.</param>
-public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points, RpoClockStore clocks, RestoreResolution resolution, TimeProvider clock, ILogger<GroupHttp> logger)
+public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points, GroupResolution resolution, TimeProvider clock, ILogger<GroupHttp> logger)
 {
     /// <summary>Group points, newest first; <c>?group=&amp;limit=&amp;continuation=</c>.</summary>
     [Function(nameof(GetGroupPoints))]
@@ -46,7 +44,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
         {
             if (await groups.FindAsync(new(id), cancel).ConfigureAwait(false) is not { } point)
             {
-                return await InstanceAnswers.OfAsync(client, id, [InstanceIds.GroupKind], cancel).ConfigureAwait(false) ?? throw NotFound(id);
+                return await InstanceAnswers.OfAsync(client, id, [InstanceIds.GroupKind], cancel).ConfigureAwait(false) ?? throw GroupResolution.NotFound(id);
             }
 
             var members = new List<RecoveryPoint>();
@@ -66,18 +64,7 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
         {
             var body = await HttpInput.BodyAsync<GroupRestoreBody>(request, cancel).ConfigureAwait(false);
             var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
-            var point = await groups.FindAsync(new(body.GroupPoint), cancel).ConfigureAwait(false) ?? throw NotFound(body.GroupPoint);
-            if (point.ExpiredAt is { } given)
-            {
-                throw HttpInput.Conflict($"Retention gave group point \"{point.Id}\" up on {given:yyyy-MM-dd}.", $"GET /api/group-points?group={point.Group} lists those that live.");
-            }
-
-            var restores = new List<RestoreRequest>();
-            foreach (var member in point.Members)
-            {
-                restores.Add(await ResolveAsync(body, member, slot, cancel).ConfigureAwait(false));
-            }
-
+            var (point, restores) = await resolution.ResolveAsync(body, slot, cancel).ConfigureAwait(false);
             RefuseArchived(body, restores);
             var id = InstanceIds.GroupRestore(point.Group.Value, slot, [.. restores.Select(r => r.Task.Restore)]);
             var isNew = await client.StartOnceAsync(nameof(GroupRestore), id, new GroupRestoreRequest([.. restores]), cancel).ConfigureAwait(false);
@@ -92,34 +79,16 @@ public sealed class GroupHttp(GroupPointStore groups, RecoveryPointStore points,
             ?? throw HttpInput.NotFound($"There is no restore \"{id}\" of a group point.", "POST /api/group-restores starts one; what it did to each asset is under /api/restores."));
 
     /// <summary>All or none: a member in an archive would be the one that fails, after the others were written.</summary>
-    private static void RefuseArchived(GroupRestoreBody body, List<RestoreRequest> restores)
+    private static void RefuseArchived(GroupRestoreBody body, IReadOnlyList<RestoreRequest> restores)
     {
-        var archived = restores.Where(r => r.Task.From is { } from && ArchiveHttp.IsArchive(from)).Select(r => $"\"{r.Task.Asset}\" (recovery point {r.RecoveryPoint}, to {r.Task.Target})").ToArray();
+        var archived = restores.Where(r => r.Task.From is { } from && ArchiveHttp.IsArchive(from)).Select(r => $"\"{r.Task.Asset}\"").ToArray();
         if (archived.Length > 0)
         {
             throw HttpInput.Conflict(
                 $"Tier \"{body.From}\" is an archive: the packs of {string.Join(", ", archived)} have to be brought back first, which costs.",
-                $"POST /api/archive-restores for each of them with \"asset\", \"recoveryPoint\", \"target\" as named here and \"from\": \"{body.From}\" plans that; or name a tier that is no archive.");
+                "POST /api/archive-restores with the same body plans that, for all members at once; or name a tier that is no archive.");
         }
     }
-
-    /// <summary>
-    /// A database whose log is received is brought to the restore point that its run made while the group was held; without log, to the end of its base backup, which lies right before.
-    /// </summary>
-    private async Task<RestoreRequest> ResolveAsync(GroupRestoreBody body, GroupPointMember member, string slot, CancellationToken cancel)
-    {
-        var point = (await points.FindAsync(member.RecoveryPoint, cancel).ConfigureAwait(false))!;
-        var isDatabase = point.Snapshot.Kind is SourceKind.Postgres;
-        var wish = new RestoreBody(member.Asset.Value, $"{body.Target.TrimEnd('/')}/{member.Asset}", member.RecoveryPoint.Value, From: body.From, Prove: body.Prove && isDatabase);
-        var request = await resolution.ResolveAsync(wish, isDrill: false, slot, cancel).ConfigureAwait(false);
-        // The restore point was made before the receipt was sent.
-        var hasLog = isDatabase && request.Task.From is null && (await clocks.ListAsync([member.Asset], cancel).ConfigureAwait(false)).Any(clock => clock.RestorableAt > point.PublishedAt);
-        return hasLog && point.Snapshot.ConsistencyPoint?.RestorePoint is { } name
-            ? request with { Task = request.Task with { Recovery = new AgentApi.RecoveryGoal { RestorePoint = name } } }
-            : request;
-    }
-
-    private static HttpProblemException NotFound(string id) => HttpInput.NotFound($"There is no group point \"{id}\".", "GET /api/group-points lists them.");
 
     private static GroupPointView View(GroupPoint point, List<RecoveryPoint>? members) => new(
         point.Id.Value, point.Group.Value, point.RecordedAt, point.IsHeld, point.Oldest, point.Newest, point.ExpiredAt,

@@ -86,6 +86,8 @@ public static class ControlPlane
         services.AddSingleton<RetentionStarter>();
         services.AddSingleton<ProtectionAssessment>();
         services.AddSingleton<RestoreResolution>();
+        services.AddSingleton<GroupResolution>();
+        services.AddSingleton<ArchiveReplanning>();
         services.AddSingleton<VaultListing>();
         services.AddSingleton<VerificationStarter>();
     }

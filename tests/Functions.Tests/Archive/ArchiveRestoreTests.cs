@@ -2,6 +2,8 @@ using System.Globalization;
 using Backup.AgentApi;
 using Backup.Catalog.Archive;
 using Backup.Functions.Archive;
+using Backup.Functions.Backups;
+using Backup.Functions.Groups;
 using Backup.Functions.Http;
 using Backup.Functions.Restores;
 using Backup.Functions.Retention;
@@ -208,10 +210,14 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
         await using var app = await StartAsync(packs: 2, asset: "voids");
         var id = await PlanAsync(app, "voids");
         app.Archive.Refusal = new ControlPlaneException(ControlPlaneFault.OffsiteUnavailable, "It sleeps.", "Wake it.");
-        await StartAsync(app, id, "standard");
-        await UntilAsync(() => app.Archive.Looks > 5);
+        (await StartAsync(app, id, "standard")).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(503), r => r.Text("title").ShouldBe("It sleeps."));
         app.Archive.Refusal = null;
+        await StartAsync(app, id, "standard");
         await UntilAsync(() => app.Archive.Requests.Sum(r => r.Packs.Length) >= 2);
+        app.Archive.Refusal = new ControlPlaneException(ControlPlaneFault.OffsiteUnavailable, "It sleeps.", "Wake it.");
+        var looks = app.Archive.Looks;
+        await UntilAsync(() => app.Archive.Looks > looks + 5);
+        app.Archive.Refusal = null;
         app.Archive.Set(Packs(2)[1], ArchivePresence.Archived);
         await UntilAsync(() => app.Archive.Requests.Sum(r => r.Packs.Length) >= 3);
         app.Archive.Requests.Last().Packs.ShouldBe([Packs(2)[1]]);
@@ -230,9 +236,145 @@ public sealed class ArchiveRestoreTests(PostgresFixture postgres)
         app.Archive.Add(Packs(3)[2], Gigabyte);
         var second = await PlanAsync(app, slot: "second");
         app.Archive.Lose(Packs(3)[0]);
-        await StartAsync(app, second, "standard");
-        (await app.OutcomeAsync<RestoreOutcome>(second)).ShouldSatisfyAllConditions(o => o.State.ShouldBe("failed"), o => o.Reason!.Code.ShouldBe("replica-damaged"));
+        (await StartAsync(app, second, "standard")).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(409), r => r.Text("title").ShouldContain("lacks"));
         app.Archive.Requests.ShouldBeEmpty();
+
+        app.Archive.Add(Packs(3)[0], Gigabyte);
+        (await StartAsync(app, second, "standard")).Status.ShouldBe(202);
+        await UntilAsync(() => !app.Archive.Requests.IsEmpty);
+        app.Archive.Lose(Packs(3)[0]);
+        (await app.OutcomeAsync<RestoreOutcome>(second)).ShouldSatisfyAllConditions(o => o.State.ShouldBe("failed"), o => o.Reason!.Code.ShouldBe("replica-damaged"));
+    }
+
+    /// <summary>What nobody was shown is not paid for: the plan counted on copies that are gone by its start.</summary>
+    [Fact]
+    public async Task Start_CopiesThatThePlanCountedOnAreGone_IsPlannedAnewFirst_AndApprovedAnew()
+    {
+        await using var app = await StartAsync(packs: 30, ready: 5);
+        var id = await PlanAsync(app);
+        foreach (var administrator in new[] { "ada", "bea" })
+        {
+            (await ApproveAsync(app, id, administrator)).Status.ShouldBe(200);
+        }
+
+        foreach (var pack in Packs(2))
+        {
+            app.Archive.Set(pack, ArchivePresence.Archived);
+        }
+
+        (await StartAsync(app, id, "standard")).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(409), r => r.Text("title").ShouldContain("27 packs have to be brought back now, not 25"));
+        var shown = await ShowAsync(app, id);
+        shown.Text("state").ShouldBe("planned");
+        shown.Body.GetProperty("approvals").GetArrayLength().ShouldBe(0);
+        var plan = shown.Body.GetProperty("plan");
+        (plan.GetProperty("packsArchived").GetInt32(), plan.GetProperty("offers")[0].GetProperty("cost").GetDecimal()).ShouldBe((27, 27m));
+        (await StartAsync(app, id, "standard")).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(409), r => r.Text("title").ShouldContain("costs 27.00 EUR and has 0 of 2 approvals"));
+        app.Archive.Requests.ShouldBeEmpty();
+
+        foreach (var administrator in new[] { "ada", "bea" })
+        {
+            (await ApproveAsync(app, id, administrator)).Status.ShouldBe(200);
+        }
+
+        (await StartAsync(app, id, "standard")).Status.ShouldBe(202);
+        await UntilAsync(() => app.Archive.Requests.Sum(r => r.Packs.Length) >= 27);
+        await FinishAsync(app, id, 30);
+    }
+
+    /// <summary>Database and files in one vault: packs that both read are planned and paid for once, and who is complete first is restored first.</summary>
+    [Fact]
+    public async Task Group_IsOnePlanOneApprovalOneRehydration_AndItsMembersComeBackInTheirOrder()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: Policy + "\ngroups: [ { name: catalogue, assets: [voids, notes] } ]");
+        var backup = await app.CallAsync(r => app.Function<BackupHttp>().PostBackup(r, app.Client, CancellationToken.None), new { group = "catalogue", slot = "s1" });
+        backup.Status.ShouldBe(202, backup.Body.GetRawText());
+        await app.OutcomeAsync<GroupOutcome>(backup.Text("id"));
+        foreach (var pack in Packs(25))
+        {
+            app.Archive.Add(pack, Gigabyte);
+        }
+
+        // The database reads 15, the files 20, of which 10 are the database's too.
+        var database = (await app.Points.ListAsync(new("voids"), null, 1, CancellationToken.None)).Items[0].Snapshot.SnapshotId;
+        app.Agent.SurveyedOf = snapshot => snapshot == database ? Packs(15) : Packs(25)[5..];
+        var body = new { groupPoint = backup.Text("id"), target = "/restore/all", from = "deep", slot = "x" };
+        (await app.CallAsync(r => app.Function<ArchiveHttp>().PostArchiveRestore(r, app.Client, CancellationToken.None), new { body.groupPoint, asset = "notes", body.target, body.from })).Status.ShouldBe(400);
+        (await app.CallAsync(r => app.Function<ArchiveHttp>().PostArchiveRestore(r, app.Client, CancellationToken.None), new { body.groupPoint, body.target, body.from, overwrite = true })).Status.ShouldBe(400);
+        var posted = await app.CallAsync(r => app.Function<ArchiveHttp>().PostArchiveRestore(r, app.Client, CancellationToken.None), body);
+        posted.Status.ShouldBe(202, posted.Body.GetRawText());
+        var id = posted.Text("id");
+        await UntilAsync(async () => (await ShowAsync(app, id)).Text("state") != "surveying");
+        var shown = await ShowAsync(app, id);
+        shown.Text("state").ShouldBe("planned", shown.Body.GetRawText());
+        shown.Text("groupPoint").ShouldBe(backup.Text("id"));
+        shown.Body.GetProperty("members").EnumerateArray().Select(m => m.GetProperty("asset").GetString()).ShouldBe(["voids", "notes"]);
+        var plan = shown.Body.GetProperty("plan");
+        (plan.GetProperty("packs").GetInt32(), plan.GetProperty("bytesArchived").GetInt64(), plan.GetProperty("offers")[0].GetProperty("cost").GetDecimal()).ShouldBe((25, 25 * Gigabyte, 25m));
+
+        (await StartAsync(app, id, "standard")).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(409), r => r.Text("title").ShouldContain("costs 25.00 EUR and has 0 of 2 approvals"));
+        foreach (var administrator in new[] { "ada", "bea" })
+        {
+            (await ApproveAsync(app, id, administrator)).Status.ShouldBe(200);
+        }
+
+        (await StartAsync(app, id, "standard")).Status.ShouldBe(202);
+        await UntilAsync(() => app.Archive.Requests.Sum(r => r.Packs.Length) >= 25);
+        app.Archive.Requests.SelectMany(r => r.Packs).ShouldBe(Packs(25));
+        foreach (var pack in Packs(15))
+        {
+            app.Archive.Set(pack, ArchivePresence.Online);
+        }
+
+        await UntilAsync(() => Restores(app).Any(o => o.Asset == "voids"));
+        Restores(app).ShouldAllBe(o => o.Asset == "voids" || o.Archive == ArchiveReading.Ready);
+        // Its restores count as going on while the whole does, whatever their own orchestrations are.
+        await app.ExecuteAsync("update restore set opened_at = now() - interval '1 hour'");
+        await app.Services.GetRequiredService<RunReconciliation>().RunAsync(app.Client, CancellationToken.None);
+        (await app.CountAsync("restore where state = 'running'")).ShouldBe(2);
+
+        await FinishAsync(app, id, 25);
+        Restores(app).Where(o => o.Archive == ArchiveReading.All).Select(o => (o.Asset, o.Target)).Distinct().ShouldBe([("voids", "/restore/all/voids"), ("notes", "/restore/all/notes")]);
+        var ended = await ShowAsync(app, id);
+        (ended.Text("state"), ended.Text("note"), ended.Body.GetProperty("filesRestored").GetInt64()).ShouldBe(("succeeded", "Everything was restored and verified.", 14));
+        (await app.CountAsync("restore where state = 'succeeded'")).ShouldBe(2);
+        await app.ExecuteAsync("update archive_restore set copies_kept_until = now() - interval '1 second'");
+        await TickAsync(app);
+        app.Archive.Removed.ShouldBe(Packs(25), ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Group_CancelledAfterItsFirstMember_KeepsThatOneAndSaysSo()
+    {
+        await using var app = await TestApp.StartAsync(postgres, policy: Policy + "\ngroups: [ { name: catalogue, assets: [voids, notes] } ]");
+        var backup = await app.CallAsync(r => app.Function<BackupHttp>().PostBackup(r, app.Client, CancellationToken.None), new { group = "catalogue", slot = "s1" });
+        await app.OutcomeAsync<GroupOutcome>(backup.Text("id"));
+        foreach (var pack in Packs(4))
+        {
+            app.Archive.Add(pack, Gigabyte);
+        }
+
+        var database = (await app.Points.ListAsync(new("voids"), null, 1, CancellationToken.None)).Items[0].Snapshot.SnapshotId;
+        app.Agent.SurveyedOf = snapshot => snapshot == database ? Packs(2) : Packs(4)[2..];
+        var posted = await app.CallAsync(
+            r => app.Function<ArchiveHttp>().PostArchiveRestore(r, app.Client, CancellationToken.None), new { groupPoint = backup.Text("id"), target = "/restore/all", from = "deep" });
+        var id = posted.Text("id");
+        await UntilAsync(async () => (await ShowAsync(app, id)).Text("state") == "planned");
+        (await StartAsync(app, id, "standard")).Status.ShouldBe(202);
+        await UntilAsync(() => app.Archive.Requests.Sum(r => r.Packs.Length) >= 4);
+        foreach (var pack in Packs(2))
+        {
+            app.Archive.Set(pack, ArchivePresence.Online);
+        }
+
+        await UntilAsync(() => Restores(app).Any(o => o.Asset == "voids"));
+        var looks = app.Archive.Looks;
+        await UntilAsync(() => app.Archive.Looks > looks + 2);
+        (await CancelAsync(app, id)).Status.ShouldBe(202);
+        (await app.OutcomeAsync<RestoreOutcome>(id)).State.ShouldBe("cancelled");
+        (await ShowAsync(app, id)).Text("note").ShouldStartWith("notes: cancelled: ");
+        (await app.CountAsync("restore where state = 'succeeded' and asset = 'voids'")).ShouldBe(1);
+        (await app.CountAsync("restore where state = 'cancelled' and asset = 'notes'")).ShouldBe(1);
+        app.Archive.Removed.ShouldBe(Packs(4)[2..]);
     }
 
     [Fact]

@@ -114,7 +114,7 @@ public sealed class GroupTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Http_GroupInAnArchive_IsRefusedBeforeAnythingBegins_NamingMembersAndWhatToDo()
+    public async Task Http_GroupInAnArchive_IsRefusedBeforeAnythingBegins_SayingWhatToDo()
     {
         await using var app = await TestApp.StartAsync(postgres, policy: Policy.Replace("accessTier: Hot", "accessTier: Archive", StringComparison.Ordinal).Replace("replicateTo: []", "replicateTo: [offsite-hot]", StringComparison.Ordinal));
         await BackUpAsync(app, "s1");
@@ -125,8 +125,6 @@ public sealed class GroupTests(PostgresFixture postgres)
         foreach (var member in (await app.Points.ListAsync(null, null, 10, CancellationToken.None)).Items)
         {
             text.ShouldContain(member.Asset.Value);
-            text.ShouldContain(member.Id.Value);
-            text.ShouldContain($"/restore/all/{member.Asset}");
         }
 
         text.ShouldContain("POST /api/archive-restores");

@@ -16,6 +16,7 @@ internal sealed class ScriptedAgent : IAgentLink
     private readonly Lock _gate = new();
     private readonly Dictionary<OrderId, (string Fingerprint, JobReport Report)> _journal = [];
     private readonly ConcurrentDictionary<OrderId, int> _polls = [];
+    private readonly Dictionary<OrderId, IReadOnlyList<string>> _surveys = [];
     private readonly HashSet<OrderId> _backups = [];
     private int _silences;
 
@@ -64,6 +65,9 @@ internal sealed class ScriptedAgent : IAgentLink
     /// <summary>Packs that surveys find.</summary>
     public IReadOnlyList<string> Surveyed { get; set; } = [];
 
+    /// <summary>Packs that the survey of a snapshot finds, where it matters which; null for the same in all.</summary>
+    public Func<string, IReadOnlyList<string>>? SurveyedOf { get; set; }
+
     /// <summary>What it says about how much would be lost.</summary>
     public IReadOnlyList<RpoReading> Rpo { get; set; } = [];
 
@@ -101,7 +105,7 @@ internal sealed class ScriptedAgent : IAgentLink
                 SnapshotsQuery query => Pages.Count == 0 ? new SnapshotPage { Snapshots = [] } : Pages[query.After is null ? 0 : int.Parse(query.After, System.Globalization.CultureInfo.InvariantCulture)],
                 HealthQuery => new AgentHealth { Agent = agent.Value, Version = "1.2.3", StartedAt = DateTimeOffset.UnixEpoch, Now = DateTimeOffset.UnixEpoch, Vaults = [new VaultHealth { Name = "main", BytesTotal = 1000, BytesFree = 250 }], Copies = [new PlaceHealth { Name = "second", BytesTotal = 2000, BytesFree = 500 }] },
                 DeletionsQuery => new DeletionPage { Names = Deletions },
-                SurveyPacksQuery query => new SurveyPacksPage { Names = [.. Surveyed.Skip(query.Skip).Take(SurveyPacksQuery.PageItemsMax)] },
+                SurveyPacksQuery query => new SurveyPacksPage { Names = [.. _surveys[query.OrderId].Skip(query.Skip).Take(SurveyPacksQuery.PageItemsMax)] },
                 InventoryQuery => Inventory(agent),
                 LogQuery query => new LogTail { Lines = [new LogLine { At = DateTimeOffset.UnixEpoch, Level = "information", Text = $"{query.Lines} lines about {query.OrderId}" }] },
                 RotateAgentKey or TrustControlPlaneKey or RevokeControlPlaneKey => Keys(order),
@@ -209,7 +213,12 @@ internal sealed class ScriptedAgent : IAgentLink
         if (isNew)
         {
             var report = Work(id, order);
-            job = (fingerprint, report.Survey is { } survey ? report with { Survey = survey with { Packs = Surveyed.Count } } : report);
+            if (order is SurveyOrder { SnapshotId: var snapshot })
+            {
+                _surveys[id] = SurveyedOf?.Invoke(snapshot) ?? Surveyed;
+            }
+
+            job = (fingerprint, report.Survey is { } survey ? report with { Survey = survey with { Packs = _surveys[id].Count } } : report);
             _journal.Add(id, job);
             if (order is BackupOrder)
             {
