@@ -8,6 +8,7 @@ using Backup.Agent.Wal;
 using Backup.Agent.Work;
 using Backup.AgentApi;
 using Backup.Sources.Postgres;
+using Backup.Sources.Postgres.Dumps;
 using Backup.Sources.Postgres.Wal;
 using Backup.Vault;
 using Backup.Vault.AzureBlob;
@@ -85,7 +86,10 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
             }
 
             var logUntil = all.Where(s => KindOf(s) == SourceKind.Postgres).Select(s => s.Asset).Distinct(StringComparer.Ordinal).SelectMany(asset => LogCoverage.Of(asset, listed)).ToDictionary();
-            var page = all.Skip(from).Take(SnapshotsQuery.PageItemsMax).Select(s => Summarise(s, vault.Id, logUntil.TryGetValue(s.Id, out var until) ? until : null)).ToList();
+            // An order that was carried out twice made two: the newest is the one that was reported.
+            var dumps = listed.Where(s => s.SourceKind == PostgresDumpSource.Kind && s.Tags.ContainsKey(BackupWork.OrderTag)).OrderBy(s => s.CommittedAt)
+                .GroupBy(s => s.Tags[BackupWork.OrderTag], StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Id, StringComparer.Ordinal);
+            var page = all.Skip(from).Take(SnapshotsQuery.PageItemsMax).Select(s => Summarise(s, vault.Id, dumps, logUntil.TryGetValue(s.Id, out var until) ? until : null)).ToList();
             return (new SnapshotPage { Snapshots = page, Next = from + page.Count < all.Count ? page[^1].SnapshotId : null }, null);
         }
         catch (Exception e) when (!cancel.IsCancellationRequested && JobFailures.Of(e, JobSide.Vault, isRestore: false) is not null)
@@ -174,7 +178,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
 
     private static SourceKind? KindOf(SnapshotInfo s) => Enum.TryParse<SourceKind>(s.SourceKind, ignoreCase: true, out var kind) ? kind : null;
 
-    private static SnapshotSummary Summarise(SnapshotInfo s, VaultId vault, DateTimeOffset? logUntil) => new()
+    private static SnapshotSummary Summarise(SnapshotInfo s, VaultId vault, Dictionary<string, SnapshotId> dumps, DateTimeOffset? logUntil) => new()
     {
         SnapshotId = s.Id.ToString(),
         Asset = s.Asset,
@@ -190,6 +194,7 @@ internal sealed class AgentFacts(AgentSettings settings, VaultShelf vaults, JobB
         FilesTotal = s.ItemsTotal,
         FilesUnreadableTotal = s.ItemsUnreadable,
         ConsistencyPoint = BackupWork.Translate(Sources.Postgres.ConsistencyPoint.Find(s), s.Tags.GetValueOrDefault(PostgresSource.RestorePointTag)),
+        DumpSnapshotId = KindOf(s) is SourceKind.Postgres && s.Tags.GetValueOrDefault(BackupWork.OrderTag) is { } order && dumps.TryGetValue(order, out var dump) ? dump.ToString() : null,
         LogUntil = logUntil,
         Tags = s.Tags,
     };

@@ -69,6 +69,9 @@ public sealed record SnapshotSummary
     /// <summary>Present for databases.</summary>
     [JsonPropertyName("consistencyPoint")] public ConsistencyPoint? ConsistencyPoint { get; init; }
 
+    /// <summary>For databases: the snapshot of the logical dump that the same order made, as long as the vault holds it. Null when there is none.</summary>
+    [JsonPropertyName("dumpSnapshotId")] public string? DumpSnapshotId { get; init; }
+
     /// <summary>For databases whose log is in the same vault: up to this moment the log is unbroken behind the snapshot. Null when no log leads on from it.</summary>
     [JsonPropertyName("logUntil")] public DateTimeOffset? LogUntil { get; init; }
 

@@ -68,7 +68,18 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
         {
             var id = RecoveryPointId.Of(found.Snapshot.VaultId, found.Snapshot.SnapshotId);
             var now = clock.GetUtcNow();
-            if (await session.ExecuteAsync("update recovery_point set seen_at = $2, missing_since = null, log_until = $3 where id = $1", cancel, id.Value, now, found.Snapshot.LogUntil?.ToUniversalTime()).ConfigureAwait(false) == 1)
+            // A dump that is not known yet: the point was adopted from an agent that did not tell of dumps.
+            if (await session.ExecuteAsync(
+                """
+                update recovery_point set seen_at = $2, missing_since = null, log_until = $3,
+                    consistency_point = case when $4::text is null then consistency_point else consistency_point || jsonb_build_object('DumpSnapshotId', $4::text) end
+                where id = $1
+                """,
+                cancel,
+                id.Value,
+                now,
+                found.Snapshot.LogUntil?.ToUniversalTime(),
+                found.Snapshot.ConsistencyPoint?.DumpSnapshotId).ConfigureAwait(false) == 1)
             {
                 return Adoption.Known;
             }

@@ -129,7 +129,7 @@ public sealed class VaultListing(IAgentLink link, AssetStore assets, RecoveryPoi
         s.FilesTotal,
         s.FilesUnreadableTotal,
         [],
-        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint) : null)
+        s.ConsistencyPoint is { } p ? new LogPosition(p.Timeline, p.StartLsn, p.StopLsn, p.FirstWal, p.LastWal, p.RestorePoint, s.DumpSnapshotId) : null)
     {
         LogUntil = s.LogUntil,
     };

@@ -73,6 +73,10 @@ public sealed class PostgresOrderTests(PostgresFixture postgres) : IAsyncLifetim
         var found = (await _bench.RunAsync("backup-1", order)).Backup.ShouldNotBeNull();
         (found.SnapshotId, found.DumpSnapshotId, found.ConsistencyPoint).ShouldBe((first.SnapshotId, first.DumpSnapshotId, first.ConsistencyPoint));
 
+        // A catalog that was lost learns of the dump from the vault.
+        var listed = (await _bench.OrderAsync("list", new SnapshotsQuery { Vault = "main" })).Value.ShouldNotBeNull().Snapshots.ShouldHaveSingleItem();
+        (listed.SnapshotId, listed.DumpSnapshotId).ShouldBe((first.SnapshotId, first.DumpSnapshotId));
+
         // As if it had died before the dump.
         SnapshotId.TryParse(first.DumpSnapshotId, out var dump).ShouldBeTrue();
         (await new FileSystemObjectStore(_bench.VaultFolder).DeleteAsync(dump.Name, Cancel)).ShouldBeTrue();

@@ -74,6 +74,41 @@ public sealed class CatalogRebuildTests(PostgresFixture postgres)
         (await app.CallAsync(r => app.Function<GroupHttp>().PostGroupRestore(r, app.Client, CancellationToken.None), new { groupPoint = "group-catalogue-s1", target = "/restore/all" })).Status.ShouldBe(202);
     }
 
+    /// <summary>Also a point that was adopted before agents told of dumps.</summary>
+    [Theory]
+    [InlineData(false), InlineData(true)]
+    public async Task Rebuild_PointsOfDatabases_KnowTheirDumps(bool isKnownWithout)
+    {
+        await using var app = await TestApp.StartAsync(postgres);
+        var point = Summary("base", "voids-db", "backup-voids-db-s1") with
+        {
+            SourceKind = SourceKind.Postgres,
+            ConsistencyPoint = new ConsistencyPoint { Timeline = 1, StartLsn = "0/3000028", StopLsn = "0/3000100", RestorePoint = "rp" },
+        };
+        if (isKnownWithout)
+        {
+            app.Agent.Pages = [new SnapshotPage { Snapshots = [point] }];
+            (await AdoptAsync()).Adopted.ShouldBe(1);
+            (await RestoreDumpAsync("early")).Status.ShouldBe(409);
+        }
+
+        app.Agent.Pages = [new SnapshotPage { Snapshots = [point with { DumpSnapshotId = "its-dump" }] }];
+        (await AdoptAsync()).Failure.ShouldBeNull();
+        var known = (await app.Points.ListAsync(null, null, 10, CancellationToken.None)).Items.Single().Snapshot.ConsistencyPoint!;
+        (known.DumpSnapshotId, known.StopLsn, known.RestorePoint).ShouldBe(("its-dump", "0/3000100", "rp"));
+        (await RestoreDumpAsync("late")).Status.ShouldBe(202);
+
+        // An agent that does not tell takes nothing away.
+        app.Agent.Pages = [new SnapshotPage { Snapshots = [point] }];
+        (await AdoptAsync()).Known.ShouldBe(1);
+        (await app.Points.ListAsync(null, null, 10, CancellationToken.None)).Items.Single().Snapshot.ConsistencyPoint!.DumpSnapshotId.ShouldBe("its-dump");
+
+        Task<AdoptedPage> AdoptAsync() => app.Function<AdoptSnapshots>().RunAsync(new AdoptRequest(new VaultPlace("lab-agent-1", "main"), null, "test"), CancellationToken.None);
+
+        Task<HttpReply> RestoreDumpAsync(string slot) => app.CallAsync(
+            r => app.Function<RestoreHttp>().PostRestore(r, app.Client, CancellationToken.None), new { asset = "voids-db", target = "/restore/x", dump = true, slot });
+    }
+
     [Fact]
     public async Task Rebuild_CatalogThatKnowsItsRuns_MakesNoGroupPointThatItRefused()
     {
