@@ -116,7 +116,7 @@ internal static class RestoreDumpCommand
 
             output.WriteLine($"Restored {what} into \"{plan.Into}\"{(plan.IsMissing ? ", which was made" : "")}: {Figures.Bytes(outcome.BytesRestored)} in {Figures.Duration(took)}.");
             output.WriteLine(outcome.ErrorsTotal > 0
-                ? $"Not complete: {Figures.Count(outcome.ErrorsTotal)} errors, and what they name is missing."
+                ? $"Not complete: {Figures.Count(outcome.ErrorsTotal, "error")}, and what is named there is missing."
                 : "A dump has no statistics: have the database analyzed (ANALYZE) before it works for others.");
         }
     }
