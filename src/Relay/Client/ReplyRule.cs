@@ -22,7 +22,7 @@ internal static class ReplyRule
         var neverConnected = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError;
         return neverConnected
-            ? new RelayReply.NotDelivered(new RelayException(RelayFault.Unreachable, $"The relay at {endpoint.Authority} cannot be reached: {e.Message}", "Check name resolution, the firewall (outbound TLS), and which certificate is trusted.", e))
+            ? new RelayReply.NotDelivered(new RelayException(RelayFault.Unreachable, $"The relay at {endpoint.Authority} cannot be reached: {e.GetBaseException().Message}", "Check name resolution, the firewall (outbound TLS), which certificate is trusted, and this machine's clock.", e))
             : new RelayReply.OutcomeUnknown(new RelayException(RelayFault.ConnectionLost, $"The connection to the relay at {endpoint.Authority} was lost: {e.Message}", "Ask again with the same order id.", e));
     }
 }

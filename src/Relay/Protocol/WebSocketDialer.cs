@@ -40,7 +40,7 @@ internal sealed class WebSocketDialer(RelayConnection connection) : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new RelayException(RelayFault.Unreachable, $"The relay at {request.Address.Authority} cannot be reached: {e.Message}", "Check name resolution, the firewall (outbound TLS), and which certificate is trusted.", e);
+            throw new RelayException(RelayFault.Unreachable, $"The relay at {request.Address.Authority} cannot be reached: {e.GetBaseException().Message}", "Check name resolution, the firewall (outbound TLS), which certificate is trusted, and this machine's clock.", e);
         }
         catch (IOException e)
         {
