@@ -63,10 +63,13 @@ public sealed class RecordReplica(ReplicaStore replicas, IOffsiteStore offsite)
         var access = Enum.Parse<AccessTier>(record.Place.AccessTier);
         var replica = record.Result is { } r
             ? await replicas.RecordCopyAsync(
-                point, tier, container, access, new ReplicaCopy(r.ManifestName, r.ManifestSha256, r.ObjectsTotal, r.ObjectsCopied, r.BytesTotal, r.BytesCopied), "orchestration", cancel).ConfigureAwait(false)
+                point, tier, container, access, CopyOf(r), "orchestration", cancel).ConfigureAwait(false)
             : await replicas.RecordFailureAsync(point, tier, container, access, record.Failure!.Code, record.Failure.Text, "orchestration", cancel).ConfigureAwait(false);
         return replica.State.ToString();
     }
+
+    /// <summary>What an agent reports of a copy, in the catalog's words.</summary>
+    internal static ReplicaCopy CopyOf(ReplicateResult r) => new(r.ManifestName, r.ManifestSha256, r.ObjectsTotal, r.ObjectsCopied, r.BytesTotal, r.BytesCopied);
 }
 
 /// <summary>Looks at a replica without keys and records what was found.</summary>

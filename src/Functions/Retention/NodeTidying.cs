@@ -1,5 +1,4 @@
 using Backup.AgentApi;
-using Backup.Catalog.Replicas;
 using Backup.Catalog.Retention;
 using Backup.Functions.Agents;
 using Backup.Functions.Replication;
@@ -95,9 +94,7 @@ public sealed class RecordNodeTidying(RemovalStore removals, IOffsiteStore offsi
     {
         var (place, manifest) = (TidyReplica.PlaceOf(offsite, record.Request.Place), record.Request.Manifest);
         string[] objects = [.. record.Drops.Select(OffsiteSurplus.SnapshotName).OfType<string>()];
-        await removals.RecordAsync(
-            place, objects, record.Drops,
-            new ReplicaCopy(manifest.ManifestName, manifest.ManifestSha256, manifest.ObjectsTotal, manifest.ObjectsCopied, manifest.BytesTotal, manifest.BytesCopied), record.Request.OrderedAt, "orchestration", cancel).ConfigureAwait(false);
+        await removals.RecordAsync(place, objects, record.Drops, RecordReplica.CopyOf(manifest), record.Request.OrderedAt, "orchestration", cancel).ConfigureAwait(false);
         return new TidyOutcome($"Tier {place.Tier}: removed {record.Result.ObjectsRemoved} objects.");
     }
 }

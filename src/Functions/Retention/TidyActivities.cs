@@ -1,5 +1,4 @@
 using Backup.AgentApi;
-using Backup.Catalog.Replicas;
 using Backup.Catalog.Retention;
 using Backup.Functions.Agents;
 using Backup.Functions.Immutability;
@@ -104,8 +103,7 @@ public sealed class TidyReplica(PolicyDocument policy, RemovalStore removals, IA
         string[] remove = [.. free.Select(o => o.Name)];
         await offsite.RemoveAsync(target, remove, cancel).ConfigureAwait(false);                                                          // (4)
 
-        var copy = new ReplicaCopy(manifest.ManifestName, manifest.ManifestSha256, manifest.ObjectsTotal, manifest.ObjectsCopied, manifest.BytesTotal, manifest.BytesCopied);
-        await removals.RecordAsync(place, remove, snapshots.GivenUp, copy, request.OrderedAt, "orchestration", cancel).ConfigureAwait(false);                // (5)
+        await removals.RecordAsync(place, remove, snapshots.GivenUp, RecordReplica.CopyOf(manifest), request.OrderedAt, "orchestration", cancel).ConfigureAwait(false);    // (5)
         var kept = (await removals.SnapshotsAsync(place, null, cancel).ConfigureAwait(false)).Manifests;
         await offsite.RemoveManifestsAsync(target, [.. kept, manifest.ManifestName], now - ManifestAgeMin, cancel).ConfigureAwait(false);
         return new TidyOutcome(Say(place, remove.Length, plan, tier?.Prices) + SayLocked(locked, locks));
