@@ -95,6 +95,25 @@ public sealed class ControlPlaneCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task ArchiveRestore_OfAGroupPoint_IsOnePlanOfAllItsMembers()
+    {
+        _api.Answer("POST /api/archive-restores", 202, """{"id":"group-restore-1","location":"/api/archive-restores/group-restore-1","isNew":true}""");
+        _api.Answer("GET /api/archive-restores/group-restore-1", 200, """
+            {"id":"group-restore-1","groupPoint":"group-catalogue-1","members":[{"asset":"voids","recoveryPoint":"rp1"},{"asset":"images","recoveryPoint":"rp2"}],"from":"deep","state":"surveying",
+             "requestedBy":"ada","createdAt":"2026-01-01T00:00:00Z","approvals":[],"packsReady":0,"packsRequested":0,"filesRestored":0}
+            """);
+        (await _bench.RunAsync("archive-restore", "plan", "group-catalogue-1", "/restore/all", "--from", "deep", "--group")).ShouldEnd(ExitCode.Success).Out.ShouldBe("group-restore-1\n");
+        (await _bench.RunAsync("archive-restore", "show", "group-restore-1")).ShouldEnd(ExitCode.Success).Out.ShouldBe("""
+            group-restore-1: surveying
+            group point group-catalogue-1, from deep, asked for by ada at 2026-01-01 00:00:00Z
+              recovery point rp1 of voids
+              recovery point rp2 of images
+
+            """);
+        _api.Requests.ShouldContain(request => request.EndsWith("""{"groupPoint":"group-catalogue-1","target":"/restore/all","from":"deep","overwrite":false}""", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task ArchiveRestore_IsPlannedShownApprovedStartedAndCancelled()
     {
         const string Planned = """
