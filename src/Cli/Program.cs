@@ -2,5 +2,5 @@ using Backup.Cli;
 using Backup.Cli.Output;
 
 // For the whole process and not in the terminal alone: the drawing library knows a person's terminal by it.
-Console.SetError(new ErrorOutput(Console.Error));
+Console.SetError(ErrorOutput.OfProcess());
 return await Backupctl.RunAsync(args, Terminal.OfProcess(), CancellationToken.None).ConfigureAwait(false);

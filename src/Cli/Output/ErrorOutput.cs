@@ -10,6 +10,19 @@ internal sealed class ErrorOutput(TextWriter inner) : TextWriter
 {
     public override Encoding Encoding => inner.Encoding;
 
+    /// <summary>The process's own; nothing is behind it where even opening it fails, as machine code does with a closed descriptor.</summary>
+    internal static ErrorOutput OfProcess()
+    {
+        try
+        {
+            return new ErrorOutput(Console.Error);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new ErrorOutput(Null);
+        }
+    }
+
     public override void Write(char value) => Try(static (to, what) => to.Write(what), value);
 
     public override void Write(string? value) => Try(static (to, what) => to.Write(what), value);
