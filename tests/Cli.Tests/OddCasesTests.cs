@@ -210,6 +210,8 @@ public sealed class OddCasesTests : IAsyncLifetime
     [Theory]
     [InlineData("2>/dev/full")]
     [InlineData("2>&-")]
+    [InlineData(">&- 2>&-")]
+    [InlineData("<&- >&- 2>&-")]
     public async Task Errors_ThatCannotBeWritten_ChangeNoExitCode(string redirection)
     {
         using var shell = Process.Start("sh", ["-c", $"\"$@\" {redirection}", "-", .. ProgramUnderTest.CommandLine, "frobnicate"]);
