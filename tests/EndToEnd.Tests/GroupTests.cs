@@ -17,8 +17,8 @@ public sealed class GroupTests(RunningSystem system) : IDisposable
     public async Task Group_BackedUpAsOne_IsHeldMeanwhileAndRestoresAsOne()
     {
         system.RewriteBigTree();
-        var id = await StartAsync();
-        var point = await EndOfAsync(id);
+        var id = await _api.BackUpGroupAsync(RunningSystem.Group);
+        var point = await _api.GroupPointAsync(id);
         point.Body.TryGetProperty("isHeld", out var held).ShouldBeTrue(point.Body.GetRawText());
         (held.GetBoolean(), point.Body.GetProperty("isInVaults").GetBoolean()).ShouldBe((true, true));
 
@@ -47,7 +47,7 @@ public sealed class GroupTests(RunningSystem system) : IDisposable
     public async Task Group_AgentKilledWhileItHolds_LetsGoAndMakesNoPoint_AndTheNextBackupDoes()
     {
         system.RewriteBigTree();
-        var id = await StartAsync();
+        var id = await _api.BackUpGroupAsync(RunningSystem.Group);
         var run = $"backup-{RunningSystem.Grouped}-{id.Split('-')[^1]}";
         await system.PauseAgentMidBackupAsync(
             new RunInfo(run, RunningSystem.Grouped, "running", DateTimeOffset.UtcNow, null, null, null),
@@ -58,37 +58,16 @@ public sealed class GroupTests(RunningSystem system) : IDisposable
         (await HooksAsync())[^1].Word.ShouldBe("resume", "before anything else at its start");
 
         // The members' own backups complete, as any would; together they are nothing, and somebody hears of it.
-        var outcome = (await EndOfAsync(id)).Body.GetProperty("outcome").GetRawText();
+        var outcome = (await _api.GroupPointAsync(id)).Body.GetProperty("outcome").GetRawText();
         outcome.ShouldContain("hold-lost");
         (await system.EndOfAsync(new RunInfo(run, RunningSystem.Grouped, "running", DateTimeOffset.UtcNow, null, null, null))).State.ShouldBe("succeeded");
         (await AlertsAsync()).ShouldContain(id);
 
-        (await EndOfAsync(await StartAsync())).Body.TryGetProperty("members", out _).ShouldBeTrue();
+        (await _api.GroupPointAsync(await _api.BackUpGroupAsync(RunningSystem.Group))).Body.TryGetProperty("members", out _).ShouldBeTrue();
         (await AlertsAsync()).ShouldNotContain(id);
     }
 
     private async Task<string> AlertsAsync() => (await _api.CallAsync(HttpMethod.Get, "api/alerts")).Body.GetRawText();
-
-    private async Task<string> StartAsync()
-    {
-        Reply? started = null;
-        // Another test's backup of the database may be about to end.
-        await RunningSystem.UntilAsync(async () => (started = await _api.CallAsync(HttpMethod.Post, "api/backups", new { group = RunningSystem.Group, slot = Guid.NewGuid().ToString("N")[..16] })).Status is not HttpStatusCode.Conflict);
-        started!.Status.ShouldBe(HttpStatusCode.Accepted, started.Body.GetRawText());
-        return started.Text("id");
-    }
-
-    /// <summary>The group point, or how its backup ended without one.</summary>
-    private async Task<Reply> EndOfAsync(string id)
-    {
-        Reply? shown = null;
-        await RunningSystem.UntilAsync(async () =>
-        {
-            shown = await _api.CallAsync(HttpMethod.Get, $"api/group-points/{id}");
-            return shown.Status is HttpStatusCode.OK && (!shown.Body.TryGetProperty("state", out var state) || state.GetString() is not ("running" or "queued"));
-        });
-        return shown!;
-    }
 
     private async Task<List<(string Word, DateTimeOffset At)>> HooksAsync() =>
     [

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Shouldly;
 
 namespace Backup.EndToEnd.Tests;
 
@@ -20,6 +21,29 @@ internal sealed class HttpApi(RunningSystem system) : IDisposable
 
         using var answer = await _http.SendAsync(request, RunningSystem.Cancel);
         return new Reply(answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>(RunningSystem.Cancel));
+    }
+
+    /// <summary>Asks for a backup of a whole group.</summary>
+    /// <returns>The group point's id.</returns>
+    public async Task<string> BackUpGroupAsync(string group)
+    {
+        Reply? started = null;
+        // Another test's backup of a member may be about to end.
+        await RunningSystem.UntilAsync(async () => (started = await CallAsync(HttpMethod.Post, "api/backups", new { group, slot = Guid.NewGuid().ToString("N")[..16] })).Status is not HttpStatusCode.Conflict);
+        started!.Status.ShouldBe(HttpStatusCode.Accepted, started.Body.GetRawText());
+        return started.Text("id");
+    }
+
+    /// <summary>Waits for a group point, or how its backup ended without one.</summary>
+    public async Task<Reply> GroupPointAsync(string id)
+    {
+        Reply? shown = null;
+        await RunningSystem.UntilAsync(async () =>
+        {
+            shown = await CallAsync(HttpMethod.Get, $"api/group-points/{id}");
+            return shown.Status is HttpStatusCode.OK && (!shown.Body.TryGetProperty("state", out var state) || state.GetString() is not ("running" or "queued"));
+        });
+        return shown!;
     }
 
     public void Dispose() => _http.Dispose();

@@ -33,11 +33,15 @@ public sealed class RunningSystem : IAsyncLifetime
     private const string Policy = $$"""
         serviceClasses: [ { name: brief, rto: 1h, rpo: 1h, retention: { keepLast: 2 } } ]
         retention: { approvalAbovePoints: 2, percentMax: 60 }
-        groups: [ { name: {{Group}}, assets: [{{ProtectedAssets.SampleDatabase}}, {{Grouped}}] } ]
+        groups:
+          - { name: {{Group}}, assets: [{{ProtectedAssets.SampleDatabase}}, {{Grouped}}] }
+          - { name: {{ArchivedGroup}}, assets: [{{ArchivedBefore}}, {{Archived}}] }
 
         """;
     internal const string Copied = "copied-everywhere";
     internal const string Archived = "archived-tree";
+    internal const string ArchivedBefore = "archived-settings";
+    internal const string ArchivedGroup = "archived-study";
 
     private const int BigFiles = 60;
     internal const int BigFileBytes = 3 << 20;
@@ -99,6 +103,7 @@ public sealed class RunningSystem : IAsyncLifetime
                 new(Grouped, BigTree, IsSample: false) { More = ", hooks: { before: [hold], after: [resume] }" },
                 new(Copied, CopiedTree, IsSample: false) { Vault = "copied", More = ", replicateTo: [offsite-hot, second-node, second-region]" },
                 new(Archived, BigTree, IsSample: false) { Vault = "archived", More = ", replicateTo: [deep]" },
+                new(ArchivedBefore, CopiedTree, IsSample: false) { Vault = "archived", More = ", replicateTo: [deep]" },
             ],
             PolicySections = Policy,
             AgentSections = $$"""
