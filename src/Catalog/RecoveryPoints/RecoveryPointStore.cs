@@ -145,35 +145,28 @@ public sealed class RecoveryPointStore(CatalogDatabase database, AuditTrail audi
     public Task<RecoveryPoint?> FindAsync(RecoveryPointId id, CancellationToken cancel) => database.ReadAsync(session => FindAsync(session, id, cancel), cancel);
 
     /// <summary>The asset's newest point that its vault still holds and retention has not given up, at or before the instant when one is given; null when there is none.</summary>
-    public Task<RecoveryPoint?> FindNewestAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => database.ReadAsync(
-        async session => (await session.QueryAsync(
-            $"""
-            select {Columns} from recovery_point
-            where asset = $1 and missing_since is null and expired_at is null and ($2::timestamptz is null or instant <= $2) order by instant desc, id desc limit 1
-            """,
-            Read,
-            cancel,
-            asset.Value,
-            notAfter).ConfigureAwait(false)).FirstOrDefault(),
-        cancel);
+    public Task<RecoveryPoint?> FindNewestAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => FindLastAsync(asset, notAfter, replaysLog: false, cancel);
 
     /// <summary>
     /// As <see cref="FindNewestAsync"/>, for a recovery that replays log: a partial point (a damaged page) is passed over where log leads past it from an older one that is whole,
     /// since what was damaged on the server's disk only, the log makes whole.
     /// </summary>
-    public Task<RecoveryPoint?> FindNewestToReplayFromAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => database.ReadAsync(
+    public Task<RecoveryPoint?> FindNewestToReplayFromAsync(AssetName asset, DateTimeOffset? notAfter, CancellationToken cancel) => FindLastAsync(asset, notAfter, replaysLog: true, cancel);
+
+    private Task<RecoveryPoint?> FindLastAsync(AssetName asset, DateTimeOffset? notAfter, bool replaysLog, CancellationToken cancel) => database.ReadAsync(
         async session => (await session.QueryAsync(
             $"""
             select {Columns} from recovery_point p
-            where asset = $1 and missing_since is null and expired_at is null and ($2::timestamptz is null or instant <= $2) and not (is_partial and exists (
+            where asset = $1 and missing_since is null and expired_at is null and ($2::timestamptz is null or instant <= $2) and not ($3 and is_partial and exists (
                 select from recovery_point w where w.asset = p.asset and not w.is_partial and w.missing_since is null and w.expired_at is null
-                    and w.instant <= p.instant and w.log_until >= p.instant and w.seen_at > $3))
+                    and w.instant <= p.instant and w.log_until >= p.instant and w.seen_at > $4))
             order by instant desc, id desc limit 1
             """,
             Read,
             cancel,
             asset.Value,
             notAfter,
+            replaysLog,
             clock.GetUtcNow() - LogUntilCounts).ConfigureAwait(false)).FirstOrDefault(),
         cancel);
 
