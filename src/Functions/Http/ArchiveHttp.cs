@@ -60,7 +60,8 @@ public sealed class ArchiveHttp(
         {
             var body = await HttpInput.BodyAsync<ArchiveRestoreBody>(request, cancel).ConfigureAwait(false);
             var actor = administrators.Identify(request) ?? "api";
-            var (point, restores) = await ResolveAsync(body, HttpInput.Slot(body.Slot, clock.GetUtcNow()), cancel).ConfigureAwait(false);
+            var slot = HttpInput.Slot(body.Slot, clock.GetUtcNow());
+            var (point, restores) = await ResolveAsync(body, slot, cancel).ConfigureAwait(false);
             if (restores.Any(r => r.Task.From is not { } from || !IsArchive(from)))
             {
                 throw HttpInput.Bad(
@@ -76,7 +77,7 @@ public sealed class ArchiveHttp(
             {
                 Restore = restores[0] with { RequestedBy = actor },
                 Others = [.. restores.Skip(1).Select(r => r with { RequestedBy = actor })],
-                GroupId = point is null ? null : InstanceIds.GroupRestore(point.Group.Value, HttpInput.Slot(body.Slot, clock.GetUtcNow()), [.. restores.Select(r => r.Task.Restore)]),
+                GroupId = point is null ? null : InstanceIds.GroupRestore(point.Group.Value, slot, [.. restores.Select(r => r.Task.Restore)]),
                 Patience = settings.Archive,
             };
             await archive.OpenAsync(new NewArchiveRestore(new(asked.Id), point?.Id, [.. asked.Restores.Select(MemberOf)], JsonSerializer.Serialize(asked), actor), cancel).ConfigureAwait(false);
