@@ -30,10 +30,15 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
             var (plan, reason) = await TryAsync(backup, cancel);
             if (plan is null)
                 reasons.Add($"From the base backup of {Text(backup.Snapshot.ConsistentAt)}: {reason}.");
-            else if (backup.Snapshot.ItemsUnreadable == 0 && (partial is null || ReachesAsFar(plan, partial)))
-                return partial is null ? plan : plan with { Note = Joined(plan.Note, $"The base backup of {Text(partial.BaseBackupAt)} is younger but partial, and was passed over.") };
-            else if (backup.Snapshot.ItemsUnreadable > 0)
+            else if (backup.IsPartial)
                 partial ??= plan with { Note = Joined(plan.Note, $"That base backup is partial: {backup.Snapshot.ItemsUnreadable} of its files could not be read or have damaged pages.") };
+            else if (partial is null)
+                return plan;
+            else if (ReachesAsFar(plan, partial))
+                return plan with { Note = Joined(plan.Note, $"The base backup of {Text(partial.BaseBackupAt)} is younger but partial, and was passed over.") };
+            // The state at the end of this one is not to be had from an older one.
+            if (partial is not null && request.Goal.Kind == RecoveryTargetKind.Immediate)
+                break;
         }
 
         if (partial is not null)
@@ -47,12 +52,8 @@ internal sealed class RecoveryPlanner(VaultReader reader, IReadOnlyList<Snapshot
     }
 
     /// <summary>Whether log leads from the older base backup to the same state: a page that was damaged on the server's disk only is whole again then.</summary>
-    private bool ReachesAsFar(RecoveryPlan older, RecoveryPlan younger) => request.Goal.Kind switch
-    {
-        RecoveryTargetKind.Immediate => false,
-        RecoveryTargetKind.Latest => older.Timeline == younger.Timeline && older.ReplayTo >= younger.ReplayTo,
-        _ => true,
-    };
+    private bool ReachesAsFar(RecoveryPlan older, RecoveryPlan younger) =>
+        request.Goal.Kind != RecoveryTargetKind.Latest || (older.Timeline == younger.Timeline && older.ReplayTo >= younger.ReplayTo);
 
     private static string Joined(string? note, string more) => note is null ? more : $"{note} {more}";
 

@@ -8,6 +8,9 @@ internal sealed record BaseBackup(SnapshotInfo Snapshot, Lsn Start, Lsn Stop, ui
 {
     internal int MajorVersion => ServerVersion / 10000;
 
+    /// <summary>Files of it could not be read, or have damaged pages.</summary>
+    internal bool IsPartial => Snapshot.ItemsUnreadable > 0;
+
     /// <summary>An asset's base backups, oldest first. Sealed properties tell: a restore key is needed.</summary>
     internal static IReadOnlyList<BaseBackup> Of(string asset, IReadOnlyList<SnapshotInfo> snapshots) => [.. snapshots
         .Where(snapshot => snapshot.Asset == asset && snapshot.SourceKind == PostgresSource.Kind)
