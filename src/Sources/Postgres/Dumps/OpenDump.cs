@@ -26,11 +26,10 @@ internal sealed record OpenDump(VaultReader Reader, string Database, Content Con
                 SourcesFault.SnapshotUnsuitable, $"Snapshot {snapshot.Id} is no dump, but of the kind {snapshot.SourceKind}.", "Dumps are made by 'backupctl dump-postgres', or by a policy that says \"dump\".");
         }
 
-        var root = snapshot.Root ?? throw new VaultException(VaultFault.KeyRole, "A backup key cannot look into snapshots.", "Use a restore key.");
         var reader = await vault.OpenReaderAsync(cancel);
         try
         {
-            var files = (await reader.ReadTreeAsync(root, cancel)).Where(entry => entry.Content is not null).ToDictionary(entry => ByteText.Display(entry.Name.Span), entry => entry.Content!);
+            var files = (await reader.ReadTreeAsync(snapshot.Root!.Value, cancel)).Where(entry => entry.Content is not null).ToDictionary(entry => ByteText.Display(entry.Name.Span), entry => entry.Content!);
             var databases = files.Keys.Select(PostgresDumpSource.DatabaseOf).OfType<string>().Order(StringComparer.Ordinal).ToList();
             var held = databases.Count == 0 ? "no database" : string.Join(", ", databases.Select(name => $"\"{name}\""));
             var database = wanted ?? (databases.Count == 1 ? databases[0] : throw new SourcesException(

@@ -32,15 +32,15 @@ internal sealed class ChangedRelations
 
     /// <summary>Reads the log behind a base backup.</summary>
     /// <param name="reader">Opened after <paramref name="snapshots"/> were listed.</param>
-    /// <param name="snapshots">What the vault has.</param>
+    /// <param name="snapshots">What the vault has; none when only the log in the base backup itself is replayed.</param>
     /// <param name="backup">The base backup.</param>
-    /// <param name="timeline">The timeline along which all log that the vault has may be replayed; null when only what is in the base backup itself is.</param>
+    /// <param name="timeline">The timeline along which log is replayed; null for the base backup's own.</param>
     /// <param name="cancel">Gives up.</param>
     internal static async Task<ChangedRelations> ReadAsync(VaultReader reader, IReadOnlyList<SnapshotInfo> snapshots, BaseBackup backup, uint? timeline, CancellationToken cancel)
     {
         var changed = new ChangedRelations();
         var asset = backup.Snapshot.Asset;
-        var source = new WalSource(reader, WalHoldings.Of(asset, timeline is not null ? snapshots : []));
+        var source = new WalSource(reader, WalHoldings.Of(asset, snapshots));
         var segmentBytes = await source.AddBackupAsync(backup, cancel);
         var path = timeline is { } followed && followed != backup.Timeline && await source.FindHistoryAsync(followed, cancel) is { } history
             ? history
